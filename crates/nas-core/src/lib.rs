@@ -1,0 +1,17 @@
+#![doc = include_str!("../README.md")]
+
+pub mod conformance;
+mod error;
+mod labelled;
+mod learn;
+mod search;
+mod seed;
+mod space;
+pub mod stats;
+
+pub use error::{LabelError, ParseArchError};
+pub use labelled::{Labelled, Split};
+pub use learn::{Fit, FitFrom, Predict, Rank, order_by_score};
+pub use search::{Evaluation, Objective, Observe, Searcher, Trial};
+pub use seed::{Seed, Stream};
+pub use space::SearchSpace;

@@ -1,0 +1,75 @@
+use serde::{Deserialize, Serialize};
+use std::error::Error;
+
+/// What training and measuring one architecture gave.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Evaluation {
+    /// What the search maximises, usually the validation accuracy in percent.
+    pub value: f64,
+    /// Measured latency in milliseconds, where there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub latency_ms: Option<f64>,
+    /// What the evaluation cost in seconds, where it is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cost_s: Option<f64>,
+}
+
+impl Evaluation {
+    /// An evaluation that knows its value only.
+    pub fn of(value: f64) -> Self {
+        Self { value, latency_ms: None, cost_s: None }
+    }
+}
+
+/// One architecture that was evaluated, or failed to be.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Trial<A> {
+    /// Position in the search, from 0.
+    pub number: usize,
+    /// Which `ask` it came from, from 0.
+    pub iteration: usize,
+    /// The architecture.
+    pub arch: A,
+    /// What came of it; the text says why it failed.
+    pub result: Result<Evaluation, String>,
+}
+
+/// A strategy, by ask and tell: it never evaluates anything itself.
+pub trait Searcher<A> {
+    /// Why a strategy can fail.
+    type Error: Error + Send + Sync + 'static;
+
+    /// The next architectures to evaluate, at most `room` of them; none means that the strategy is done.
+    /// It never asks for an architecture twice.
+    ///
+    /// # Errors
+    /// A predictor inside that cannot rank.
+    fn ask(&mut self, room: usize) -> Result<Vec<A>, Self::Error>;
+
+    /// What came of the last batch, in the order in which it was asked for.
+    ///
+    /// # Errors
+    /// A predictor inside that cannot be fitted.
+    fn tell(&mut self, trials: &[Trial<A>]) -> Result<(), Self::Error>;
+}
+
+/// Something that can be evaluated: a table, a training, the user's own closure.
+pub trait Objective<A> {
+    /// Why an evaluation can fail.
+    type Error: Error + Send + Sync + 'static;
+
+    /// Evaluates one architecture.
+    ///
+    /// # Errors
+    /// Whatever the evaluation can meet; the search records it as a failed trial.
+    fn evaluate(&self, arch: &A) -> Result<Evaluation, Self::Error>;
+}
+
+/// Somebody who watches: progress, a record on disk, a curve.
+pub trait Observe<A> {
+    /// Called after every trial, before the strategy learns of it.
+    ///
+    /// # Errors
+    /// A record that cannot be written ends the search: nothing is reported that is not recorded.
+    fn on_trial(&mut self, trial: &Trial<A>) -> std::io::Result<()>;
+}

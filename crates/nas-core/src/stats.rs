@@ -1,0 +1,284 @@
+//! Rank statistics and error measures, each defined as in SciPy or the papers.
+//!
+//! Values are `f64` in any unit. Every function refuses lengths that differ and values that are not finite.
+
+use crate::{Seed, order_by_score};
+use rand::RngExt;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
+use thiserror::Error;
+
+/// Why a statistic has no value.
+#[derive(Debug, Clone, PartialEq, Error)]
+#[non_exhaustive]
+pub enum StatsError {
+    /// The two columns differ in length.
+    #[error("{left} values against {right}: one for one is needed")]
+    Lengths {
+        /// Length of the first.
+        left: usize,
+        /// Length of the second.
+        right: usize,
+    },
+    /// Not enough values.
+    #[error("{found} values, at least {needed} are needed")]
+    TooFew {
+        /// How many there are.
+        found: usize,
+        /// How many are needed.
+        needed: usize,
+    },
+    /// A value is NaN or infinite.
+    #[error("value {index} is {value}; only finite values can be compared")]
+    NotFinite {
+        /// Position.
+        index: usize,
+        /// The value.
+        value: f64,
+    },
+    /// All values of a column are equal, so that no order exists to agree with.
+    #[error("all {0} values of a column are equal: a correlation is not defined")]
+    Constant(usize),
+    /// A share or level outside its range.
+    #[error("{name} is {value}, but lies between 0 and 1")]
+    Share {
+        /// Name of the parameter.
+        name: &'static str,
+        /// Its value.
+        value: f64,
+    },
+}
+
+fn check(x: &[f64], y: &[f64], needed: usize) -> Result<(), StatsError> {
+    if x.len() != y.len() {
+        return Err(StatsError::Lengths { left: x.len(), right: y.len() });
+    }
+    if x.len() < needed {
+        return Err(StatsError::TooFew { found: x.len(), needed });
+    }
+    for column in [x, y] {
+        if let Some(index) = column.iter().position(|v| !v.is_finite()) {
+            return Err(StatsError::NotFinite { index, value: column[index] });
+        }
+    }
+    Ok(())
+}
+
+fn check_varied(x: &[f64], y: &[f64]) -> Result<(), StatsError> {
+    check(x, y, 2)?;
+    let constant = |c: &[f64]| c.iter().all(|&v| v == c[0]);
+    if constant(x) || constant(y) { Err(StatsError::Constant(x.len())) } else { Ok(()) }
+}
+
+/// Kendall's tau-b (Kendall 1945, with ties; SciPy's `kendalltau`), by Knight's algorithm in O(n log n).
+///
+/// # Errors
+/// Unequal lengths, fewer than two values, a value that is not finite, a constant column.
+///
+/// ```
+/// # use nas_core::stats::kendall_tau_b;
+/// assert_eq!(kendall_tau_b(&[1.0, 2.0, 3.0], &[1.0, 3.0, 2.0])?, 1.0 / 3.0);
+/// # Ok::<(), nas_core::stats::StatsError>(())
+/// ```
+pub fn kendall_tau_b(x: &[f64], y: &[f64]) -> Result<f64, StatsError> {
+    check_varied(x, y)?;
+    // `+ 0.0` makes the two zeros one value, as IEEE equality and SciPy have it
+    let plus: fn(&[f64]) -> Vec<f64> = |c| c.iter().map(|v| v + 0.0).collect();
+    let (tau, _) = kendalls::tau_b_with_comparator(&plus(x), &plus(y), |a, b| a.total_cmp(b))
+        .map_err(|_| StatsError::TooFew { found: x.len(), needed: 2 })?;
+    Ok(tau)
+}
+
+/// Ranks from 1, ties sharing their mean (SciPy's `rankdata`). O(n log n).
+///
+/// ```
+/// assert_eq!(nas_core::stats::average_ranks(&[10.0, 20.0, 10.0]), [1.5, 3.0, 1.5]);
+/// ```
+pub fn average_ranks(values: &[f64]) -> Vec<f64> {
+    let mut order: Vec<usize> = (0..values.len()).collect();
+    order.sort_by(|&a, &b| values[a].total_cmp(&values[b]));
+    let mut ranks = vec![0.0; values.len()];
+    let mut start = 0;
+    for group in order.chunk_by(|&a, &b| values[a] == values[b]) {
+        let mean = start as f64 + (group.len() + 1) as f64 / 2.0;
+        group.iter().for_each(|&i| ranks[i] = mean);
+        start += group.len();
+    }
+    ranks
+}
+
+/// Pearson's correlation of two columns.
+///
+/// # Errors
+/// As [`kendall_tau_b`].
+pub fn pearson(x: &[f64], y: &[f64]) -> Result<f64, StatsError> {
+    check_varied(x, y)?;
+    let (mx, my) = (mean(x), mean(y));
+    let (mut xy, mut xx, mut yy) = (0.0, 0.0, 0.0);
+    for (&a, &b) in x.iter().zip(y) {
+        xy += (a - mx) * (b - my);
+        xx += (a - mx) * (a - mx);
+        yy += (b - my) * (b - my);
+    }
+    Ok(xy / (xx.sqrt() * yy.sqrt()))
+}
+
+/// Spearman's rho: Pearson's correlation of the average ranks (SciPy's `spearmanr`). O(n log n).
+///
+/// # Errors
+/// As [`kendall_tau_b`].
+pub fn spearman(x: &[f64], y: &[f64]) -> Result<f64, StatsError> {
+    check_varied(x, y)?;
+    pearson(&average_ranks(x), &average_ranks(y))
+}
+
+/// Share of the true best `k` that is among the predicted best `k`, in 0..=1.
+///
+/// # Errors
+/// Unequal lengths, `k` of zero or beyond the values, a value that is not finite.
+pub fn top_k_overlap(predicted: &[f64], truth: &[f64], k: usize) -> Result<f64, StatsError> {
+    check(predicted, truth, k.max(1))?;
+    let best = |v: &[f64]| -> BTreeSet<usize> { order_by_score(v).into_iter().take(k).collect() };
+    if k == 0 {
+        return Err(StatsError::TooFew { found: 0, needed: 1 });
+    }
+    Ok(best(predicted).intersection(&best(truth)).count() as f64 / k as f64)
+}
+
+/// Simple regret: the best true value minus the best true value among the predicted best `k`.
+///
+/// # Errors
+/// As [`top_k_overlap`].
+pub fn regret(predicted: &[f64], truth: &[f64], k: usize) -> Result<f64, StatsError> {
+    check(predicted, truth, k.max(1))?;
+    let best = |it: &mut dyn Iterator<Item = f64>| it.fold(f64::NEG_INFINITY, f64::max);
+    if k == 0 {
+        return Err(StatsError::TooFew { found: 0, needed: 1 });
+    }
+    let found = best(&mut order_by_score(predicted).into_iter().take(k).map(|i| truth[i]));
+    Ok(best(&mut truth.iter().copied()) - found)
+}
+
+/// Percentage of values predicted within `bound` (0.1 is 10 %) of the truth.
+///
+/// The error is relative to the truth; eagle counts it relative to the prediction
+/// ([`within_of_prediction`]).
+///
+/// # Errors
+/// Unequal lengths, no values, a value that is not finite.
+pub fn within(predicted: &[f64], truth: &[f64], bound: f64) -> Result<f64, StatsError> {
+    check(predicted, truth, 1)?;
+    let hits = predicted.iter().zip(truth).filter(|(p, t)| (*p - *t).abs() <= bound * t.abs()).count();
+    Ok(100.0 * hits as f64 / truth.len() as f64)
+}
+
+/// [`within`] as eagle counts it: the error relative to the prediction.
+///
+/// # Errors
+/// As [`within`].
+pub fn within_of_prediction(predicted: &[f64], truth: &[f64], bound: f64) -> Result<f64, StatsError> {
+    within(truth, predicted, bound)
+}
+
+/// Mean absolute error in percent of the truth; rows whose truth is 0 are left out.
+///
+/// # Errors
+/// As [`within`], and where every truth is 0.
+pub fn mape(predicted: &[f64], truth: &[f64]) -> Result<f64, StatsError> {
+    check(predicted, truth, 1)?;
+    let rows: Vec<f64> = predicted
+        .iter()
+        .zip(truth)
+        .filter(|(_, t)| **t != 0.0)
+        .map(|(p, t)| 100.0 * ((p - t) / t).abs())
+        .collect();
+    if rows.is_empty() { Err(StatsError::TooFew { found: 0, needed: 1 }) } else { Ok(mean(&rows)) }
+}
+
+/// Mean squared error, in the square of the unit.
+///
+/// # Errors
+/// As [`within`].
+pub fn mse(predicted: &[f64], truth: &[f64]) -> Result<f64, StatsError> {
+    check(predicted, truth, 1)?;
+    Ok(predicted.iter().zip(truth).map(|(p, t)| (p - t) * (p - t)).sum::<f64>() / truth.len() as f64)
+}
+
+/// Coefficient of determination: 1 minus the squared error over the squared spread of the truth.
+///
+/// # Errors
+/// As [`kendall_tau_b`] (of the truth alone).
+pub fn r2(predicted: &[f64], truth: &[f64]) -> Result<f64, StatsError> {
+    check_varied(truth, truth)?;
+    let middle = vec![mean(truth); truth.len()];
+    Ok(1.0 - mse(predicted, truth)? / mse(&middle, truth)?)
+}
+
+/// Arithmetic mean; 0 of nothing.
+pub fn mean(values: &[f64]) -> f64 {
+    if values.is_empty() { 0.0 } else { values.iter().sum::<f64>() / values.len() as f64 }
+}
+
+/// The `q`-quantile by linear interpolation (NumPy's default); NaN of nothing.
+///
+/// ```
+/// assert_eq!(nas_core::stats::quantile(&[4.0, 1.0, 2.0, 3.0], 0.5), 2.5);
+/// ```
+pub fn quantile(values: &[f64], q: f64) -> f64 {
+    let mut sorted = values.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    let Some(last) = sorted.len().checked_sub(1) else { return f64::NAN };
+    let place = q.clamp(0.0, 1.0) * last as f64;
+    let (low, high) = (sorted[place.floor() as usize], sorted[place.ceil() as usize]);
+    low + (high - low) * place.fract()
+}
+
+/// An interval that covers a statistic.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Interval {
+    /// Lower end.
+    pub low: f64,
+    /// Upper end.
+    pub high: f64,
+}
+
+/// Percentile bootstrap (Efron 1979): `statistic` of `resamples` draws with replacement of the rows
+/// `0..rows`; a draw on which it has no value is left out.
+///
+/// # Errors
+/// No rows, a level outside 0..1, or no draw with a value.
+///
+/// ```
+/// # use nas_core::{Seed, stats::{bootstrap, mean}};
+/// let accuracies = [71.0, 73.0, 72.0, 72.5];
+/// let interval = bootstrap(4, 1000, 0.95, Seed(0), |rows| {
+///     Some(mean(&rows.iter().map(|&i| accuracies[i]).collect::<Vec<_>>()))
+/// })?;
+/// assert!(interval.low < 72.1 && 72.1 < interval.high);
+/// # Ok::<(), nas_core::stats::StatsError>(())
+/// ```
+pub fn bootstrap(
+    rows: usize,
+    resamples: usize,
+    level: f64,
+    seed: Seed,
+    mut statistic: impl FnMut(&[usize]) -> Option<f64>,
+) -> Result<Interval, StatsError> {
+    if rows == 0 {
+        return Err(StatsError::TooFew { found: 0, needed: 1 });
+    }
+    if !(0.0 < level && level < 1.0) {
+        return Err(StatsError::Share { name: "level", value: level });
+    }
+    let mut rng = seed.stream("bootstrap");
+    let mut draw = vec![0; rows];
+    let mut values = Vec::with_capacity(resamples);
+    for _ in 0..resamples {
+        draw.iter_mut().for_each(|i| *i = rng.random_range(0..rows));
+        values.extend(statistic(&draw));
+    }
+    if values.is_empty() {
+        return Err(StatsError::TooFew { found: 0, needed: 1 });
+    }
+    Ok(Interval { low: quantile(&values, (1.0 - level) / 2.0), high: quantile(&values, (1.0 + level) / 2.0) })
+}
