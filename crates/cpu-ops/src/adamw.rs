@@ -1,0 +1,136 @@
+use crate::element::{Element, by_dtype, check_types, elements};
+use candle_core::backend::BackendStorage;
+use candle_core::backprop::GradStore;
+use candle_core::{CpuStorage, DType, InplaceOp2, Layout, Result, Var, bail};
+use std::sync::{Mutex, PoisonError};
+
+/// Settings of [`AdamW`] (Loshchilov and Hutter 2019); the default is PyTorch's, but for the weight decay,
+/// which has to be said.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct AdamWSettings {
+    /// Decay of the mean of the gradient.
+    pub beta1: f64,
+    /// Decay of the mean of its square.
+    pub beta2: f64,
+    /// Added to the root of the mean square.
+    pub eps: f64,
+    /// Decoupled weight decay, multiplied by the learning rate.
+    pub weight_decay: f64,
+}
+
+impl AdamWSettings {
+    /// PyTorch's settings with a weight decay.
+    pub fn with_decay(weight_decay: f64) -> Self {
+        Self { beta1: 0.9, beta2: 0.999, eps: 1e-8, weight_decay }
+    }
+}
+
+/// AdamW, each parameter updated in one pass over the memory: weight, gradient and both moments are read
+/// once and written once. Values as PyTorch's `torch.optim.AdamW` (golden in the tests of `gcn`).
+#[derive(Debug)]
+pub struct AdamW {
+    settings: AdamWSettings,
+    slots: Vec<Slot>,
+    steps: i32,
+}
+
+#[derive(Debug)]
+struct Slot {
+    var: Var,
+    /// Mean and mean square of the gradient.
+    moments: Mutex<(CpuStorage, CpuStorage)>,
+}
+
+impl AdamW {
+    /// An optimiser for `vars`, its moments at zero.
+    ///
+    /// # Errors
+    /// A variable that is neither f32 nor f64, or not on the CPU.
+    pub fn new(vars: impl IntoIterator<Item = Var>, settings: AdamWSettings) -> Result<Self> {
+        let slot = |var: Var| {
+            check_types("adamw", &[var.as_tensor()])?;
+            let zeros = || match var.dtype() {
+                DType::F32 => CpuStorage::F32(vec![0.0; var.elem_count()]),
+                _ => CpuStorage::F64(vec![0.0; var.elem_count()]),
+            };
+            Ok(Slot { moments: Mutex::new((zeros(), zeros())), var })
+        };
+        Ok(Self { settings, slots: vars.into_iter().map(slot).collect::<Result<_>>()?, steps: 0 })
+    }
+
+    /// One step at learning rate `rate`; a variable without a gradient stays as it is.
+    ///
+    /// # Errors
+    /// A gradient of another shape or type than its variable.
+    pub fn step(&mut self, grads: &GradStore, rate: f64) -> Result<()> {
+        self.steps += 1;
+        let AdamWSettings { beta1, beta2, eps, weight_decay } = self.settings;
+        let correction = (1.0 - beta1.powi(self.steps), (1.0 - beta2.powi(self.steps)).sqrt());
+        for Slot { var, moments } in &self.slots {
+            let Some(grad) = grads.get(var.as_tensor()) else { continue };
+            check_types("adamw", &[var.as_tensor(), grad])?;
+            if grad.shape() != var.shape() {
+                bail!("adamw: gradient {:?} for a variable {:?}", grad.shape(), var.shape());
+            }
+            let step = Step {
+                moments,
+                beta: (beta1, beta2),
+                decay: 1.0 - rate * weight_decay,
+                rate: rate / correction.0,
+                root: 1.0 / correction.1,
+                eps,
+            };
+            var.inplace_op2(grad, &step)?;
+        }
+        Ok(())
+    }
+}
+
+struct Step<'a> {
+    moments: &'a Mutex<(CpuStorage, CpuStorage)>,
+    beta: (f64, f64),
+    decay: f64,
+    rate: f64,
+    root: f64,
+    eps: f64,
+}
+
+fn update<T: Element>(
+    step: &Step<'_>,
+    (weights, layout): (&mut CpuStorage, &Layout),
+    (grads, grad_layout): (&CpuStorage, &Layout),
+) -> Result<()> {
+    let grads = elements::<T>(grads, grad_layout)?;
+    let mut moments = step.moments.lock().unwrap_or_else(PoisonError::into_inner);
+    let (means, squares) = &mut *moments;
+    let slices = (T::slice_mut(weights), T::slice_mut(means), T::slice_mut(squares));
+    let ((Some(weights), Some(means), Some(squares)), Some((start, end))) =
+        (slices, layout.contiguous_offsets())
+    else {
+        bail!("adamw: a variable is not contiguous or has changed its type")
+    };
+    let weights = &mut weights[start..end];
+    let (beta1, beta2) = (T::from_f64(step.beta.0), T::from_f64(step.beta.1));
+    let (rest1, rest2) = (T::from_f64(1.0 - step.beta.0), T::from_f64(1.0 - step.beta.1));
+    let (decay, rate) = (T::from_f64(step.decay), T::from_f64(step.rate));
+    let (root, eps) = (T::from_f64(step.root), T::from_f64(step.eps));
+    pulp::Arch::new().dispatch(|| {
+        let state = means.iter_mut().zip(squares.iter_mut());
+        for ((w, &g), (m, v)) in weights.iter_mut().zip(grads.iter()).zip(state) {
+            *m = *m * beta1 + g * rest1;
+            *v = *v * beta2 + g * g * rest2;
+            *w = *w * decay - rate * *m / (v.sqrt() * root + eps);
+        }
+    });
+    Ok(())
+}
+
+impl InplaceOp2 for Step<'_> {
+    fn name(&self) -> &'static str {
+        "adamw-step"
+    }
+
+    fn cpu_fwd(&self, s1: &mut CpuStorage, l1: &Layout, s2: &CpuStorage, l2: &Layout) -> Result<()> {
+        by_dtype!(s2.dtype(), update(self, (s1, l1), (s2, l2)))
+    }
+}

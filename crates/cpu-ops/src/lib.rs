@@ -1,0 +1,10 @@
+#![doc = include_str!("../README.md")]
+
+mod adamw;
+mod element;
+mod matmul;
+mod norm;
+
+pub use adamw::{AdamW, AdamWSettings};
+pub use matmul::{linear, matmul};
+pub use norm::{Kept, layer_norm_relu};

@@ -1,0 +1,198 @@
+use crate::element::{Element, by_dtype, check_types, elements, lane_sum};
+use candle_core::backend::BackendStorage;
+use candle_core::{CpuStorage, CustomOp3, Layout, Result, Shape, Tensor, bail};
+use std::sync::Arc;
+
+/// Which elements a dropout keeps: one flag an element, kept ones multiplied by `scale`.
+///
+/// The flags are drawn by the caller from a seeded stream: candle's own dropout cannot be seeded on a CPU.
+#[derive(Debug, Clone)]
+pub struct Kept {
+    /// One byte an element, in the order of the tensor: zero drops it.
+    pub flags: Arc<[u8]>,
+    /// What kept elements are multiplied by, usually one over the share kept.
+    pub scale: f64,
+}
+
+/// `dropout(relu(layer_norm(x) * weight + bias))` over the rows of `x`, in one pass each way.
+///
+/// `x` is `(R, D)`, `weight` and `bias` are `(D)`; variance is biased and `eps` is added to it, as in
+/// PyTorch. The derivative of ReLU at 0 is 0, as in PyTorch (candle: 1). First order only: the gradient is
+/// computed from values and is itself a constant. O(R D).
+///
+/// # Errors
+/// Shapes that do not fit, types that differ or are neither f32 nor f64, flags of another length.
+///
+/// ```
+/// use candle_core::{Device, Tensor};
+/// let x = Tensor::new(&[[1f64, 2.0, 3.0]], &Device::Cpu)?;
+/// let (one, zero) = (Tensor::ones(3, x.dtype(), x.device())?, Tensor::zeros(3, x.dtype(), x.device())?);
+/// let y = cpu_ops::layer_norm_relu(&x, &one, &zero, 0.0, None)?.to_vec2::<f64>()?;
+/// assert_eq!(y[0][..2], [0.0, 0.0]);
+/// assert!((y[0][2] - 1.5_f64.sqrt()).abs() < 1e-12);
+/// # Ok::<(), candle_core::Error>(())
+/// ```
+pub fn layer_norm_relu(
+    x: &Tensor,
+    weight: &Tensor,
+    bias: &Tensor,
+    eps: f64,
+    kept: Option<Kept>,
+) -> Result<Tensor> {
+    check_types("layer_norm_relu", &[x, weight, bias])?;
+    match (x.dims(), weight.dims(), bias.dims()) {
+        (&[_, d], &[w], &[b]) if d == w && d == b => {}
+        _ => bail!(
+            "layer_norm_relu: x {:?}, weight {:?}, bias {:?}; expected (R, D), (D), (D)",
+            x.shape(),
+            weight.shape(),
+            bias.shape()
+        ),
+    }
+    if let Some(kept) = &kept
+        && kept.flags.len() != x.elem_count()
+    {
+        bail!("layer_norm_relu: {} dropout flags for {:?}", kept.flags.len(), x.shape());
+    }
+    x.apply_op3(weight, bias, NormRelu { eps, kept })
+}
+
+struct NormRelu {
+    eps: f64,
+    kept: Option<Kept>,
+}
+
+/// Mean and reciprocal standard deviation of a row.
+#[inline(always)]
+fn moments<T: Element>(row: &[T], eps: T) -> (T, T) {
+    let width = T::from_f64(row.len() as f64);
+    let mean = lane_sum(row, row, |a, _| a) / width;
+    let variance = lane_sum(row, row, |a, _| (a - mean) * (a - mean)) / width;
+    (mean, T::one() / (variance + eps).sqrt())
+}
+
+fn forward<T: Element>(
+    op: &NormRelu,
+    (s1, l1): (&CpuStorage, &Layout),
+    (s2, l2): (&CpuStorage, &Layout),
+    (s3, l3): (&CpuStorage, &Layout),
+) -> Result<(CpuStorage, Shape)> {
+    let (rows, d) = l1.shape().dims2()?;
+    let (x, weight, bias) = (elements::<T>(s1, l1)?, elements::<T>(s2, l2)?, elements::<T>(s3, l3)?);
+    let eps = T::from_f64(op.eps);
+    let mut out = vec![T::zero(); rows * d];
+    pulp::Arch::new().dispatch(|| {
+        for (r, (row, out)) in x.chunks_exact(d.max(1)).zip(out.chunks_exact_mut(d.max(1))).enumerate() {
+            let (mean, rstd) = moments(row, eps);
+            let parts = row.iter().zip(weight.iter()).zip(bias.iter());
+            for (o, ((&v, &w), &b)) in out.iter_mut().zip(parts) {
+                let z = (v - mean) * rstd * w + b;
+                *o = if z > T::zero() { z } else { T::zero() };
+            }
+            if let Some(Kept { flags, scale }) = &op.kept {
+                let scale = T::from_f64(*scale);
+                for (o, &keep) in out.iter_mut().zip(&flags[r * d..(r + 1) * d]) {
+                    *o = if keep != 0 { *o * scale } else { T::zero() };
+                }
+            }
+        }
+    });
+    Ok((T::to_cpu_storage_owned(out), (rows, d).into()))
+}
+
+impl CustomOp3 for NormRelu {
+    fn name(&self) -> &'static str {
+        "layer-norm-relu"
+    }
+
+    fn cpu_fwd(
+        &self,
+        s1: &CpuStorage,
+        l1: &Layout,
+        s2: &CpuStorage,
+        l2: &Layout,
+        s3: &CpuStorage,
+        l3: &Layout,
+    ) -> Result<(CpuStorage, Shape)> {
+        by_dtype!(s1.dtype(), forward(self, (s1, l1), (s2, l2), (s3, l3)))
+    }
+
+    fn bwd(
+        &self,
+        x: &Tensor,
+        weight: &Tensor,
+        _: &Tensor,
+        result: &Tensor,
+        grad: &Tensor,
+    ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
+        let scale = self.kept.as_ref().map_or(1.0, |kept| kept.scale);
+        let op = Gradient { eps: self.eps, scale, weight: weight.detach() };
+        let packed = x.detach().apply_op3_no_bwd(&result.detach(), &grad.detach(), &op)?;
+        let rows = x.dim(0)?;
+        let part = |row| packed.narrow(0, row, 1)?.squeeze(0);
+        Ok((Some(packed.narrow(0, 0, rows)?), Some(part(rows)?), Some(part(rows + 1)?)))
+    }
+}
+
+/// The gradients of `NormRelu` from its input, its result and the gradient of its result, packed as
+/// `(R + 2, D)`: the input's, then one row for the weight and one for the bias.
+struct Gradient {
+    eps: f64,
+    scale: f64,
+    weight: Tensor,
+}
+
+fn backward<T: Element>(
+    op: &Gradient,
+    (s1, l1): (&CpuStorage, &Layout),
+    (s2, l2): (&CpuStorage, &Layout),
+    (s3, l3): (&CpuStorage, &Layout),
+) -> Result<(CpuStorage, Shape)> {
+    let (rows, d) = l1.shape().dims2()?;
+    let (x, result, grad) = (elements::<T>(s1, l1)?, elements::<T>(s2, l2)?, elements::<T>(s3, l3)?);
+    let weight = op.weight.to_vec1::<T>()?;
+    let (eps, scale, width) = (T::from_f64(op.eps), T::from_f64(op.scale), T::from_f64(d as f64));
+    let mut packed = vec![T::zero(); (rows + 2) * d];
+    let (dx, sums) = packed.split_at_mut(rows * d);
+    let (dweight, dbias) = sums.split_at_mut(d);
+    // of one row: the normalised input, and the gradient of what it was multiplied by
+    let (mut normal, mut inner) = (vec![T::zero(); d], vec![T::zero(); d]);
+    pulp::Arch::new().dispatch(|| {
+        for (r, dx) in dx.chunks_exact_mut(d.max(1)).enumerate() {
+            let at = r * d..(r + 1) * d;
+            let (row, result, grad) = (&x[at.clone()], &result[at.clone()], &grad[at]);
+            let (mean, rstd) = moments(row, eps);
+            for i in 0..d {
+                let active = if result[i] > T::zero() { grad[i] * scale } else { T::zero() };
+                normal[i] = (row[i] - mean) * rstd;
+                inner[i] = active * weight[i];
+                dweight[i] += active * normal[i];
+                dbias[i] += active;
+            }
+            let mean_inner = lane_sum(&inner, &inner, |a, _| a) / width;
+            let mean_product = lane_sum(&inner, &normal, |a, b| a * b) / width;
+            for i in 0..d {
+                dx[i] = rstd * (inner[i] - mean_inner - normal[i] * mean_product);
+            }
+        }
+    });
+    Ok((T::to_cpu_storage_owned(packed), (rows + 2, d).into()))
+}
+
+impl CustomOp3 for Gradient {
+    fn name(&self) -> &'static str {
+        "layer-norm-relu-gradient"
+    }
+
+    fn cpu_fwd(
+        &self,
+        s1: &CpuStorage,
+        l1: &Layout,
+        s2: &CpuStorage,
+        l2: &Layout,
+        s3: &CpuStorage,
+        l3: &Layout,
+    ) -> Result<(CpuStorage, Shape)> {
+        by_dtype!(s1.dtype(), backward(self, (s1, l1), (s2, l2), (s3, l3)))
+    }
+}

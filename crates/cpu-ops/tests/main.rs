@@ -1,0 +1,190 @@
+//! Each operator against its definition, its gradient against finite differences, bad input.
+
+use candle_core::{DType, Device, Tensor, Var};
+use cpu_ops::{AdamW, AdamWSettings, Kept, layer_norm_relu, linear, matmul};
+use proptest::prelude::*;
+
+fn values(count: usize) -> impl Strategy<Value = Vec<f64>> {
+    prop::collection::vec(-2.0_f64..2.0, count)
+}
+
+fn tensor(data: &[f64], shape: &[usize]) -> Tensor {
+    Tensor::from_slice(data, shape, &Device::Cpu).unwrap()
+}
+
+fn list(tensor: &Tensor) -> Vec<f64> {
+    tensor.to_dtype(DType::F64).unwrap().flatten_all().unwrap().to_vec1().unwrap()
+}
+
+/// The largest relative difference between the gradients of `sum(f(vars) * weight)` and central differences.
+fn gradient_error(vars: &[Var], weight: &Tensor, f: impl Fn() -> Tensor) -> f64 {
+    let loss = || f().mul(weight).unwrap().sum_all().unwrap();
+    let grads = loss().backward().unwrap();
+    let mut worst = 0.0_f64;
+    for var in vars {
+        let (grad, start) = (list(grads.get(var.as_tensor()).unwrap()), list(var.as_tensor()));
+        for at in 0..start.len() {
+            let shifted = |by: f64| {
+                let mut moved = start.clone();
+                moved[at] += by;
+                var.set(&tensor(&moved, var.dims())).unwrap();
+                loss().to_scalar::<f64>().unwrap()
+            };
+            let numeric = (shifted(1e-6) - shifted(-1e-6)) / 2e-6;
+            shifted(0.0);
+            worst = worst.max((numeric - grad[at]).abs() / (1.0 + grad[at].abs()));
+        }
+    }
+    worst
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    #[test]
+    fn matmul_is_its_definition(
+        (m, k, n, a, b) in (1_usize..20, 1_usize..20, 1_usize..20)
+            .prop_flat_map(|(m, k, n)| (Just(m), Just(k), Just(n), values(m * k), values(k * n))),
+        ta: bool,
+        tb: bool,
+    ) {
+        let given = |data: &[f64], rows, columns, transposed: bool| {
+            let plain = tensor(data, &[rows, columns]);
+            if transposed { plain.t().unwrap().contiguous().unwrap() } else { plain }
+        };
+        let (x, y) = (given(&a, m, k, ta), given(&b, k, n, tb));
+        let found = list(&matmul(&x, &y, (ta, tb)).unwrap());
+        let single = matmul(&x.to_dtype(DType::F32).unwrap(), &y.to_dtype(DType::F32).unwrap(), (ta, tb));
+        let single = list(&single.unwrap());
+        for i in 0..m {
+            for j in 0..n {
+                let expected: f64 = (0..k).map(|l| a[i * k + l] * b[l * n + j]).sum();
+                prop_assert!((found[i * n + j] - expected).abs() < 1e-12);
+                prop_assert!((single[i * n + j] - expected).abs() < 1e-4);
+            }
+        }
+        // a view that is not contiguous is gathered
+        let view = tensor(&a, &[m, k]).t().unwrap();
+        for (f, g) in list(&matmul(&view, &y, (true, tb)).unwrap()).iter().zip(&found) {
+            prop_assert!((f - g).abs() < 1e-12);
+        }
+    }
+
+    #[test]
+    fn gradients_are_finite_differences(
+        (r, k, d, x, w, b, weight) in (1_usize..5, 1_usize..5, 2_usize..20).prop_flat_map(|(r, k, d)| {
+            (Just(r), Just(k), Just(d), values(r * k), values(k * d), values(d), values(r * d))
+        }),
+        ta: bool,
+        tb: bool,
+    ) {
+        let var = |data: &[f64], shape: &[usize]| Var::from_tensor(&tensor(data, shape)).unwrap();
+        let weight = tensor(&weight, &[r, d]);
+        let (x, w, b) = (var(&x, &[r, k]), var(&w, &[k, d]), var(&b, &[d]));
+        let turned = |t: &Var, turn: bool| if turn { t.t().unwrap() } else { t.as_tensor().clone() };
+        let product = || matmul(&turned(&x, ta), &turned(&w, tb), (ta, tb)).unwrap();
+        prop_assert!(gradient_error(&[x.clone(), w.clone()], &weight, product) < 1e-6);
+        let affine = || linear(&x, &w, &b).unwrap();
+        prop_assert!(gradient_error(&[x.clone(), w.clone(), b.clone()], &weight, affine) < 1e-6);
+    }
+
+    #[test]
+    fn layer_norm_relu_is_its_definition_and_so_is_its_gradient(
+        (r, d, x, gain, shift, weight, flags) in (1_usize..5, 2_usize..40).prop_flat_map(|(r, d)| {
+            let flags = prop::collection::vec(0_u8..2, r * d);
+            (Just(r), Just(d), values(r * d), values(d), values(d), values(r * d), flags)
+        }),
+    ) {
+        let var = |data: &[f64], shape: &[usize]| Var::from_tensor(&tensor(data, shape)).unwrap();
+        let (x, gain, shift) = (var(&x, &[r, d]), var(&gain, &[d]), var(&shift, &[d]));
+        let kept = Some(Kept { flags: flags.clone().into(), scale: 1.25 });
+        let run = || layer_norm_relu(&x, &gain, &shift, 1e-5, kept.clone()).unwrap();
+        let (found, rows, gains, shifts) = (list(&run()), list(&x), list(&gain), list(&shift));
+        let mut kink = f64::INFINITY;
+        for (i, row) in rows.chunks(d).enumerate() {
+            let mean = row.iter().sum::<f64>() / d as f64;
+            let variance = row.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / d as f64;
+            for j in 0..d {
+                let z = (row[j] - mean) / (variance + 1e-5).sqrt() * gains[j] + shifts[j];
+                kink = kink.min(z.abs());
+                let expected = z.max(0.0) * 1.25 * f64::from(flags[i * d + j]);
+                prop_assert!((found[i * d + j] - expected).abs() < 1e-9);
+            }
+        }
+        // a ReLU that switches within the difference's step has no derivative there
+        if kink > 1e-3 {
+            let error = gradient_error(&[x.clone(), gain.clone(), shift.clone()], &tensor(&weight, &[r, d]), run);
+            prop_assert!(error < 1e-5, "{}", error);
+        }
+    }
+}
+
+#[test]
+fn a_row_does_not_see_its_company() {
+    let (k, n) = (600, 70);
+    let data: Vec<f32> = (0..200 * k).map(|i| ((i * 7919) % 1009) as f32 / 1009.0 - 0.5).collect();
+    let a = Tensor::from_vec(data, (200, k), &Device::Cpu).unwrap();
+    let w = a.narrow(0, 0, n).unwrap().t().unwrap().contiguous().unwrap();
+    let bias = Tensor::arange(0_f32, n as f32, &Device::Cpu).unwrap();
+    let full = linear(&a, &w, &bias).unwrap();
+    for rows in [1, 2, 3, 7, 16, 17, 64, 199] {
+        let part = linear(&a.narrow(0, 0, rows).unwrap(), &w, &bias).unwrap();
+        assert_eq!(list(&part), list(&full.narrow(0, 0, rows).unwrap()), "{rows} rows");
+    }
+}
+
+#[test]
+fn matmul_can_be_differentiated_twice() {
+    // sum((a b)^2) has the gradient 2 (a b) b' in a: differentiate its sum again, by hand and by the operators
+    let var = |data: &[f64]| Var::from_tensor(&tensor(data, &[2, 2])).unwrap();
+    let (a, b) = (var(&[1.0, 2.0, 3.0, 4.0]), var(&[0.5, -1.0, 2.0, 1.5]));
+    let product = matmul(&a, &b, (false, false)).unwrap();
+    let gradient = matmul(&product.affine(2.0, 0.0).unwrap(), &b, (false, true)).unwrap();
+    let second = gradient.sum_all().unwrap().backward().unwrap();
+    let ones = Tensor::ones((2, 2), DType::F64, &Device::Cpu).unwrap();
+    let square = matmul(&b, &b, (false, true)).unwrap();
+    let expected = matmul(&ones, &square, (false, false)).unwrap().affine(2.0, 0.0).unwrap();
+    let difference: f64 = list(second.get(a.as_tensor()).unwrap())
+        .iter()
+        .zip(list(&expected))
+        .map(|(x, y)| (x - y).abs())
+        .sum();
+    assert!(difference < 1e-12);
+}
+
+#[test]
+fn relu_has_no_gradient_at_zero() {
+    let x = Var::zeros((1, 4), DType::F64, &Device::Cpu).unwrap();
+    let (gain, shift) = (
+        Tensor::ones(4, DType::F64, &Device::Cpu).unwrap(),
+        Tensor::zeros(4, DType::F64, &Device::Cpu).unwrap(),
+    );
+    let out = layer_norm_relu(&x, &gain, &shift, 1e-5, None).unwrap().sum_all().unwrap();
+    assert_eq!(list(out.backward().unwrap().get(x.as_tensor()).unwrap()), [0.0; 4]);
+}
+
+#[test]
+fn wrong_arguments_are_errors() {
+    let (a, b) = (tensor(&[0.0; 6], &[2, 3]), tensor(&[0.0; 2], &[2]));
+    let says = |result: candle_core::Result<Tensor>, text: &str| {
+        let error = result.unwrap_err().to_string();
+        assert!(error.contains(text), "{error}");
+    };
+    says(matmul(&a, &a, (false, false)), "[2, 3] by [2, 3] with transposed (false, false) does not fit");
+    says(matmul(&a, &b, (false, false)), "does not fit");
+    says(matmul(&a, &a.to_dtype(DType::F32).unwrap(), (false, true)), "must all be f32 or all f64");
+    says(linear(&a, &a.t().unwrap(), &tensor(&[0.0; 3], &[3])), "bias is [3], expected (2)");
+    says(layer_norm_relu(&a, &b, &b, 1e-5, None), "expected (R, D), (D), (D)");
+    let kept = Some(Kept { flags: vec![1; 5].into(), scale: 1.0 });
+    let three = tensor(&[1.0; 3], &[3]);
+    says(layer_norm_relu(&a, &three, &three, 1e-5, kept), "5 dropout flags");
+    let whole = Var::from_tensor(&Tensor::zeros(2, DType::I64, &Device::Cpu).unwrap()).unwrap();
+    assert!(AdamW::new([whole], AdamWSettings::with_decay(0.0)).is_err());
+}
+
+#[test]
+fn empty_batches_are_fine() {
+    let none = Tensor::zeros((0, 3), DType::F32, &Device::Cpu).unwrap();
+    let w = Tensor::zeros((3, 2), DType::F32, &Device::Cpu).unwrap();
+    assert_eq!(matmul(&none, &w, (false, false)).unwrap().dims(), [0, 2]);
+}

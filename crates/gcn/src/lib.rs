@@ -1,0 +1,18 @@
+#![doc = include_str!("../README.md")]
+
+mod aggregate;
+mod batch;
+mod error;
+mod graph;
+mod model;
+mod parameters;
+mod schedule;
+mod train;
+
+pub use batch::{GraphBatch, Readout};
+pub use error::GcnError;
+pub use graph::Graph;
+pub use model::{Gcn, GcnSettings, Mode};
+pub use parameters::Parameters;
+pub use schedule::{Rate, Schedule};
+pub use train::{EarlyStopping, Epoch, History, Training, train};
