@@ -1,5 +1,7 @@
 //! Each operator against its definition, its gradient against finite differences, bad input.
 
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+
 use candle_core::{DType, Device, Tensor, Var};
 use cpu_ops::{AdamW, AdamWSettings, Kept, layer_norm_relu, linear, matmul};
 use proptest::prelude::*;

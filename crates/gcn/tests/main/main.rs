@@ -1,5 +1,7 @@
 //! Golden values from PyTorch, properties, training, bad input.
 
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+
 mod golden;
 mod training;
 

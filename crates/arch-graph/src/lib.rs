@@ -1,0 +1,19 @@
+#![doc = include_str!("../README.md")]
+
+mod canonical;
+pub mod conformance;
+mod cost;
+mod encoding;
+mod error;
+mod graph;
+mod prune;
+#[cfg(feature = "proptest")]
+pub mod strategies;
+mod vocabulary;
+
+pub use canonical::Canonical;
+pub use cost::{Cost, CostTable};
+pub use encoding::{Encode, Encoding, Global, Layout};
+pub use error::GraphError;
+pub use graph::{ArchGraph, Builder, MAX_NODES};
+pub use vocabulary::{Op, Vocabulary};
