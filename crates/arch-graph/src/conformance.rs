@@ -21,8 +21,8 @@ pub fn encoder<A, E: Encode<A>>(encoder: &E, archs: &[A]) -> Result<(), String> 
             ));
         }
         for (what, found, expected) in [
-            ("adjacency", encoding.adjacency.len(), nodes * nodes),
-            ("features", encoding.features.len(), nodes * width),
+            ("adjacency", encoding.adjacency.len(), nodes.saturating_mul(nodes)),
+            ("features", encoding.features.len(), nodes.saturating_mul(width)),
         ] {
             if found != expected {
                 return Err(format!(
