@@ -1,0 +1,237 @@
+use crate::source::{Limits, Rows};
+use crate::{Column, Place, Provenance, TableError, TableRef};
+use csv::{ErrorKind, StringRecord, Terminator};
+use nas_core::{Labelled, SearchSpace};
+use std::fmt::Display;
+use std::path::Path;
+
+/// A file whose header was read.
+struct Table {
+    rows: csv::Reader<Rows>,
+    header: StringRecord,
+    header_line: u64,
+}
+
+impl Table {
+    fn open(path: &Path, limits: Limits) -> Result<Self, TableError> {
+        let rows = csv::ReaderBuilder::new()
+            .has_headers(false)
+            .flexible(true)
+            .terminator(Terminator::Any(b'\n'))
+            .from_reader(Rows::open(path, limits)?);
+        let mut table = Self { rows, header: StringRecord::new(), header_line: 0 };
+        let mut header = StringRecord::new();
+        if !table.next(&mut header)? {
+            return Err(TableError::Empty { file: path.into() });
+        }
+        table.header = header;
+        table.header_line = table.line();
+        Ok(table)
+    }
+
+    /// The line where the row that was read last begins.
+    fn line(&self) -> u64 {
+        self.rows.get_ref().line
+    }
+
+    fn file(&self) -> std::path::PathBuf {
+        self.rows.get_ref().file.clone()
+    }
+
+    fn place(&self, field: usize) -> Box<Place> {
+        let name = self.header.get(field).map_or_else(|| format!("number {}", field + 1), str::to_owned);
+        Box::new(Place { file: self.file(), line: self.line(), field: name })
+    }
+
+    /// Reads the next row; false at the end.
+    fn next(&mut self, row: &mut StringRecord) -> Result<bool, TableError> {
+        match self.rows.read_record(row) {
+            Ok(more) => Ok(more),
+            Err(error) => Err(match (self.rows.get_mut().failed.take(), error.into_kind()) {
+                (Some(failed), _) => failed,
+                (None, ErrorKind::Utf8 { err, .. }) => {
+                    TableError::Utf8 { at: self.place(err.field()), byte: err.valid_up_to() }
+                }
+                (None, ErrorKind::Io(source)) => {
+                    TableError::Read { file: self.file(), line: self.line(), source }
+                }
+                (None, _) => TableError::Quote { file: self.file(), line: self.line() },
+            }),
+        }
+    }
+
+    fn names(&self) -> Vec<String> {
+        self.header.iter().map(str::to_owned).collect()
+    }
+
+    /// The one field of that name; none where there is none.
+    fn find(&self, name: &str) -> Result<Option<usize>, TableError> {
+        let mut found = self.header.iter().enumerate().filter(|(_, field)| *field == name).map(|(i, _)| i);
+        let first = found.next();
+        match found.next() {
+            Some(_) => Err(TableError::SameColumnTwice {
+                file: self.file(),
+                line: self.header_line,
+                column: name.into(),
+            }),
+            None => Ok(first),
+        }
+    }
+}
+
+/// The names of all columns of a file, in its order, `arch` among them.
+///
+/// # Errors
+/// A file that cannot be read, is empty, or whose first line is no text.
+pub fn list_columns(path: impl AsRef<Path>) -> Result<Vec<String>, TableError> {
+    Ok(Table::open(path.as_ref(), Limits::default())?.names())
+}
+
+/// Reads one column: its values by architecture, in the order of the file.
+///
+/// O(n log n) in the rows, and one pass over the file. Rows whose field is empty are left out and counted.
+///
+/// # Errors
+/// The first thing that is wrong, by file, line and field; then nothing of the file is accepted.
+pub fn read_column<S: SearchSpace>(space: &S, table: &TableRef) -> Result<Column<S::Arch>, TableError> {
+    let columns = read_columns(space, &table.file, &[table.column.as_str()])?;
+    columns.into_iter().next().ok_or_else(|| TableError::NotATable { text: table.to_string() })
+}
+
+/// Reads several columns of a file in one pass, in the order asked for.
+///
+/// # Errors
+/// As [`read_column`].
+pub fn read_columns<S: SearchSpace>(
+    space: &S,
+    path: impl AsRef<Path>,
+    columns: &[&str],
+) -> Result<Vec<Column<S::Arch>>, TableError> {
+    read_columns_within(Limits::default(), space, path, columns)
+}
+
+/// [`read_columns`] with limits of one's own.
+///
+/// # Errors
+/// As [`read_column`].
+pub fn read_columns_within<S: SearchSpace>(
+    limits: Limits,
+    space: &S,
+    path: impl AsRef<Path>,
+    columns: &[&str],
+) -> Result<Vec<Column<S::Arch>>, TableError> {
+    let path = path.as_ref();
+    let (archs, values, sha256) = read(limits, space, path, columns)?;
+    let mut made = Vec::with_capacity(columns.len());
+    for (&column, values) in columns.iter().zip(values) {
+        let rows = archs.len();
+        let (kept, values): (Vec<S::Arch>, Vec<f64>) =
+            archs.iter().zip(values).filter_map(|(arch, value)| Some((arch.clone(), value?))).unzip();
+        let provenance = Provenance {
+            file: path.into(),
+            column: column.into(),
+            rows: values.len(),
+            without_value: rows - values.len(),
+            sha256: sha256.clone(),
+        };
+        let none = || TableError::NoValues { file: path.into(), column: column.into(), rows };
+        let labelled = Labelled::new(kept, values).ok().filter(|labelled| !labelled.is_empty());
+        made.push(Column::new(labelled.ok_or_else(none)?, provenance));
+    }
+    Ok(made)
+}
+
+/// The architectures of a file, in its order; its other columns are not looked at.
+///
+/// # Errors
+/// As [`read_column`].
+pub fn read_archs<S: SearchSpace>(space: &S, path: impl AsRef<Path>) -> Result<Vec<S::Arch>, TableError> {
+    Ok(read(Limits::default(), space, path.as_ref(), &[])?.0)
+}
+
+/// Architectures, then the values of each column, then the checksum.
+type Parts<A> = (Vec<A>, Vec<Vec<Option<f64>>>, String);
+
+fn read<S: SearchSpace>(
+    limits: Limits,
+    space: &S,
+    path: &Path,
+    columns: &[&str],
+) -> Result<Parts<S::Arch>, TableError> {
+    let mut table = Table::open(path, limits)?;
+    let line = table.header_line;
+    let arch_field = table.find("arch")?.ok_or_else(|| TableError::NoArchColumn {
+        file: path.into(),
+        line,
+        there: table.names(),
+    })?;
+    let mut fields = Vec::with_capacity(columns.len());
+    for &column in columns {
+        fields.push(table.find(column)?.ok_or_else(|| TableError::NoSuchColumn {
+            file: path.into(),
+            line,
+            column: column.into(),
+            there: table.names(),
+        })?);
+    }
+    let (mut archs, mut lines) = (Vec::new(), Vec::new());
+    let mut values = vec![Vec::new(); columns.len()];
+    let mut row = StringRecord::new();
+    while table.next(&mut row)? {
+        let line = table.line();
+        if archs.len() == limits.rows {
+            return Err(TableError::TooManyRows { file: path.into(), line, limit: limits.rows });
+        }
+        let (expected, found) = (table.header.len(), row.len());
+        if expected != found {
+            return Err(TableError::Fields { file: path.into(), line, expected, found });
+        }
+        let text = row.get(arch_field).unwrap_or_default();
+        let wrong = |source| TableError::Arch { at: table.place(arch_field), source };
+        archs.push(space.parse(text).map_err(wrong)?);
+        lines.push(line);
+        for (values, &field) in values.iter_mut().zip(&fields) {
+            values.push(number(row.get(field).unwrap_or_default(), || table.place(field))?);
+        }
+    }
+    if archs.is_empty() {
+        return Err(TableError::NoRows { file: path.into() });
+    }
+    let line_of = |row: usize| lines.get(row).copied().unwrap_or_default();
+    check_distinct(path, &archs, line_of)?;
+    let checksum = table.rows.into_inner().checksum()?;
+    Ok((archs, values, checksum))
+}
+
+fn number(text: &str, place: impl Fn() -> Box<Place>) -> Result<Option<f64>, TableError> {
+    let text = text.trim();
+    if text.is_empty() {
+        return Ok(None);
+    }
+    let found = || text.chars().take(60).collect();
+    match text.parse::<f64>() {
+        Ok(value) if value.is_finite() => Ok(Some(value)),
+        Ok(_) => Err(TableError::NotFinite { at: place(), found: found() }),
+        Err(_) => Err(TableError::NotANumber { at: place(), found: found() }),
+    }
+}
+
+/// Refuses the first row, in the order of the file, whose architecture stands above it already.
+pub(crate) fn check_distinct<A: Ord + Display>(
+    path: &Path,
+    archs: &[A],
+    line_of: impl Fn(usize) -> u64,
+) -> Result<(), TableError> {
+    let mut order: Vec<usize> = (0..archs.len()).collect();
+    order.sort_by(|&a, &b| archs[a].cmp(&archs[b]));
+    let same = order.windows(2).filter(|pair| archs[pair[0]] == archs[pair[1]]);
+    match same.min_by_key(|pair| pair[1]) {
+        Some(pair) => Err(TableError::Duplicate {
+            file: path.into(),
+            arch: archs[pair[0]].to_string().chars().take(200).collect(),
+            first: line_of(pair[0]),
+            second: line_of(pair[1]),
+        }),
+        None => Ok(()),
+    }
+}
