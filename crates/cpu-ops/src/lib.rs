@@ -6,5 +6,5 @@ mod matmul;
 mod norm;
 
 pub use adamw::{AdamW, AdamWSettings};
-pub use matmul::{linear, matmul};
-pub use norm::{Kept, layer_norm_relu};
+pub use matmul::{linear, matmul, sum_rows};
+pub use norm::{Kept, layer_norm_relu, layer_norm_relu_gradient};

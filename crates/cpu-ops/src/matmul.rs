@@ -164,15 +164,24 @@ impl CustomOp3 for Linear {
         Ok((
             x.track_op().then(|| matmul(grad, w, (false, true))).transpose()?,
             w.track_op().then(|| matmul(x, grad, (true, false))).transpose()?,
-            Some(grad.apply_op1(SumRows)?),
+            Some(sum_rows(grad)?),
         ))
     }
 }
 
-/// The sum of the rows of a matrix, row after row.
+/// The sum of the rows of a matrix `(R, N)`, row after row, as `(N)`. O(R N).
+///
+/// # Errors
+/// Anything but a matrix of f32 or f64.
+pub fn sum_rows(x: &Tensor) -> Result<Tensor> {
+    check_types("sum_rows", &[x])?;
+    x.dims2()?;
+    x.apply_op1(SumRows)
+}
+
 struct SumRows;
 
-fn sum_rows<T: Element>(storage: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
+fn sum_rows_forward<T: Element>(storage: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
     let (_, n) = layout.shape().dims2()?;
     let data = elements::<T>(storage, layout)?;
     let mut sums = vec![T::zero(); n];
@@ -190,7 +199,7 @@ impl CustomOp1 for SumRows {
     }
 
     fn cpu_fwd(&self, storage: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
-        by_dtype!(storage.dtype(), sum_rows(storage, layout))
+        by_dtype!(storage.dtype(), sum_rows_forward(storage, layout))
     }
 
     fn bwd(&self, arg: &Tensor, _: &Tensor, grad: &Tensor) -> Result<Option<Tensor>> {

@@ -126,12 +126,39 @@ impl CustomOp3 for NormRelu {
         grad: &Tensor,
     ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
         let scale = self.kept.as_ref().map_or(1.0, |kept| kept.scale);
-        let op = Gradient { eps: self.eps, scale, weight: weight.detach() };
-        let packed = x.detach().apply_op3_no_bwd(&result.detach(), &grad.detach(), &op)?;
-        let rows = x.dim(0)?;
-        let part = |row| packed.narrow(0, row, 1)?.squeeze(0);
-        Ok((Some(packed.narrow(0, 0, rows)?), Some(part(rows)?), Some(part(rows + 1)?)))
+        let [dx, dweight, dbias] = layer_norm_relu_gradient(x, weight, result, grad, self.eps, scale)?;
+        Ok((Some(dx), Some(dweight), Some(dbias)))
     }
+}
+
+/// The gradients of [`layer_norm_relu`] by its input, weight and bias, from the result it gave and the gradient
+/// of that result; `scale` is the dropout's, 1 without. For callers that keep their own tape. O(R D).
+///
+/// # Errors
+/// Shapes that do not fit, types that differ or are neither f32 nor f64.
+pub fn layer_norm_relu_gradient(
+    x: &Tensor,
+    weight: &Tensor,
+    result: &Tensor,
+    grad: &Tensor,
+    eps: f64,
+    scale: f64,
+) -> Result<[Tensor; 3]> {
+    check_types("layer_norm_relu_gradient", &[x, weight, result, grad])?;
+    let (rows, d) = x.dims2()?;
+    if result.dims() != x.dims() || grad.dims() != x.dims() || weight.dims() != [d] {
+        bail!(
+            "layer_norm_relu_gradient: x {:?}, weight {:?}, result {:?}, gradient {:?}; expected (R, D), (D), (R, D), (R, D)",
+            x.shape(),
+            weight.shape(),
+            result.shape(),
+            grad.shape()
+        );
+    }
+    let op = Gradient { eps, scale, weight: weight.detach() };
+    let packed = x.detach().apply_op3_no_bwd(&result.detach(), &grad.detach(), &op)?;
+    let part = |row| packed.narrow(0, row, 1)?.squeeze(0);
+    Ok([packed.narrow(0, 0, rows)?, part(rows)?, part(rows + 1)?])
 }
 
 /// The gradients of `NormRelu` from its input, its result and the gradient of its result, packed as

@@ -55,6 +55,15 @@ pub(crate) fn aggregate(x: &Tensor, mix: &Arc<Mix>) -> Result<Tensor> {
     }
 }
 
+/// `mix' x` for `x` of `(rows, D)`: how gradients go back.
+pub(crate) fn aggregate_back(x: &Tensor, mix: &Arc<Mix>) -> Result<Tensor> {
+    if mix.is_identity() {
+        Ok(x.clone())
+    } else {
+        x.apply_op1(Aggregate { mix: mix.clone(), transposed: true })
+    }
+}
+
 struct Aggregate {
     mix: Arc<Mix>,
     transposed: bool,

@@ -12,7 +12,7 @@ mod train;
 pub use batch::{GraphBatch, Readout};
 pub use error::GcnError;
 pub use graph::Graph;
-pub use model::{Gcn, GcnSettings, Mode};
+pub use model::{Gcn, GcnSettings, Mode, Pass};
 pub use parameters::Parameters;
 pub use schedule::{Rate, Schedule};
 pub use train::{EarlyStopping, Epoch, History, Training, train};

@@ -1,4 +1,5 @@
 use crate::{GcnError, Parameters, Rate, Schedule};
+use candle_core::backprop::GradStore;
 use candle_core::{DType, Tensor};
 use cpu_ops::{AdamW, AdamWSettings};
 use nas_core::{Seed, Stream};
@@ -56,7 +57,8 @@ pub struct History {
 
 /// Trains `parameters` on items `0..items` with AdamW.
 ///
-/// `step` gives the loss (a scalar tensor) of a batch of items, drawing its dropout from the stream.
+/// `step` gives the loss (a scalar tensor) of a batch of items and its gradients, drawing its dropout from the
+/// stream.
 /// `validate` gives the loss that schedule and early stopping look at; where it gives none, they look at the
 /// training loss, as eagle does for the binary relation. The order of the items is shuffled anew each epoch
 /// from `seed`; the same seed gives the same weights to the last bit.
@@ -68,7 +70,7 @@ pub fn train(
     training: &Training,
     items: usize,
     seed: Seed,
-    mut step: impl FnMut(&[usize], &mut Stream) -> Result<Tensor, GcnError>,
+    mut step: impl FnMut(&[usize], &mut Stream) -> Result<(Tensor, GradStore), GcnError>,
     mut validate: impl FnMut() -> Result<Option<f64>, GcnError>,
 ) -> Result<History, GcnError> {
     for (name, value) in [("batch", training.batch), ("items", items)] {
@@ -87,9 +89,9 @@ pub fn train(
         indices.shuffle(&mut order);
         let mut train_loss = 0.0;
         for batch in indices.chunks(training.batch) {
-            let loss = step(batch, &mut dropout)?;
+            let (loss, grads) = step(batch, &mut dropout)?;
             train_loss += loss.to_dtype(DType::F64)?.to_scalar::<f64>()?;
-            optimiser.step(&loss.backward()?, rate.get())?;
+            optimiser.step(&grads, rate.get())?;
         }
         let validation_loss = validate()?;
         history.epochs.push(Epoch { train_loss, validation_loss, rate: rate.get() });

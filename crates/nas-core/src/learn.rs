@@ -52,7 +52,8 @@ pub trait Predict<A> {
 
 /// A fitted model that orders architectures: all that a search needs.
 ///
-/// Every [`Predict`] is one: larger is better, equal values keep their order.
+/// There is no blanket implementation over [`Predict`]: whether larger is better depends on the label, and
+/// coherence would keep a generic model from having an order of its own. [`order_by_score`] makes one in a line.
 pub trait Rank<A> {
     /// Why ranking can fail.
     type Error: Error + Send + Sync + 'static;
@@ -62,14 +63,6 @@ pub trait Rank<A> {
     /// # Errors
     /// An architecture that cannot be encoded.
     fn rank(&self, archs: &[A]) -> Result<Vec<usize>, Self::Error>;
-}
-
-impl<A, P: Predict<A>> Rank<A> for P {
-    type Error = P::Error;
-
-    fn rank(&self, archs: &[A]) -> Result<Vec<usize>, P::Error> {
-        Ok(order_by_score(&self.predict(archs)?))
-    }
 }
 
 /// Indices by falling score, equal ones in their order, NaN last. O(n log n).

@@ -1,6 +1,6 @@
 //! Golden values from PyTorch, properties, training, bad input.
 
-#![expect(clippy::unwrap_used, reason = "a test may panic")]
+#![expect(clippy::unwrap_used, clippy::print_stderr, reason = "a test may panic, and says what it skips")]
 
 mod golden;
 mod training;
@@ -66,6 +66,25 @@ proptest! {
         let together = embed(&graphs.iter().rev().collect::<Vec<_>>());
         for (graph, expected) in graphs.iter().rev().zip(together) {
             prop_assert_eq!(&embed(&[graph])[0], &expected);
+        }
+    }
+
+    #[test]
+    fn a_pass_is_what_the_tape_gives(graphs in graphs(), mean: bool) {
+        let readout = if mean { Readout::Mean } else { Readout::GlobalNode };
+        let settings = GcnSettings { width: graphs[0].width(), hidden: 9, layers: 3, dropout: 0.3 };
+        let network = Gcn::new(settings, DType::F64, Seed(5)).unwrap();
+        let all: Vec<&Graph> = graphs.iter().collect();
+        let batch = GraphBatch::separate(&all, 3, readout, DType::F64).unwrap();
+        let pass = network.pass(&batch, &mut Seed(1).stream("dropout")).unwrap();
+        let slow = network.embed(&batch, Mode::Train(&mut Seed(1).stream("dropout"))).unwrap();
+        prop_assert_eq!(largest_difference(pass.embedding(), &slow), 0.0);
+        let mut grads = pass.embedding().sqr().unwrap().sum_all().unwrap().backward().unwrap();
+        pass.backward(&mut grads).unwrap();
+        let expected = slow.sqr().unwrap().sum_all().unwrap().backward().unwrap();
+        for (name, var) in network.parameters().iter() {
+            let difference = largest_difference(grads.get(var).unwrap(), expected.get(var).unwrap());
+            prop_assert!(difference < 1e-12, "{}: {}", name, difference);
         }
     }
 

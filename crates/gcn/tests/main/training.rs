@@ -1,10 +1,11 @@
 //! The training loop: determinism, early stopping, divergence.
 
+use candle_core::backprop::GradStore;
 use candle_core::{DType, Device, Tensor, Var};
 use cpu_ops::matmul;
 use gcn::{
-    EarlyStopping, Gcn, GcnError, GcnSettings, Graph, GraphBatch, Mode, Parameters, Readout, Schedule,
-    Training, train,
+    EarlyStopping, Gcn, GcnError, GcnSettings, Graph, GraphBatch, Parameters, Readout, Schedule, Training,
+    train,
 };
 use nas_core::Seed;
 use std::cell::Cell;
@@ -36,9 +37,12 @@ fn trained(seed: Seed) -> (Vec<f64>, Vec<f32>) {
         let batch = GraphBatch::separate(&batch, 3, Readout::GlobalNode, DType::F32)?;
         let target: Vec<f32> = items.iter().map(|&i| (i % 5) as f32 / 5.0).collect();
         let target = Tensor::from_vec(target, items.len(), &Device::Cpu)?;
-        let out = matmul(&network.embed(&batch, Mode::Train(rng))?, weight.as_tensor(), (false, false))?
-            .squeeze(1)?;
-        Ok((out - target)?.abs()?.sum_all()?)
+        let pass = network.pass(&batch, rng)?;
+        let out = matmul(pass.embedding(), weight.as_tensor(), (false, false))?.squeeze(1)?;
+        let loss = (out - target)?.abs()?.sum_all()?;
+        let mut grads = loss.backward()?;
+        pass.backward(&mut grads)?;
+        Ok((loss, grads))
     };
     let history = train(&parameters, &TRAINING, 12, seed, step, || Ok(None)).unwrap();
     let weights = parameters.vars().flat_map(|v| v.flatten_all().unwrap().to_vec1::<f32>().unwrap());
@@ -56,6 +60,11 @@ fn it_learns_and_the_same_seed_gives_the_same_bytes() {
     assert_ne!(trained(Seed(2)).1, weights);
 }
 
+fn with_gradients(loss: Tensor) -> Result<(Tensor, GradStore), GcnError> {
+    let grads = loss.backward()?;
+    Ok((loss, grads))
+}
+
 fn one_weight() -> (Parameters, Var) {
     let mut parameters = Parameters::new(DType::F64);
     let weight = parameters.constant("w", &[1], 1.0).unwrap();
@@ -69,7 +78,7 @@ fn early_stopping_puts_the_best_weights_back() {
         let (epoch, best) = (Cell::new(0), Cell::new(0.0));
         let stop = Some(EarlyStopping { patience: 5, after: 2, restore_best });
         let training = Training { epochs: 100, schedule: Schedule::Constant, stop, ..TRAINING };
-        let step = |_: &[usize], _: &mut _| Ok(weight.as_tensor().sum_all()?);
+        let step = |_: &[usize], _: &mut _| with_gradients(weight.as_tensor().sum_all()?);
         let validate = || {
             let now = epoch.replace(epoch.get() + 1);
             let value = weight.to_vec1::<f64>()?[0];
@@ -94,7 +103,7 @@ fn early_stopping_puts_the_best_weights_back() {
 #[test]
 fn a_loss_that_is_not_finite_is_an_error() {
     let (parameters, weight) = one_weight();
-    let step = |_: &[usize], _: &mut _| Ok((weight.as_tensor() * f64::NAN)?.sum_all()?);
+    let step = |_: &[usize], _: &mut _| with_gradients((weight.as_tensor() * f64::NAN)?.sum_all()?);
     let error = train(&parameters, &TRAINING, 4, Seed(0), step, || Ok(None)).unwrap_err();
     assert!(matches!(error, GcnError::Diverged { what: "training", epoch: 0, .. }), "{error}");
     let nothing = train(&parameters, &TRAINING, 0, Seed(0), step, || Ok(None)).unwrap_err();

@@ -1,0 +1,60 @@
+use rustix::time::{ClockId, clock_gettime};
+use serde::Serialize;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+/// Where and from what a result came.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Host {
+    version: &'static str,
+    revision: &'static str,
+    system: String,
+    processor: String,
+    cores: usize,
+}
+
+impl Host {
+    pub(crate) fn here() -> Self {
+        let information = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+        let model = information.lines().find_map(|line| line.strip_prefix("model name")?.split_once(':'));
+        Self {
+            version: env!("CARGO_PKG_VERSION"),
+            revision: env!("BRP_NAS_REVISION"),
+            system: format!("{} {}", std::env::consts::OS, std::env::consts::ARCH),
+            processor: model.map_or_else(|| "unknown".into(), |(_, name)| name.trim().to_string()),
+            cores: std::thread::available_parallelism().map_or(1, usize::from),
+        }
+    }
+}
+
+/// Seconds since 1970.
+pub(crate) fn now_s() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+}
+
+/// What a piece of work takes in processor time of this thread and in wall time, both in seconds.
+///
+/// Everything that is measured runs on the thread that measures it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Stopwatch {
+    cpu: f64,
+    wall: Instant,
+}
+
+impl Stopwatch {
+    pub(crate) fn start() -> Self {
+        Self { cpu: thread_s(), wall: Instant::now() }
+    }
+
+    pub(crate) fn cpu_s(&self) -> f64 {
+        thread_s() - self.cpu
+    }
+
+    pub(crate) fn wall_s(&self) -> f64 {
+        self.wall.elapsed().as_secs_f64()
+    }
+}
+
+fn thread_s() -> f64 {
+    let time = clock_gettime(ClockId::ThreadCPUTime);
+    time.tv_sec as f64 + time.tv_nsec as f64 * 1e-9
+}

@@ -1,0 +1,50 @@
+//! `brp-nas`: predictor-based, hardware-aware neural architecture search from the command line.
+//!
+//! Results go to stdout, everything else to stderr. Exit status 0 done, 2 bad usage or input, 1 failed.
+
+mod failure;
+mod host;
+mod options;
+mod output;
+mod predict;
+mod progress;
+mod record;
+mod registry;
+mod search;
+
+use clap::{Parser, Subcommand};
+use failure::Failure;
+use std::process::ExitCode;
+
+/// Predictor-based, hardware-aware neural architecture search.
+#[derive(Debug, Parser)]
+#[command(name = "brp-nas", version, max_term_width = 110)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Find the best architectures under a budget of trained networks and, if given, a latency limit.
+    Search(search::Args),
+    /// Fit a predictor on some rows of a table and judge it on the rest.
+    Predict(predict::Args),
+}
+
+fn main() -> ExitCode {
+    let outcome = match Cli::parse().command {
+        Command::Search(args) => search::main(args),
+        Command::Predict(args) => predict::main(args),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("error: {:#}", failure.error());
+            ExitCode::from(match failure {
+                Failure::Input(_) => 2,
+                Failure::Failed(_) => 1,
+            })
+        }
+    }
+}

@@ -1,0 +1,89 @@
+use crate::failure::{Failure, OrFail};
+use anyhow::Context;
+use clap::ValueEnum;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use std::path::{Path, PathBuf};
+
+/// What every command understands. Each option is also a key of the `--config` file; the flag wins.
+#[derive(Debug, Clone, Default, clap::Args, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub(crate) struct Common {
+    /// How the result is printed on stdout [default: table].
+    #[arg(long)]
+    pub(crate) format: Option<Format>,
+    /// The root of all randomness [default: 0].
+    #[arg(long)]
+    pub(crate) seed: Option<u64>,
+    /// Folder for the record of the run [default: a new one under runs/].
+    #[arg(long)]
+    pub(crate) out: Option<PathBuf>,
+    /// Repeats that run at once [default: one a core].
+    #[arg(long)]
+    pub(crate) threads: Option<usize>,
+    /// How often everything is done, with seeds S, S+1, ... [default: 1].
+    #[arg(long)]
+    pub(crate) repeats: Option<usize>,
+}
+
+/// A form of output.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Format {
+    /// For people.
+    Table,
+    /// One object.
+    Json,
+    /// One row an architecture.
+    Csv,
+}
+
+impl Common {
+    pub(crate) fn or(self, other: Self) -> Self {
+        Self {
+            format: self.format.or(other.format),
+            seed: self.seed.or(other.seed),
+            out: self.out.or(other.out),
+            threads: self.threads.or(other.threads),
+            repeats: self.repeats.or(other.repeats),
+        }
+    }
+
+    pub(crate) fn format(&self) -> Format {
+        self.format.unwrap_or(Format::Table)
+    }
+
+    pub(crate) fn seed(&self) -> u64 {
+        self.seed.unwrap_or(0)
+    }
+
+    /// At least one.
+    pub(crate) fn repeats(&self) -> Result<usize, Failure> {
+        let repeats = self.repeats.unwrap_or(1);
+        if repeats == 0 {
+            Err(anyhow::anyhow!("--repeats is 0; at least one run is needed")).or_input()
+        } else {
+            Ok(repeats)
+        }
+    }
+
+    /// At least one, at most one a repeat.
+    pub(crate) fn threads(&self) -> Result<usize, Failure> {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let threads = self.threads.unwrap_or(cores).min(self.repeats()?);
+        if threads == 0 {
+            Err(anyhow::anyhow!("--threads is 0; at least one is needed")).or_input()
+        } else {
+            Ok(threads)
+        }
+    }
+}
+
+/// The options in a TOML file, whose keys are the names of the flags.
+pub(crate) fn read_config<T: DeserializeOwned + Default>(file: Option<&Path>) -> Result<T, Failure> {
+    let Some(file) = file else { return Ok(T::default()) };
+    let text = std::fs::read_to_string(file)
+        .with_context(|| format!("cannot read {}", file.display()))
+        .or_input()?;
+    toml::from_str(&text).with_context(|| format!("in {}", file.display())).or_input()
+}

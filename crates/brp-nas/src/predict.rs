@@ -1,0 +1,424 @@
+//! `brp-nas predict`.
+
+use crate::failure::{Failure, OrFail};
+use crate::host::Stopwatch;
+use crate::options::{Common, read_config};
+use crate::output::{self, Show, grid, number};
+use crate::progress::Progress;
+use crate::record::Record;
+use crate::registry::{CellEncoding, EncodingName, Space};
+use anyhow::anyhow;
+use clap::ValueEnum;
+use nas_core::stats::{self, StatsError};
+use nas_core::{Fit, Labelled, Predict, Rank, Seed, Split};
+use predictors::{
+    BinaryRelation, CostLine, FittedRegressor, GcnRegressor, PredictError, RegressorSettings,
+    RelationSettings,
+};
+use serde::{Deserialize, Serialize};
+use spaces::nas_bench_201::{Cell, Skeleton};
+use std::path::PathBuf;
+use tables::TableRef;
+
+/// A predictor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Method {
+    /// A graph network in our own setting: seconds.
+    Gcn,
+    /// The graph network in the setting of BRP-NAS: minutes for latency.
+    GcnPublished,
+    /// The binary relation predictor; it orders, so only kendall and spearman are given.
+    Relation,
+    /// A straight line through the multiply-adds.
+    Flops,
+}
+
+/// What kind of number a column holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Label {
+    /// A positive cost whose relative error matters.
+    Latency,
+    /// A score whose order matters.
+    Accuracy,
+}
+
+/// Flags of `predict`; each is also a key of the `--config` file.
+#[derive(Debug, Clone, Default, clap::Args, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub(crate) struct Args {
+    /// The search space [default: nas-bench-201].
+    #[arg(long)]
+    space: Option<Space>,
+    /// The values to predict, FILE:COLUMN.
+    #[arg(long)]
+    table: Option<TableRef>,
+    /// Rows to fit on [default: 900].
+    #[arg(long)]
+    train: Option<usize>,
+    /// Rows to stop by [default: 100].
+    #[arg(long)]
+    validation: Option<usize>,
+    /// The predictor [default: gcn].
+    #[arg(long)]
+    method: Option<Method>,
+    /// How architectures become graphs [default: full for latency, pruned for accuracy].
+    #[arg(long)]
+    encoding: Option<EncodingName>,
+    /// What kind of number the column holds [default: latency where its name ends in a unit: _ms, _s, _mj].
+    #[arg(long)]
+    label: Option<Label>,
+    /// Start from the weights of a graph network fitted on another column, FILE:COLUMN; the same fits without
+    /// it are printed beside.
+    #[arg(long)]
+    transfer_from: Option<TableRef>,
+    /// Rows of that column to fit on, with a ninth as many to stop by [default: 900].
+    #[arg(long)]
+    transfer_train: Option<usize>,
+    /// TOML file with the same options; flags win.
+    #[arg(long)]
+    #[serde(skip)]
+    config: Option<PathBuf>,
+    #[command(flatten)]
+    #[serde(flatten)]
+    common: Common,
+}
+
+impl Args {
+    fn or(self, other: Self) -> Self {
+        Self {
+            space: self.space.or(other.space),
+            table: self.table.or(other.table),
+            train: self.train.or(other.train),
+            validation: self.validation.or(other.validation),
+            method: self.method.or(other.method),
+            encoding: self.encoding.or(other.encoding),
+            label: self.label.or(other.label),
+            transfer_from: self.transfer_from.or(other.transfer_from),
+            transfer_train: self.transfer_train.or(other.transfer_train),
+            config: self.config,
+            common: self.common.or(other.common),
+        }
+    }
+}
+
+/// What is fitted: all defaults filled in.
+#[derive(Debug, Clone, Copy, Serialize)]
+struct Plan {
+    method: Method,
+    encoding: EncodingName,
+    label: Label,
+    train: usize,
+    validation: usize,
+}
+
+/// How one fit did on the rows that it never saw.
+#[derive(Debug, Clone, Serialize)]
+struct Row {
+    method: Method,
+    encoding: EncodingName,
+    transfer: bool,
+    seed: u64,
+    within_1pct: Option<f64>,
+    within_5pct: Option<f64>,
+    within_10pct: Option<f64>,
+    /// As eagle counts: relative to the prediction.
+    within_10pct_of_prediction: Option<f64>,
+    kendall: Option<f64>,
+    spearman: Option<f64>,
+    mape: Option<f64>,
+    mse: Option<f64>,
+    r2: Option<f64>,
+    epochs: Option<usize>,
+    fit_s: f64,
+    score_s: f64,
+}
+
+/// What `predict` prints: the means over the runs at the top (with a transfer: of the transferred ones).
+#[derive(Debug, Serialize)]
+struct Report {
+    space: Space,
+    column: String,
+    train: usize,
+    validation: usize,
+    test: usize,
+    repeats: usize,
+    #[serde(flatten)]
+    first: Row,
+    /// One a method: means over the runs.
+    rows: Vec<Row>,
+    runs: Vec<Row>,
+}
+
+pub(crate) fn main(args: Args) -> Result<(), Failure> {
+    let config: Args = read_config(args.config.as_deref())?;
+    let args = args.or(config);
+    let repeats = args.common.repeats()?;
+    let table = args.table.clone().ok_or_else(|| anyhow!("name the values to predict: --table FILE:COLUMN"));
+    let table = table.or_input()?;
+    let label = args.label.unwrap_or_else(|| label_of(&table.column));
+    let plan = Plan {
+        method: args.method.unwrap_or(Method::Gcn),
+        encoding: args.encoding.unwrap_or(match label {
+            Label::Latency => EncodingName::Full,
+            Label::Accuracy => EncodingName::Pruned,
+        }),
+        label,
+        train: args.train.unwrap_or(900),
+        validation: args.validation.unwrap_or(100),
+    };
+    if args.transfer_from.is_some() && plan.method == Method::Flops {
+        return Err(anyhow!("--transfer-from starts a graph network; the method flops has none")).or_input();
+    }
+    let space = match args.space.unwrap_or_default() {
+        Space::NasBench201 => spaces::NasBench201,
+    };
+    let column = tables::read_column(&space, &table).or_input()?;
+    let source =
+        args.transfer_from.as_ref().map(|t| tables::read_column(&space, t)).transpose().or_input()?;
+    let test = column.labelled().len().saturating_sub(plan.train + plan.validation);
+    if test == 0 {
+        let rows = column.labelled().len();
+        let (train, validation) = (plan.train, plan.validation);
+        return Err(anyhow!(
+            "{train} training and {validation} validation rows leave none of the {rows} to test on"
+        ))
+        .or_input();
+    }
+    let mut provenance = vec![serde_json::to_value(column.provenance()).or_failed()?];
+    if let Some(source) = &source {
+        provenance.push(serde_json::to_value(source.provenance()).or_failed()?);
+    }
+    let seed = args.common.seed();
+    let record = Record::start("predict", args.common.out.as_deref(), seed, &(plan, &args), &provenance)?;
+    let fits = repeats * if source.is_some() { 2 } else { 1 };
+    let mut bar = Progress::new("fitted", fits);
+    let mut runs = Vec::new();
+    for seed in (0..repeats as u64).map(|i| seed.wrapping_add(i)) {
+        let split = column.labelled().split(plan.train, plan.validation, Seed(seed)).or_input()?;
+        if let (Some(source), Some(from)) = (&source, &args.transfer_from) {
+            let rows = args.transfer_train.unwrap_or(900);
+            let split_source = source.labelled().split(rows, rows / 9, Seed(seed)).or_input()?;
+            let start = source_model(&plan, label_of(&from.column), &split_source, Seed(seed)).or_failed()?;
+            runs.push(one(&plan, &split, Some(&start), seed)?);
+            bar.step(runs.len());
+        }
+        runs.push(one(&plan, &split, None, seed)?);
+        bar.step(runs.len());
+    }
+    drop(bar);
+    let report = Report::new(args.space.unwrap_or_default(), &table, &plan, test, repeats, runs);
+    record.write("result.json", &report)?;
+    output::print(&report, args.common.format())
+}
+
+fn label_of(column: &str) -> Label {
+    let cost = ["_ms", "_s", "_mj"].iter().any(|unit| column.ends_with(unit));
+    if cost { Label::Latency } else { Label::Accuracy }
+}
+
+fn regressor(plan: &Plan, label: Label) -> GcnRegressor<CellEncoding> {
+    let settings = match (plan.method, label) {
+        (Method::GcnPublished, Label::Latency) => RegressorSettings::published_latency(),
+        (_, Label::Latency) => RegressorSettings::fast_latency(),
+        (_, Label::Accuracy) => RegressorSettings::published_accuracy(plan.train),
+    };
+    GcnRegressor { encode: CellEncoding(plan.encoding), settings }
+}
+
+/// The network to transfer from: of the shape that the target has.
+fn source_model(
+    plan: &Plan,
+    label: Label,
+    split: &Split<Cell>,
+    seed: Seed,
+) -> Result<FittedRegressor<CellEncoding>, PredictError> {
+    let shape = regressor(plan, plan.label).settings;
+    let mut source = regressor(plan, label);
+    source.settings.hidden = if plan.method == Method::Relation { 600 } else { shape.hidden };
+    source.fit(&split.train, &split.validation, seed.derive("source"))
+}
+
+fn one(
+    plan: &Plan,
+    split: &Split<Cell>,
+    start: Option<&FittedRegressor<CellEncoding>>,
+    seed: u64,
+) -> Result<Row, Failure> {
+    let (train, validation, root) = (&split.train, &split.validation, Seed(seed));
+    let archs = split.test.archs();
+    let watch = Stopwatch::start();
+    let encode = CellEncoding(plan.encoding);
+    let (values, order, epochs, fit_s) = match plan.method {
+        Method::Gcn | Method::GcnPublished => {
+            let settings = regressor(plan, plan.label);
+            let model = match start {
+                Some(start) => settings.transfer(start.gcn(), train, validation, root),
+                None => settings.fit(train, validation, root),
+            }
+            .or_failed()?;
+            let (fit_s, values) = (watch.cpu_s(), model.predict(archs).or_failed()?);
+            (Some(values), None, Some(model.history().epochs.len()), fit_s)
+        }
+        Method::Relation => {
+            let settings = BinaryRelation { encode, settings: RelationSettings::searching() };
+            let model = match start {
+                Some(start) => settings.transfer(start.gcn(), train, root),
+                None => settings.fit(train, validation, root),
+            }
+            .or_failed()?;
+            let (fit_s, order) = (watch.cpu_s(), model.rank(archs).or_failed()?);
+            (None, Some(order), Some(model.history().epochs.len()), fit_s)
+        }
+        Method::Flops => {
+            let skeleton = Skeleton::default();
+            let cost = move |cell: &Cell| skeleton.cost(cell).map_or(0.0, |cost| cost.multiply_adds as f64);
+            let model = CostLine { cost }.fit(train, validation, root).or_failed()?;
+            let fit_s = watch.cpu_s();
+            (Some(model.predict(archs).or_failed()?), None, None, fit_s)
+        }
+    };
+    let score_s = watch.cpu_s() - fit_s;
+    let row = Row {
+        method: plan.method,
+        encoding: plan.encoding,
+        transfer: start.is_some(),
+        seed,
+        within_1pct: None,
+        within_5pct: None,
+        within_10pct: None,
+        within_10pct_of_prediction: None,
+        kendall: None,
+        spearman: None,
+        mape: None,
+        mse: None,
+        r2: None,
+        epochs,
+        fit_s,
+        score_s,
+    };
+    judge(row, values, order, &split.test).or_failed()
+}
+
+/// Fills in the numbers; a correlation that is not defined stays empty.
+fn judge(
+    row: Row,
+    values: Option<Vec<f64>>,
+    order: Option<Vec<usize>>,
+    test: &Labelled<Cell>,
+) -> Result<Row, StatsError> {
+    let truth = test.values();
+    let scores = values.clone().unwrap_or_else(|| {
+        let mut scores = vec![0.0; truth.len()];
+        let order = order.unwrap_or_default();
+        order.iter().enumerate().for_each(|(place, &i)| scores[i] = -(place as f64));
+        scores
+    });
+    let defined = |result: Result<f64, StatsError>| match result {
+        Err(StatsError::Constant(_) | StatsError::TooFew { .. }) => Ok(None),
+        other => other.map(Some),
+    };
+    let of = |f: &dyn Fn(&[f64]) -> Result<f64, StatsError>| {
+        values.as_deref().map_or(Ok(None), |values| defined(f(values)))
+    };
+    Ok(Row {
+        within_1pct: of(&|v| stats::within(v, truth, 0.01))?,
+        within_5pct: of(&|v| stats::within(v, truth, 0.05))?,
+        within_10pct: of(&|v| stats::within(v, truth, 0.10))?,
+        within_10pct_of_prediction: of(&|v| stats::within_of_prediction(v, truth, 0.10))?,
+        kendall: defined(stats::kendall_tau_b(&scores, truth))?,
+        spearman: defined(stats::spearman(&scores, truth))?,
+        mape: of(&|v| stats::mape(v, truth))?,
+        mse: of(&|v| stats::mse(v, truth))?,
+        r2: of(&|v| stats::r2(v, truth))?,
+        ..row
+    })
+}
+
+impl Report {
+    fn new(space: Space, table: &TableRef, plan: &Plan, test: usize, repeats: usize, runs: Vec<Row>) -> Self {
+        let kinds = [true, false];
+        let rows: Vec<Row> = kinds
+            .into_iter()
+            .filter_map(|transfer| {
+                let group: Vec<&Row> = runs.iter().filter(|run| run.transfer == transfer).collect();
+                let mean = |of: &dyn Fn(&Row) -> Option<f64>| {
+                    let values: Option<Vec<f64>> = group.iter().map(|run| of(run)).collect();
+                    values.map(|values| stats::mean(&values))
+                };
+                let sure = |of: &dyn Fn(&Row) -> f64| mean(&|run| Some(of(run))).unwrap_or(0.0);
+                let first: Row = (*group.first()?).clone();
+                Some(Row {
+                    within_1pct: mean(&|r| r.within_1pct),
+                    within_5pct: mean(&|r| r.within_5pct),
+                    within_10pct: mean(&|r| r.within_10pct),
+                    within_10pct_of_prediction: mean(&|r| r.within_10pct_of_prediction),
+                    kendall: mean(&|r| r.kendall),
+                    spearman: mean(&|r| r.spearman),
+                    mape: mean(&|r| r.mape),
+                    mse: mean(&|r| r.mse),
+                    r2: mean(&|r| r.r2),
+                    fit_s: sure(&|r| r.fit_s),
+                    score_s: sure(&|r| r.score_s),
+                    ..first
+                })
+            })
+            .collect();
+        Self {
+            space,
+            column: table.column.clone(),
+            train: plan.train,
+            validation: plan.validation,
+            test,
+            repeats,
+            first: rows[0].clone(),
+            rows,
+            runs,
+        }
+    }
+}
+
+fn name(value: &impl Serialize) -> String {
+    serde_json::to_value(value).ok().and_then(|v| v.as_str().map(String::from)).unwrap_or_default()
+}
+
+impl Show for Report {
+    fn table(&self) -> String {
+        let header =
+            ["method", "encoding", "within 1 %", "5 %", "10 %", "kendall", "spearman", "fit s", "score s"];
+        let rows = self.rows.iter().map(|row| {
+            vec![
+                name(&row.method) + if row.transfer { " (transfer)" } else { "" },
+                name(&row.encoding),
+                number(row.within_1pct, 1),
+                number(row.within_5pct, 1),
+                number(row.within_10pct, 1),
+                number(row.kendall, 4),
+                number(row.spearman, 4),
+                number(Some(row.fit_s), 1),
+                number(Some(row.score_s), 2),
+            ]
+        });
+        let Self { column, train, validation, test, repeats, .. } = self;
+        let mean = if *repeats > 1 { format!(", mean of {repeats}") } else { String::new() };
+        format!(
+            "{}{column}: {train} to fit on, {validation} to stop by, judged on the other {test}{mean}\n",
+            grid(&header, rows)
+        )
+    }
+
+    fn rows(&self) -> (Vec<String>, Vec<Vec<String>>) {
+        let header = ["method", "encoding", "transfer", "seed", "within_1pct", "within_5pct", "within_10pct"];
+        let more = ["kendall", "spearman", "mape", "mse", "r2", "fit_s", "score_s"];
+        let text = |value: Option<f64>| value.map_or_else(String::new, |value| value.to_string());
+        let rows = self.runs.iter().map(|r| {
+            let mut row =
+                vec![name(&r.method), name(&r.encoding), r.transfer.to_string(), r.seed.to_string()];
+            let numbers = [r.within_1pct, r.within_5pct, r.within_10pct, r.kendall, r.spearman, r.mape];
+            row.extend(numbers.into_iter().chain([r.mse, r.r2, Some(r.fit_s), Some(r.score_s)]).map(text));
+            row
+        });
+        (header.iter().chain(&more).map(ToString::to_string).collect(), rows.collect())
+    }
+}

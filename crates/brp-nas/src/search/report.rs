@@ -1,0 +1,242 @@
+use super::{Settings, evaluated};
+use crate::host::Stopwatch;
+use crate::output::{Show, grid, number};
+use crate::registry::Space;
+use nas_core::{Trial, stats};
+use search::Summary;
+use serde::Serialize;
+use spaces::nas_bench_201::Cell;
+use tables::Column;
+
+/// What a search prints. Where it was repeated, numbers at the top are means over the runs.
+#[derive(Debug, Serialize)]
+pub(super) struct Report {
+    algorithm: super::Algorithm,
+    space: Space,
+    seed: u64,
+    budget: usize,
+    max_latency: Option<f64>,
+    #[serde(flatten)]
+    first: Found,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    mean: Option<Mean>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    runs: Vec<Found>,
+}
+
+/// Means over the runs.
+#[derive(Debug, Serialize)]
+struct Mean {
+    repeats: usize,
+    best_valid: Option<f64>,
+    best_test: Option<f64>,
+    kendall: Option<f64>,
+    spearman: Option<f64>,
+    cpu_s: f64,
+    largest_test_by_trained: Vec<f64>,
+    best_valid_test_by_trained: Vec<f64>,
+}
+
+/// What one run found.
+#[derive(Debug, Clone, Serialize)]
+pub(super) struct Found {
+    #[serde(rename = "run_seed")]
+    seed: u64,
+    trained: Vec<Trained>,
+    best: Option<Trained>,
+    failed: usize,
+    /// Architectures that were predicted to meet the limit.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    within_limit: Option<usize>,
+    /// Trained networks that were predicted to meet the limit and do not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    false_positives: Option<usize>,
+    largest_test_by_trained: Vec<f64>,
+    best_valid_test_by_trained: Vec<f64>,
+    kendall: Option<f64>,
+    spearman: Option<f64>,
+    cpu_s: f64,
+    wall_s: f64,
+}
+
+#[derive(Debug, Clone, Serialize)]
+struct Trained {
+    arch: String,
+    valid: Option<f64>,
+    test: Option<f64>,
+    latency: Option<f64>,
+    iteration: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    failure: Option<String>,
+}
+
+impl Found {
+    pub(super) fn new(
+        seed: u64,
+        trials: &[Trial<Cell>],
+        summary: Summary,
+        test: Option<&Column<Cell>>,
+        [kendall, spearman]: [Option<f64>; 2],
+        within_limit: Option<usize>,
+        watch: &Stopwatch,
+    ) -> Self {
+        let row = |trial: &Trial<Cell>| Trained {
+            arch: trial.arch.to_string(),
+            valid: evaluated(trial).map(|e| e.value),
+            test: test.and_then(|column| column.get(&trial.arch)),
+            latency: evaluated(trial).and_then(|e| e.latency_ms),
+            iteration: trial.iteration,
+            failure: trial.result.as_ref().err().cloned(),
+        };
+        let trained: Vec<Trained> = trials.iter().map(row).collect();
+        let (mut largest, mut by_valid) = (Vec::new(), Vec::new());
+        let mut best: Option<(f64, f64)> = None;
+        for trial in &trained {
+            if let (Some(valid), Some(test)) = (trial.valid, trial.test) {
+                largest.push(largest.last().map_or(test, |&l: &f64| l.max(test)));
+                best = best.filter(|(v, _)| *v >= valid).or(Some((valid, test)));
+                by_valid.extend(best.map(|(_, test)| test));
+            }
+        }
+        Self {
+            seed,
+            best: summary.best.map(|i| trained[i].clone()),
+            trained,
+            failed: summary.failed,
+            within_limit,
+            false_positives: within_limit.map(|_| summary.false_positives),
+            largest_test_by_trained: largest,
+            best_valid_test_by_trained: by_valid,
+            kendall,
+            spearman,
+            cpu_s: watch.cpu_s(),
+            wall_s: watch.wall_s(),
+        }
+    }
+}
+
+/// The mean where every run has the number.
+fn mean_of(runs: &[Found], of: impl Fn(&Found) -> Option<f64>) -> Option<f64> {
+    let values: Option<Vec<f64>> = runs.iter().map(of).collect();
+    values.map(|values| stats::mean(&values))
+}
+
+/// The mean curve, as long as the shortest.
+fn mean_curve(runs: &[Found], of: impl Fn(&Found) -> &Vec<f64>) -> Vec<f64> {
+    let length = runs.iter().map(|run| of(run).len()).min().unwrap_or(0);
+    (0..length).map(|i| stats::mean(&runs.iter().map(|run| of(run)[i]).collect::<Vec<_>>())).collect()
+}
+
+impl Report {
+    /// Of at least one run.
+    pub(super) fn new(settings: &Settings, runs: Vec<Found>) -> Self {
+        let mean = (runs.len() > 1).then(|| Mean {
+            repeats: runs.len(),
+            best_valid: mean_of(&runs, |run| run.best.as_ref()?.valid),
+            best_test: mean_of(&runs, |run| run.best.as_ref()?.test),
+            kendall: mean_of(&runs, |run| run.kendall),
+            spearman: mean_of(&runs, |run| run.spearman),
+            cpu_s: stats::mean(&runs.iter().map(|run| run.cpu_s).collect::<Vec<_>>()),
+            largest_test_by_trained: mean_curve(&runs, |run| &run.largest_test_by_trained),
+            best_valid_test_by_trained: mean_curve(&runs, |run| &run.best_valid_test_by_trained),
+        });
+        Self {
+            algorithm: settings.algorithm,
+            space: settings.space,
+            seed: settings.seed,
+            budget: settings.budget,
+            max_latency: settings.max_latency,
+            first: runs[0].clone(),
+            runs: if mean.is_some() { runs } else { Vec::new() },
+            mean,
+        }
+    }
+
+    fn all(&self) -> &[Found] {
+        if self.runs.is_empty() { std::slice::from_ref(&self.first) } else { &self.runs }
+    }
+
+    /// Whether a limit was given that no trained network of the first run meets.
+    pub(super) fn nothing_met(&self) -> bool {
+        self.max_latency.is_some() && self.all().iter().any(|run| run.best.is_none())
+    }
+}
+
+/// How many of the best architectures a table for people shows.
+const SHOWN: usize = 10;
+
+impl Show for Report {
+    fn table(&self) -> String {
+        let mut text = String::new();
+        if let Some(mean) = &self.mean {
+            let rows = self.all().iter().map(|run| {
+                let best = run.best.as_ref();
+                vec![
+                    run.seed.to_string(),
+                    number(best.and_then(|b| b.valid), 2),
+                    number(best.and_then(|b| b.test), 2),
+                    number(best.and_then(|b| b.latency), 3),
+                    number(run.kendall, 3),
+                    number(run.spearman, 3),
+                    number(Some(run.cpu_s), 1),
+                ]
+            });
+            let means =
+                [mean.best_valid, mean.best_test, None, mean.kendall, mean.spearman, Some(mean.cpu_s)];
+            let decimals = [2, 2, 3, 3, 3, 1];
+            let last = std::iter::once("mean".to_string())
+                .chain(means.into_iter().zip(decimals).map(|(value, decimals)| number(value, decimals)));
+            let header = ["seed", "best valid %", "its test %", "latency ms", "kendall", "spearman", "cpu s"];
+            text += &grid(&header, rows.chain(std::iter::once(last.collect())));
+            return text;
+        }
+        let run = &self.first;
+        let mut order: Vec<&Trained> = run.trained.iter().collect();
+        let meets =
+            |t: &Trained| self.max_latency.is_none_or(|limit| t.latency.is_some_and(|ms| ms <= limit));
+        order.sort_by(|a, b| {
+            meets(b).cmp(&meets(a)).then(b.valid.unwrap_or(f64::MIN).total_cmp(&a.valid.unwrap_or(f64::MIN)))
+        });
+        let rows = order.iter().take(SHOWN).enumerate().map(|(place, t)| {
+            let latency = number(t.latency, 3) + if meets(t) { "" } else { " (over)" };
+            vec![
+                (place + 1).to_string(),
+                t.arch.clone(),
+                number(t.valid, 2),
+                number(t.test, 2),
+                latency,
+                t.iteration.to_string(),
+            ]
+        });
+        text += &grid(&["", "architecture", "valid %", "test %", "latency ms", "round"], rows);
+        let trained = run.trained.len();
+        text +=
+            &format!("{trained} trained, {:.1} s of processor time, {:.1} s in all", run.cpu_s, run.wall_s);
+        if let (Some(kendall), Some(spearman)) = (run.kendall, run.spearman) {
+            text += &format!("; final ranking of the space: Kendall {kendall:.3}, Spearman {spearman:.3}");
+        }
+        if let (Some(within), Some(wrong)) = (run.within_limit, run.false_positives) {
+            text += &format!("; {within} predicted to meet the limit, {wrong} trained that do not");
+        }
+        text + "\n"
+    }
+
+    fn rows(&self) -> (Vec<String>, Vec<Vec<String>>) {
+        let header = ["seed", "trained", "arch", "valid", "test", "latency", "iteration"];
+        let text = |value: Option<f64>| value.map_or_else(String::new, |value| value.to_string());
+        let rows = self.all().iter().flat_map(|run| {
+            run.trained.iter().enumerate().map(move |(i, t)| {
+                vec![
+                    run.seed.to_string(),
+                    (i + 1).to_string(),
+                    t.arch.clone(),
+                    text(t.valid),
+                    text(t.test),
+                    text(t.latency),
+                    t.iteration.to_string(),
+                ]
+            })
+        });
+        (header.map(String::from).to_vec(), rows.collect())
+    }
+}

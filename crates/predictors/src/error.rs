@@ -1,0 +1,45 @@
+use gcn::GcnError;
+use thiserror::Error;
+
+/// Why a predictor cannot be fitted, loaded or asked.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum PredictError {
+    /// Not enough rows to fit to.
+    #[error("{found} labelled architectures; at least {needed} are needed to fit")]
+    TooFew {
+        /// How many there are.
+        found: usize,
+        /// How many are needed.
+        needed: usize,
+    },
+    /// All labels are equal, so that there is nothing to learn.
+    #[error("all {rows} labels are {value}: there is nothing to learn from equal labels")]
+    Constant {
+        /// How many labels.
+        rows: usize,
+        /// Their value.
+        value: f64,
+    },
+    /// An architecture that cannot be encoded.
+    #[error("architecture {index} cannot be encoded")]
+    Encode {
+        /// Its position in what was given.
+        index: usize,
+        /// Why.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// A model of another shape than the settings.
+    #[error("cannot go on from this model: {0}")]
+    Start(String),
+    /// The graph network failed.
+    #[error(transparent)]
+    Gcn(#[from] GcnError),
+}
+
+impl From<candle_core::Error> for PredictError {
+    fn from(error: candle_core::Error) -> Self {
+        Self::Gcn(error.into())
+    }
+}

@@ -1,0 +1,18 @@
+#![doc = include_str!("../README.md")]
+
+mod body;
+mod cost;
+mod error;
+#[cfg(test)]
+mod golden;
+mod regressor;
+mod relation;
+mod scale;
+mod settings;
+
+pub use cost::{CostLine, FittedCostLine};
+pub use error::PredictError;
+pub use regressor::{FittedRegressor, GcnRegressor};
+pub use relation::{BinaryRelation, FittedRelation, RawComparator};
+pub use scale::{Scale, Scaling};
+pub use settings::{Loss, RegressorSettings, RelationSettings};

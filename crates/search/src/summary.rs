@@ -1,0 +1,34 @@
+use nas_core::Trial;
+use serde::{Deserialize, Serialize};
+
+/// What a search found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Summary {
+    /// Index of the trial with the largest value among those that meet the limit; the first of equals.
+    pub best: Option<usize>,
+    /// Trials whose evaluation failed.
+    pub failed: usize,
+    /// Trials that were evaluated but measured slower than the limit, although the predictor let them pass.
+    pub false_positives: usize,
+}
+
+/// The best trial by value among those whose measured latency is at most `limit` (all, where there is none).
+///
+/// A trial without a measured latency does not meet a limit. O(n).
+pub fn summarise<A>(trials: &[Trial<A>], limit: Option<f64>) -> Summary {
+    let mut summary = Summary { best: None, failed: 0, false_positives: 0 };
+    let mut best = f64::NEG_INFINITY;
+    for (i, trial) in trials.iter().enumerate() {
+        let Ok(evaluation) = &trial.result else {
+            summary.failed += 1;
+            continue;
+        };
+        let meets = limit.is_none_or(|limit| evaluation.latency_ms.is_some_and(|ms| ms <= limit));
+        summary.false_positives += usize::from(!meets);
+        if meets && (evaluation.value > best || summary.best.is_none()) {
+            best = evaluation.value;
+            summary.best = Some(i);
+        }
+    }
+    summary
+}
