@@ -2,6 +2,8 @@
 //!
 //! Results go to stdout, everything else to stderr. Exit status 0 done, 2 bad usage or input, 1 failed.
 
+#![expect(clippy::print_stderr, reason = "stderr is where a program speaks of its progress")]
+
 mod failure;
 mod host;
 mod options;
@@ -26,8 +28,10 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    #[command(args_override_self = true)]
     /// Find the best architectures under a budget of trained networks and, if given, a latency limit.
     Search(search::Args),
+    #[command(args_override_self = true)]
     /// Fit a predictor on some rows of a table and judge it on the rest.
     Predict(predict::Args),
 }

@@ -221,7 +221,7 @@ fn label_of(column: &str) -> Label {
 fn regressor(plan: &Plan, label: Label) -> GcnRegressor<CellEncoding> {
     let settings = match (plan.method, label) {
         (Method::GcnPublished, Label::Latency) => RegressorSettings::published_latency(),
-        (_, Label::Latency) => RegressorSettings::fast_latency(),
+        (_, Label::Latency) => RegressorSettings::fast_latency(plan.train),
         (_, Label::Accuracy) => RegressorSettings::published_accuracy(plan.train),
     };
     GcnRegressor { encode: CellEncoding(plan.encoding), settings }

@@ -52,7 +52,7 @@ pub(crate) struct Args {
     #[arg(long)]
     latency: Option<TableRef>,
     /// Only architectures of at most this latency, in ms; needs --latency.
-    #[arg(long)]
+    #[arg(long, allow_negative_numbers = true)]
     max_latency: Option<f64>,
     /// Rows of the latency table that the latency predictor learns from [default: 900].
     #[arg(long)]
@@ -71,7 +71,7 @@ pub(crate) struct Args {
     #[arg(long)]
     iterations: Option<usize>,
     /// Share of each round that is taken from the top of the ranking [default: 0.5].
-    #[arg(long)]
+    #[arg(long, allow_negative_numbers = true)]
     alpha: Option<f64>,
     /// TOML file with the same options; flags win.
     #[arg(long)]
@@ -415,7 +415,7 @@ fn latency_predictor(
         .context("--latency-train asks for too many rows of the latency table")
         .or_input()?;
     let encode = CellEncoding(EncodingName::Full);
-    let predictor = GcnRegressor { encode, settings: RegressorSettings::fast_latency() };
+    let predictor = GcnRegressor { encode, settings: RegressorSettings::fast_latency(train) };
     let fit = |validation: &Labelled<Cell>| nas_core::Fit::fit(&predictor, &split.train, validation, seed);
     fit(&split.validation).context("the latency predictor cannot be fitted").or_failed()
 }

@@ -1,6 +1,6 @@
 //! Golden values of the pairwise loss, conformance of every predictor, ranking, transfer, bad input.
 
-#![expect(clippy::unwrap_used, clippy::print_stderr, reason = "a test may panic, and says what it skips")]
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 use arch_graph::{Encode, Encoding};
 use nas_core::{Fit, FitFrom, Labelled, Predict, Rank, SearchSpace, Seed, conformance, stats};
@@ -29,7 +29,7 @@ fn labelled(cells: &[Cell]) -> Labelled<Cell> {
 }
 
 fn small_regressor() -> RegressorSettings {
-    let mut settings = RegressorSettings { hidden: 32, ..RegressorSettings::fast_latency() };
+    let mut settings = RegressorSettings { hidden: 32, ..RegressorSettings::fast_latency(150) };
     settings.training.epochs = 120;
     settings
 }

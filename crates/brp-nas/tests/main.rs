@@ -1,0 +1,306 @@
+//! The program as a user runs it: results, records, repeats, bad input, a kill.
+
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+
+use nas_core::Seed;
+use rand::seq::SliceRandom;
+use serde_json::Value;
+use spaces::NasBench201;
+use spaces::nas_bench_201::{Cell, Operation};
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use tempfile::TempDir;
+
+/// A made-up table over 400 cells: convolutions help, and cost time.
+struct Table {
+    folder: TempDir,
+    cells: Vec<Cell>,
+}
+
+impl Table {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let mut cells: Vec<Cell> = (0..15_625).map(|i| NasBench201.get(i).unwrap()).collect();
+        cells.shuffle(&mut Seed(0).stream("table"));
+        cells.truncate(400);
+        let mut text = String::from("arch,valid,test,device_ms\n");
+        for cell in &cells {
+            let (valid, test, ms) = values(cell);
+            text += &format!("{cell},{valid},{test},{ms}\n");
+        }
+        fs::write(folder.path().join("table.csv"), text).unwrap();
+        Self { folder, cells }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn column(&self, column: &str) -> String {
+        format!("{}:{column}", self.path("table.csv").display())
+    }
+
+    /// The arguments of a small search, recorded in `out`.
+    fn search(&self, out: &str) -> Vec<String> {
+        let (valid, test) = (self.column("valid"), self.column("test"));
+        let out = self.path(out).display().to_string();
+        [
+            "search",
+            "--accuracy",
+            &valid,
+            "--test",
+            &test,
+            "--budget",
+            "12",
+            "--iterations",
+            "2",
+            "--out",
+            &out,
+        ]
+        .map(String::from)
+        .to_vec()
+    }
+}
+
+fn values(cell: &Cell) -> (f64, f64, f64) {
+    let (large, small) = (cell.count(Operation::Conv3x3) as f64, cell.count(Operation::Conv1x1) as f64);
+    (50.0 + 3.0 * large + small, 51.0 + 3.0 * large + small, 1.0 + 2.0 * large + small)
+}
+
+fn run(args: &[String]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_brp-nas")).args(args).output().unwrap()
+}
+
+fn json(args: &[String]) -> Value {
+    let output = run(&[args, &["--format".into(), "json".into()]].concat());
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+fn more(args: &[String], extra: &[&str]) -> Vec<String> {
+    args.iter().cloned().chain(extra.iter().map(ToString::to_string)).collect()
+}
+
+/// Without what differs from run to run: times.
+fn timeless(mut value: Value) -> Value {
+    fn strip(value: &mut Value) {
+        match value {
+            Value::Object(map) => {
+                map.retain(|key, _| !["cpu_s", "wall_s", "fit_s", "score_s"].contains(&key.as_str()));
+                map.values_mut().for_each(strip);
+            }
+            Value::Array(list) => list.iter_mut().for_each(strip),
+            _ => {}
+        }
+    }
+    strip(&mut value);
+    value
+}
+
+#[test]
+fn a_search_finds_reports_and_records() {
+    let table = Table::new();
+    let result = json(&table.search("run"));
+    let trained = result["trained"].as_array().unwrap();
+    assert_eq!((trained.len(), result["budget"].as_u64()), (12, Some(12)));
+    for trial in trained {
+        let cell: Cell = trial["arch"].as_str().unwrap().parse().unwrap();
+        let (valid, test, _) = values(&cell);
+        assert_eq!((trial["valid"].as_f64(), trial["test"].as_f64()), (Some(valid), Some(test)));
+    }
+    let valid = |trial: &Value| trial["valid"].as_f64().unwrap();
+    let best = trained.iter().map(valid).fold(0.0, f64::max);
+    assert_eq!(valid(&result["best"]), best);
+    assert_eq!(result["best_valid_test_by_trained"][11].as_f64(), Some(best + 1.0));
+    assert_eq!(result["largest_test_by_trained"].as_array().unwrap().len(), 12);
+    assert!(result["kendall"].as_f64().unwrap().abs() <= 1.0);
+    // the record holds the same, trial by trial and as a whole
+    let record = |name: &str| fs::read_to_string(table.path("run").join(name)).unwrap();
+    assert_eq!(serde_json::from_str::<Value>(&record("result.json")).unwrap(), result);
+    let settings: Value = serde_json::from_str(&record("settings.json")).unwrap();
+    assert_eq!(settings["settings"]["budget"], 12);
+    assert_eq!(settings["inputs"].as_array().unwrap().len(), 2);
+    assert!(settings["host"]["revision"].is_string() && settings["inputs"][0]["sha256"].is_string());
+    let lines: Vec<Value> =
+        record("trials.jsonl").lines().map(|l| serde_json::from_str(l).unwrap()).collect();
+    assert_eq!(lines.len(), 12);
+    assert!(lines.iter().zip(trained).all(|(line, trial)| line["arch"] == trial["arch"]));
+}
+
+#[test]
+fn the_same_seed_gives_the_same_result_whatever_the_threads() {
+    let table = Table::new();
+    let repeats = |out: &str, threads: &str| {
+        timeless(json(&more(&table.search(out), &["--repeats", "3", "--threads", threads, "--seed", "4"])))
+    };
+    let one = repeats("one", "1");
+    assert_eq!(one, repeats("three", "3"));
+    assert_eq!(one["mean"]["repeats"], 3);
+    let single = timeless(json(&more(&table.search("single"), &["--seed", "5"])));
+    assert_eq!(one["runs"][1]["trained"], single["trained"]);
+    assert_ne!(one["runs"][0]["trained"], single["trained"]);
+}
+
+#[test]
+fn every_algorithm_and_form_of_output_works() {
+    let table = Table::new();
+    for algorithm in ["random", "predictor"] {
+        let result = json(&more(&table.search(algorithm), &["--algorithm", algorithm]));
+        assert_eq!(result["trained"].as_array().unwrap().len(), 12);
+        assert_eq!(result["kendall"].is_null(), algorithm == "random");
+    }
+    let random = |out: &str, format: &str| {
+        let output = run(&more(&table.search(out), &["--algorithm", "random", "--format", format]));
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let csv = random("csv", "csv");
+    assert!(csv.starts_with("seed,trained,arch,valid,test,latency,iteration\n") && csv.lines().count() == 13);
+    assert!(random("table", "table").contains("12 trained"));
+}
+
+#[test]
+fn a_latency_limit_is_met_by_what_is_returned() {
+    let table = Table::new();
+    let latency = table.column("device_ms");
+    let limit = ["--latency", &latency, "--max-latency", "6.5", "--latency-train", "180"];
+    let result = json(&more(&table.search("limit"), &limit));
+    assert!(result["best"]["latency"].as_f64().unwrap() <= 6.5);
+    let over = |trial: &&Value| trial["latency"].as_f64().unwrap() > 6.5;
+    let wrong = result["trained"].as_array().unwrap().iter().filter(over).count() as u64;
+    assert_eq!(result["false_positives"].as_u64(), Some(wrong));
+    assert!(result["within_limit"].as_u64().unwrap() < 400);
+}
+
+#[test]
+fn a_configuration_file_gives_what_flags_do_not() {
+    let table = Table::new();
+    let config = table.path("search.toml");
+    fs::write(&config, format!("accuracy = '{}'\nbudget = 7\nalgorithm = 'random'\n", table.column("valid")))
+        .unwrap();
+    let (config, out) = (config.display().to_string(), table.path("run").display().to_string());
+    let args = ["search", "--config", &config, "--budget", "5", "--out", &out].map(String::from);
+    let result = json(&args);
+    assert_eq!(result["trained"].as_array().unwrap().len(), 5);
+    assert_eq!(result["algorithm"], "random");
+    fs::write(table.path("search.toml"), "bugdet = 7\n").unwrap();
+    let output = run(&args);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("bugdet"));
+}
+
+#[test]
+fn predict_judges_on_the_rest() {
+    let table = Table::new();
+    let column = table.column("device_ms");
+    let args = |out: &str, method: &str| {
+        let out = table.path(out).display().to_string();
+        let args =
+            ["predict", "--table", &column, "--train", "100", "--validation", "20", "--method", method];
+        more(&args.map(String::from), &["--out", &out])
+    };
+    let flops = json(&args("flops", "flops"));
+    assert_eq!((flops["test"].as_u64(), flops["column"].as_str()), (Some(280), Some("device_ms")));
+    assert!(flops["spearman"].as_f64().unwrap() > 0.9);
+    let gcn = json(&args("gcn", "gcn"));
+    assert!(gcn["spearman"].as_f64().unwrap() > 0.95, "{gcn}");
+    let accuracy = table.column("valid");
+    let extra =
+        ["--transfer-from", &accuracy, "--transfer-train", "90", "--label", "accuracy", "--repeats", "2"];
+    let transfer = json(&more(&args("transfer", "relation"), &extra));
+    assert_eq!(transfer["rows"].as_array().unwrap().len(), 2);
+    assert_eq!(transfer["runs"].as_array().unwrap().len(), 4);
+    assert_eq!(transfer["rows"][0]["transfer"], true);
+}
+
+#[test]
+fn bad_input_is_named_and_leaves_nothing_behind() {
+    let table = Table::new();
+    let write = |name: &str, text: &str| {
+        fs::write(table.path(name), text).unwrap();
+        format!("{}:valid", table.path(name).display())
+    };
+    let (a, b) = (table.cells[0], table.cells[1]);
+    let duplicate = write("duplicate.csv", &format!("arch,valid\n{a},1\n{b},2\n{a},3\n"));
+    let unknown = write("unknown.csv", "arch,valid\n|conv_9x9~0|+|none~0|none~1|+|none~0|none~1|none~2|,1\n");
+    let nan = write("nan.csv", &format!("arch,valid\n{a},NaN\n"));
+    let few = write("few.csv", &format!("arch,valid\n{a},1\n{b},2\n"));
+    let whole = {
+        let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        packed.write_all(&fs::read(table.path("table.csv")).unwrap()).unwrap();
+        packed.finish().unwrap()
+    };
+    fs::write(table.path("cut.csv.gz"), &whole[..whole.len() / 2]).unwrap();
+    let cut = format!("{}:valid", table.path("cut.csv.gz").display());
+    let (good, latency) = (table.column("valid"), table.column("device_ms"));
+    let (missing, column) = (format!("{}:valid", table.path("no.csv").display()), table.column("vaild"));
+    let cases: Vec<(Vec<&str>, &str)> = vec![
+        (vec![], "--accuracy FILE:COLUMN"),
+        (vec!["--accuracy", &missing], "no.csv"),
+        (vec!["--accuracy", &column], "vaild"),
+        (vec!["--accuracy", &duplicate], "line 4"),
+        (vec!["--accuracy", &unknown], "conv_9x9"),
+        (vec!["--accuracy", &nan], "NaN"),
+        (vec!["--accuracy", &cut], "cut.csv.gz"),
+        (vec!["--accuracy", &few, "--budget", "3"], "only 2 architectures"),
+        (vec!["--accuracy", &good, "--budget", "401"], "only 400 architectures"),
+        (vec!["--accuracy", &good, "--budget", "0"], "--budget is 0"),
+        (vec!["--accuracy", &good, "--alpha", "1.5"], "--alpha is 1.5"),
+        (vec!["--accuracy", &good, "--iterations", "0"], "--iterations is 0"),
+        (vec!["--accuracy", &good, "--max-latency", "3"], "needs both"),
+        (vec!["--accuracy", &good, "--latency", &latency, "--max-latency", "-3"], "--max-latency is -3"),
+        (vec!["--accuracy", &good, "--repeats", "0"], "--repeats is 0"),
+        (vec!["--accuracy", &good, "--space", "nas-bench-999"], "nas-bench-999"),
+        (vec!["--accuracy", "table.csv"], "FILE:COLUMN"),
+    ];
+    for (args, says) in cases {
+        let out = table.path("never").display().to_string();
+        let args = more(&["search".into(), "--out".into(), out.clone()], &args);
+        let output = run(&args);
+        let text = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{args:?}: {text}");
+        assert!(text.contains(says), "{args:?}: {text}");
+        assert!(output.stdout.is_empty() && !Path::new(&out).exists(), "{args:?}");
+    }
+}
+
+#[test]
+fn a_limit_that_nothing_meets_says_how_low_it_would_have_to_be() {
+    let table = Table::new();
+    let latency = table.column("device_ms");
+    let limit = ["--latency", &latency, "--max-latency", "0.01", "--latency-train", "45"];
+    let output = run(&more(&table.search("nothing"), &limit));
+    assert_eq!(output.status.code(), Some(2));
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(text.contains("none of 400 architectures is predicted to meet a latency of 0.01 ms"), "{text}");
+    assert!(!table.path("nothing").join("result.json").exists());
+}
+
+#[test]
+fn a_killed_search_leaves_a_record_of_how_far_it_came() {
+    let table = Table::new();
+    let args = more(&table.search("killed"), &["--budget", "100", "--iterations", "100"]);
+    let mut child = Command::new(env!("CARGO_BIN_EXE_brp-nas"))
+        .args(&args)
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let trials = table.path("killed").join("trials.jsonl");
+    let lines = || fs::read_to_string(&trials).map_or(0, |text| text.lines().count());
+    while lines() < 3 {
+        std::thread::yield_now();
+        assert!(child.try_wait().unwrap().is_none(), "it ended before it could be killed");
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let text = fs::read_to_string(&trials).unwrap();
+    assert!(text.lines().all(|line| serde_json::from_str::<Value>(line).is_ok()));
+    assert!(lines() < 100 && table.path("killed").join("settings.json").exists());
+    assert!(!table.path("killed").join("result.json").exists());
+    // what is there is never written over
+    let again = run(&args);
+    assert_eq!(again.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&again.stderr).contains("already holds a run"));
+}
