@@ -6,7 +6,7 @@ use crate::options::{Common, read_config};
 use crate::output::{self, Show, grid, number};
 use crate::progress::Progress;
 use crate::record::Record;
-use crate::registry::{CellEncoding, EncodingName, Space};
+use crate::registry::{CellEncoding, EncodingName, Space, multiply_adds};
 use anyhow::anyhow;
 use clap::ValueEnum;
 use nas_core::stats::{self, StatsError};
@@ -16,7 +16,7 @@ use predictors::{
     RelationSettings,
 };
 use serde::{Deserialize, Serialize};
-use spaces::nas_bench_201::{Cell, Skeleton};
+use spaces::nas_bench_201::Cell;
 use std::path::PathBuf;
 use tables::TableRef;
 
@@ -272,9 +272,7 @@ fn one(
             (None, Some(order), Some(model.history().epochs.len()), fit_s)
         }
         Method::Flops => {
-            let skeleton = Skeleton::default();
-            let cost = move |cell: &Cell| skeleton.cost(cell).map_or(0.0, |cost| cost.multiply_adds as f64);
-            let model = CostLine { cost }.fit(train, validation, root).or_failed()?;
+            let model = CostLine { cost: multiply_adds }.fit(train, validation, root).or_failed()?;
             let fit_s = watch.cpu_s();
             (Some(model.predict(archs).or_failed()?), None, None, fit_s)
         }

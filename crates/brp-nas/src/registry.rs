@@ -3,7 +3,7 @@
 use arch_graph::{Encode, Encoding, GraphError};
 use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
-use spaces::nas_bench_201::{Cell, FullEncoding, PrunedEncoding};
+use spaces::nas_bench_201::{Cell, FullEncoding, PrunedEncoding, Skeleton};
 
 /// A search space.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum, Deserialize, Serialize)]
@@ -24,6 +24,22 @@ pub(crate) enum EncodingName {
     Full,
     /// As published: dead operations and skips leave no trace.
     Pruned,
+}
+
+/// Whose settings a predictor is trained with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Setting {
+    /// Our own: better and faster.
+    #[default]
+    Ours,
+    /// As published.
+    Published,
+}
+
+/// Multiply-adds of a cell in the published network: known without training it.
+pub(crate) fn multiply_adds(cell: &Cell) -> f64 {
+    Skeleton::default().cost(cell).map_or(0.0, |cost| cost.multiply_adds as f64)
 }
 
 /// An encoding of NAS-Bench-201 chosen at run time.

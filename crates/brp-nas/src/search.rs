@@ -8,18 +8,22 @@ use crate::options::{Common, read_config};
 use crate::output;
 use crate::progress::Progress;
 use crate::record::{Record, TrialLines};
-use crate::registry::{CellEncoding, EncodingName, Space};
+use crate::registry::{CellEncoding, EncodingName, Setting, Space, multiply_adds};
 use anyhow::{Context, anyhow};
 use clap::ValueEnum;
 use gcn::Training;
 use nas_core::{Evaluation, Labelled, Objective, Observe, Rank, Seed, Trial, stats};
-use predictors::{BinaryRelation, FittedRegressor, GcnRegressor, RegressorSettings, RelationSettings};
+use predictors::{
+    BinaryRelation, FittedRegressor, GcnRegressor, PredictError, RegressorSettings, RelationSettings,
+    Transferred,
+};
 use rand::seq::SliceRandom;
 use report::{Found, Report};
 use search::{BrpNas, InOrder, SearchError, Selection, run, summarise, within_limit};
 use serde::{Deserialize, Serialize};
 use spaces::nas_bench_201::Cell;
 use std::path::PathBuf;
+use std::str::FromStr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use tables::{Column, TableRef};
 
@@ -33,6 +37,48 @@ pub(crate) enum Algorithm {
     Predictor,
     /// Random search, the baseline.
     Random,
+}
+
+/// What a predictor is pre-trained on.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(try_from = "String", into = "String")]
+pub(crate) enum Source {
+    /// Nothing.
+    None,
+    /// Multiply-adds.
+    Flops,
+    /// A column of a table.
+    Table(TableRef),
+}
+
+impl FromStr for Source {
+    type Err = tables::TableError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Ok(match text {
+            "none" => Self::None,
+            "flops" => Self::Flops,
+            other => Self::Table(other.parse()?),
+        })
+    }
+}
+
+impl TryFrom<String> for Source {
+    type Error = tables::TableError;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        text.parse()
+    }
+}
+
+impl From<Source> for String {
+    fn from(source: Source) -> Self {
+        match source {
+            Source::None => "none".into(),
+            Source::Flops => "flops".into(),
+            Source::Table(table) => table.to_string(),
+        }
+    }
 }
 
 /// Flags of `search`; each is also a key of the `--config` file.
@@ -73,6 +119,16 @@ pub(crate) struct Args {
     /// Share of each round that is taken from the top of the ranking [default: 0.5].
     #[arg(long, allow_negative_numbers = true)]
     alpha: Option<f64>,
+    /// What the predictor is pre-trained on: `flops` (multiply-adds, known without training), `none`, or a
+    /// latency as FILE:COLUMN [default: flops; none with --setting published].
+    #[arg(long)]
+    transfer_from: Option<Source>,
+    /// Architectures that it is pre-trained on [default: 1000].
+    #[arg(long)]
+    transfer_train: Option<usize>,
+    /// Whose settings the predictor is trained with [default: ours].
+    #[arg(long)]
+    setting: Option<Setting>,
     /// TOML file with the same options; flags win.
     #[arg(long)]
     #[serde(skip)]
@@ -96,6 +152,9 @@ impl Args {
             samples: self.samples.or(other.samples),
             iterations: self.iterations.or(other.iterations),
             alpha: self.alpha.or(other.alpha),
+            transfer_from: self.transfer_from.or(other.transfer_from),
+            transfer_train: self.transfer_train.or(other.transfer_train),
+            setting: self.setting.or(other.setting),
             config: self.config,
             common: self.common.or(other.common),
         }
@@ -111,6 +170,9 @@ struct Settings {
     selection: Selection,
     max_latency: Option<f64>,
     latency_train: usize,
+    setting: Setting,
+    transfer_from: Source,
+    transfer_train: usize,
     accuracy: String,
     test: Option<String>,
     latency: Option<String>,
@@ -123,6 +185,8 @@ struct Data {
     accuracy: Column<Cell>,
     test: Option<Column<Cell>>,
     latency: Option<Column<Cell>>,
+    /// What the predictor is pre-trained on, where that is a table.
+    source: Option<Column<Cell>>,
 }
 
 const NO_TABLE: &str = "search needs to know what training an architecture gives: name a table with a column \
@@ -136,12 +200,13 @@ pub(crate) fn main(args: Args) -> Result<(), Failure> {
     let settings = settings(&args, repeats)?;
     let data = read(&args)?;
     let candidates = candidates(&data, &settings)?;
-    let provenance: Vec<_> = [Some(&data.accuracy), data.test.as_ref(), data.latency.as_ref()]
-        .into_iter()
-        .flatten()
-        .map(|column| serde_json::to_value(column.provenance()))
-        .collect::<Result<_, _>>()
-        .or_failed()?;
+    let provenance: Vec<_> =
+        [Some(&data.accuracy), data.test.as_ref(), data.latency.as_ref(), data.source.as_ref()]
+            .into_iter()
+            .flatten()
+            .map(|column| serde_json::to_value(column.provenance()))
+            .collect::<Result<_, _>>()
+            .or_failed()?;
     let record = Record::start("search", args.common.out.as_deref(), settings.seed, &settings, &provenance)?;
     eprintln!(
         "{} architectures, {} trained{}; the record is in {}",
@@ -186,7 +251,15 @@ fn settings(args: &Args, repeats: usize) -> Result<Settings, Failure> {
         return Err(anyhow!("--iterations is {iterations}; it lies between 1 and the {samples} samples"))
             .or_input();
     }
+    let setting = args.setting.unwrap_or_default();
+    let transfer_from = args.transfer_from.clone().unwrap_or(match setting {
+        Setting::Ours => Source::Flops,
+        Setting::Published => Source::None,
+    });
     Ok(Settings {
+        setting,
+        transfer_from,
+        transfer_train: args.transfer_train.unwrap_or(1000),
         space: args.space.unwrap_or_default(),
         algorithm: args.algorithm.unwrap_or(Algorithm::Brp),
         budget,
@@ -206,7 +279,12 @@ fn read(args: &Args) -> Result<Data, Failure> {
     let space = match args.space.unwrap_or_default() {
         Space::NasBench201 => spaces::NasBench201,
     };
-    let wanted: Vec<&TableRef> = [&args.accuracy, &args.test, &args.latency].into_iter().flatten().collect();
+    let source = match &args.transfer_from {
+        Some(Source::Table(table)) => Some(table.clone()),
+        _ => None,
+    };
+    let wanted: Vec<&TableRef> =
+        [&args.accuracy, &args.test, &args.latency, &source].into_iter().flatten().collect();
     let mut known: Vec<(&TableRef, Column<Cell>)> = Vec::new();
     for table in &wanted {
         if known.iter().any(|(name, _)| name == table) {
@@ -226,7 +304,7 @@ fn read(args: &Args) -> Result<Data, Failure> {
         name.as_ref().and_then(|name| known.iter().find(|(known, _)| *known == name)).map(|(_, c)| c.clone())
     };
     let accuracy = find(&args.accuracy).ok_or_else(|| anyhow!(NO_TABLE)).or_input()?;
-    Ok(Data { accuracy, test: find(&args.test), latency: find(&args.latency) })
+    Ok(Data { accuracy, test: find(&args.test), latency: find(&args.latency), source: find(&source) })
 }
 
 /// All architectures that the tables know, in index order.
@@ -347,22 +425,36 @@ fn one(
     let encode = CellEncoding(EncodingName::Pruned);
     let space = data.accuracy.labelled().archs();
     let search_seed = root.derive("search");
+    let start = match settings.algorithm {
+        Algorithm::Brp | Algorithm::Predictor => {
+            pre_trained(settings, data, encode, root.derive("transfer"))?
+        }
+        Algorithm::Random => None,
+    };
+    let start = start.as_ref().map(FittedRegressor::gcn);
     let (trials, ranking) = match settings.algorithm {
         Algorithm::Brp => {
-            let predictor = |round| BinaryRelation {
-                encode,
-                settings: RelationSettings::searching().round(round, rounds),
+            let relation = match settings.setting {
+                Setting::Ours => RelationSettings::searching(),
+                Setting::Published => RelationSettings::published(),
+            };
+            let predictor = |round| Transferred {
+                settings: BinaryRelation { encode, settings: relation.round(round, rounds) },
+                start,
             };
             let mut searcher = BrpNas::new(candidates, selection, predictor, search_seed).map_err(mine)?;
             let trials = run(&mut searcher, &objective, budget, &mut observers).map_err(mine)?;
             (trials, searcher.model().map(|model| model.rank(space)).transpose().or_failed()?)
         }
         Algorithm::Predictor => {
+            let accuracy = RegressorSettings::published_accuracy(samples);
             let predictor = |round: usize| {
-                let settings = RegressorSettings::published_accuracy(samples);
-                let epochs = settings.training.epochs * (round + 1) / rounds;
-                let training = Training { epochs, ..settings.training };
-                GcnRegressor { encode, settings: RegressorSettings { training, ..settings } }
+                let epochs = accuracy.training.epochs * (round + 1) / rounds;
+                let training = Training { epochs, ..accuracy.training };
+                Transferred {
+                    settings: GcnRegressor { encode, settings: RegressorSettings { training, ..accuracy } },
+                    start,
+                }
             };
             let mut searcher = BrpNas::new(candidates, selection, predictor, search_seed).map_err(mine)?;
             let trials = run(&mut searcher, &objective, budget, &mut observers).map_err(mine)?;
@@ -376,6 +468,29 @@ fn one(
     let (kendall, spearman) = agreement(data, space, ranking.as_deref())?;
     let summary = summarise(&trials, settings.max_latency);
     Ok(Found::new(seed, &trials, summary, data.test.as_ref(), [kendall, spearman], within, &watch))
+}
+
+/// The network that the predictor starts from.
+fn pre_trained(
+    settings: &Settings,
+    data: &Data,
+    encode: CellEncoding,
+    seed: Seed,
+) -> Result<Option<FittedRegressor<CellEncoding>>, Failure> {
+    let space = data.accuracy.labelled().archs();
+    let known = match (&settings.transfer_from, &data.source) {
+        (Source::None, _) => return Ok(None),
+        (Source::Table(_), Some(column)) => column.labelled().clone(),
+        _ => Labelled::new(space.to_vec(), space.iter().map(multiply_adds).collect()).or_failed()?,
+    };
+    let rows = settings.transfer_train.min(known.len());
+    let split = known.split(rows, 0, seed).or_input()?;
+    let source = GcnRegressor { encode, settings: RegressorSettings::pre_training() };
+    match nas_core::Fit::fit(&source, &split.train, &Labelled::empty(), seed) {
+        // nothing to learn from a table of one row or of equal costs
+        Err(PredictError::TooFew { .. } | PredictError::Constant { .. }) => Ok(None),
+        other => other.map(Some).or_failed(),
+    }
 }
 
 /// How the final ranking of the whole space agrees with the test accuracy, or the validation accuracy where

@@ -2,6 +2,7 @@ use crate::element::{Element, by_dtype, check_types, elements};
 use candle_core::backend::BackendStorage;
 use candle_core::backprop::GradStore;
 use candle_core::{CpuStorage, DType, InplaceOp2, Layout, Result, Var, bail};
+use pulp::{Simd, WithSimd};
 use std::sync::{Mutex, PoisonError};
 
 /// Settings of [`AdamW`] (Loshchilov and Hutter 2019); the default is PyTorch's, but for the weight decay,
@@ -110,19 +111,36 @@ fn update<T: Element>(
         bail!("adamw: a variable is not contiguous or has changed its type")
     };
     let weights = &mut weights[start..end];
-    let (beta1, beta2) = (T::from_f64(step.beta.0), T::from_f64(step.beta.1));
-    let (rest1, rest2) = (T::from_f64(1.0 - step.beta.0), T::from_f64(1.0 - step.beta.1));
-    let (decay, rate) = (T::from_f64(step.decay), T::from_f64(step.rate));
-    let (root, eps) = (T::from_f64(step.root), T::from_f64(step.eps));
-    pulp::Arch::new().dispatch(|| {
+    pulp::Arch::new().dispatch(Update { step, weights, grads: &grads, means, squares });
+    Ok(())
+}
+
+/// One pass over the memory of a parameter.
+struct Update<'a, T> {
+    step: &'a Step<'a>,
+    weights: &'a mut [T],
+    grads: &'a [T],
+    means: &'a mut [T],
+    squares: &'a mut [T],
+}
+
+impl<T: Element> WithSimd for Update<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        let Self { step, weights, grads, means, squares } = self;
+        let (beta1, beta2) = (T::from_f64(step.beta.0), T::from_f64(step.beta.1));
+        let (rest1, rest2) = (T::from_f64(1.0 - step.beta.0), T::from_f64(1.0 - step.beta.1));
+        let (decay, rate) = (T::from_f64(step.decay), T::from_f64(step.rate));
+        let (root, eps) = (T::from_f64(step.root), T::from_f64(step.eps));
         let state = means.iter_mut().zip(squares.iter_mut());
-        for ((w, &g), (m, v)) in weights.iter_mut().zip(grads.iter()).zip(state) {
+        for ((w, &g), (m, v)) in weights.iter_mut().zip(grads).zip(state) {
             *m = *m * beta1 + g * rest1;
             *v = *v * beta2 + g * g * rest2;
             *w = *w * decay - rate * *m / (v.sqrt() * root + eps);
         }
-    });
-    Ok(())
+    }
 }
 
 impl InplaceOp2 for Step<'_> {

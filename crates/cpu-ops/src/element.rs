@@ -40,6 +40,7 @@ impl<'a, T> Matrix<'a, T> {
 macro_rules! element {
     ($t:ty, $variant:ident) => {
         impl Element for $t {
+            #[inline(always)]
             fn sqrt(self) -> Self {
                 <$t>::sqrt(self)
             }

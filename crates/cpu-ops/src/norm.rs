@@ -1,6 +1,7 @@
 use crate::element::{Element, by_dtype, check_types, elements, lane_sum};
 use candle_core::backend::BackendStorage;
 use candle_core::{CpuStorage, CustomOp3, Layout, Result, Shape, Tensor, bail};
+use pulp::{Simd, WithSimd};
 use std::sync::Arc;
 
 /// Which elements a dropout keeps: one flag an element, kept ones multiplied by `scale`.
@@ -79,25 +80,44 @@ fn forward<T: Element>(
 ) -> Result<(CpuStorage, Shape)> {
     let (rows, d) = l1.shape().dims2()?;
     let (x, weight, bias) = (elements::<T>(s1, l1)?, elements::<T>(s2, l2)?, elements::<T>(s3, l3)?);
-    let eps = T::from_f64(op.eps);
     let mut out = vec![T::zero(); rows * d];
-    pulp::Arch::new().dispatch(|| {
-        for (r, (row, out)) in x.chunks_exact(d.max(1)).zip(out.chunks_exact_mut(d.max(1))).enumerate() {
+    let kept = op.kept.as_ref().map(|Kept { flags, scale }| (&flags[..], T::from_f64(*scale)));
+    let (x, weight, bias) = (&x[..], &weight[..], &bias[..]);
+    pulp::Arch::new().dispatch(Forward { x, weight, bias, eps: T::from_f64(op.eps), kept, out: &mut out });
+    Ok((T::to_cpu_storage_owned(out), (rows, d).into()))
+}
+
+/// The forward pass over rows of `weight.len()`; a type of its own, so that all of it is compiled for the
+/// instruction set that is dispatched to.
+struct Forward<'a, T> {
+    x: &'a [T],
+    weight: &'a [T],
+    bias: &'a [T],
+    eps: T,
+    kept: Option<(&'a [u8], T)>,
+    out: &'a mut [T],
+}
+
+impl<T: Element> WithSimd for Forward<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        let Self { x, weight, bias, eps, kept, out } = self;
+        let d = weight.len().max(1);
+        for (r, (row, out)) in x.chunks_exact(d).zip(out.chunks_exact_mut(d)).enumerate() {
             let (mean, rstd) = moments(row, eps);
-            let parts = row.iter().zip(weight.iter()).zip(bias.iter());
-            for (o, ((&v, &w), &b)) in out.iter_mut().zip(parts) {
+            for (o, ((&v, &w), &b)) in out.iter_mut().zip(row.iter().zip(weight).zip(bias)) {
                 let z = (v - mean) * rstd * w + b;
                 *o = if z > T::zero() { z } else { T::zero() };
             }
-            if let Some(Kept { flags, scale }) = &op.kept {
-                let scale = T::from_f64(*scale);
+            if let Some((flags, scale)) = kept {
                 for (o, &keep) in out.iter_mut().zip(&flags[r * d..(r + 1) * d]) {
                     *o = if keep != 0 { *o * scale } else { T::zero() };
                 }
             }
         }
-    });
-    Ok((T::to_cpu_storage_owned(out), (rows, d).into()))
+    }
 }
 
 impl CustomOp3 for NormRelu {
@@ -178,32 +198,64 @@ fn backward<T: Element>(
     let (rows, d) = l1.shape().dims2()?;
     let (x, result, grad) = (elements::<T>(s1, l1)?, elements::<T>(s2, l2)?, elements::<T>(s3, l3)?);
     let weight = op.weight.to_vec1::<T>()?;
-    let (eps, scale, width) = (T::from_f64(op.eps), T::from_f64(op.scale), T::from_f64(d as f64));
+    let (eps, scale) = (T::from_f64(op.eps), T::from_f64(op.scale));
     let mut packed = vec![T::zero(); (rows + 2) * d];
     let (dx, sums) = packed.split_at_mut(rows * d);
     let (dweight, dbias) = sums.split_at_mut(d);
-    // of one row: the normalised input, and the gradient of what it was multiplied by
-    let (mut normal, mut inner) = (vec![T::zero(); d], vec![T::zero(); d]);
-    pulp::Arch::new().dispatch(|| {
-        for (r, dx) in dx.chunks_exact_mut(d.max(1)).enumerate() {
-            let at = r * d..(r + 1) * d;
-            let (row, result, grad) = (&x[at.clone()], &result[at.clone()], &grad[at]);
+    let (x, result, grad, weight) = (&x[..], &result[..], &grad[..], &weight[..]);
+    pulp::Arch::new().dispatch(Backward { x, result, grad, weight, eps, scale, dx, dweight, dbias });
+    Ok((T::to_cpu_storage_owned(packed), (rows + 2, d).into()))
+}
+
+/// The backward pass over rows of `weight.len()`.
+struct Backward<'a, T> {
+    x: &'a [T],
+    result: &'a [T],
+    grad: &'a [T],
+    weight: &'a [T],
+    eps: T,
+    scale: T,
+    dx: &'a mut [T],
+    dweight: &'a mut [T],
+    dbias: &'a mut [T],
+}
+
+impl<T: Element> WithSimd for Backward<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        let Self { x, result, grad, weight, eps, scale, dx, dweight, dbias } = self;
+        let d = weight.len().max(1);
+        let width = T::from_f64(d as f64);
+        // of one row: the normalised input, and the gradient of what it was multiplied by
+        let (mut normal, mut inner) = (vec![T::zero(); d], vec![T::zero(); d]);
+        let given = x.chunks_exact(d).zip(result.chunks_exact(d)).zip(grad.chunks_exact(d));
+        for (((row, result), grad), dx) in given.zip(dx.chunks_exact_mut(d)) {
             let (mean, rstd) = moments(row, eps);
-            for i in 0..d {
-                let active = if result[i] > T::zero() { grad[i] * scale } else { T::zero() };
-                normal[i] = (row[i] - mean) * rstd;
-                inner[i] = active * weight[i];
-                dweight[i] += active * normal[i];
-                dbias[i] += active;
+            // `dx` holds the gradient behind the ReLU and the dropout until it is overwritten
+            for ((active, &result), &grad) in dx.iter_mut().zip(result).zip(grad) {
+                *active = if result > T::zero() { grad * scale } else { T::zero() };
+            }
+            for (n, &v) in normal.iter_mut().zip(row) {
+                *n = (v - mean) * rstd;
+            }
+            for ((i, &active), &w) in inner.iter_mut().zip(dx.iter()).zip(weight) {
+                *i = active * w;
+            }
+            for ((sum, &active), &n) in dweight.iter_mut().zip(dx.iter()).zip(&normal) {
+                *sum += active * n;
+            }
+            for (sum, &active) in dbias.iter_mut().zip(dx.iter()) {
+                *sum += active;
             }
             let mean_inner = lane_sum(&inner, &inner, |a, _| a) / width;
             let mean_product = lane_sum(&inner, &normal, |a, b| a * b) / width;
-            for i in 0..d {
-                dx[i] = rstd * (inner[i] - mean_inner - normal[i] * mean_product);
+            for ((dx, &i), &n) in dx.iter_mut().zip(&inner).zip(&normal) {
+                *dx = rstd * (i - mean_inner - n * mean_product);
             }
         }
-    });
-    Ok((T::to_cpu_storage_owned(packed), (rows + 2, d).into()))
+    }
 }
 
 impl CustomOp3 for Gradient {

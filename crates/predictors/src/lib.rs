@@ -9,6 +9,7 @@ mod regressor;
 mod relation;
 mod scale;
 mod settings;
+mod transferred;
 
 pub use cost::{CostLine, FittedCostLine};
 pub use error::PredictError;
@@ -16,3 +17,4 @@ pub use regressor::{FittedRegressor, GcnRegressor};
 pub use relation::{BinaryRelation, FittedRelation, RawComparator};
 pub use scale::{Scale, Scaling};
 pub use settings::{Loss, RegressorSettings, RelationSettings};
+pub use transferred::Transferred;

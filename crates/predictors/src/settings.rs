@@ -72,6 +72,14 @@ impl RegressorSettings {
         Self { dropout: 0.2, training, ..published }
     }
 
+    /// Our own setting for a network to transfer from: a cost that is known of every architecture, such as its
+    /// multiply-adds, in 20 epochs over about a thousand of them. No dropout, so that equal states are shared.
+    pub fn pre_training() -> Self {
+        let published = Self::published_accuracy(100);
+        let training = Training { epochs: 20, batch: 32, rate: 1e-3, stop: None, ..published.training };
+        Self { dropout: 0.0, training, ..published }
+    }
+
     /// Our own setting for latency: relative loss, a higher rate by cosine, batches of a 28th of the samples
     /// (4 to 32), so that a fit takes about 5,600 steps and seconds.
     pub fn fast_latency(samples: usize) -> Self {
@@ -131,9 +139,11 @@ impl RelationSettings {
         }
     }
 
-    /// The setting that searches use.
+    /// Our own setting for searches: 200 epochs, none stopped early. The training loss with its dropout is too
+    /// noisy to stop by, and small batches matter more than epochs (ARCHITECTURE.md).
     pub fn searching() -> Self {
-        Self::published()
+        let published = Self::published();
+        Self { training: Training { epochs: 200, stop: None, ..published.training }, ..published }
     }
 
     /// Round `round` (from 0) of `rounds` of iterative data selection, as published: 50 epochs more each round.
