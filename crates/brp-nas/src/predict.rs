@@ -227,16 +227,22 @@ fn regressor(plan: &Plan, label: Label) -> GcnRegressor<CellEncoding> {
     GcnRegressor { encode: CellEncoding(plan.encoding), settings }
 }
 
-/// The network to transfer from: of the shape that the target has.
+/// The network to transfer from, of the shape that the target has: gently trained where the setting is ours,
+/// because a network that fits its own label to the end transfers worse.
 fn source_model(
     plan: &Plan,
     label: Label,
     split: &Split<Cell>,
     seed: Seed,
 ) -> Result<FittedRegressor<CellEncoding>, PredictError> {
-    let shape = regressor(plan, plan.label).settings;
     let mut source = regressor(plan, label);
-    source.settings.hidden = if plan.method == Method::Relation { 600 } else { shape.hidden };
+    if plan.method != Method::GcnPublished {
+        source.settings = RegressorSettings::pre_training();
+    }
+    source.settings.hidden = match plan.method {
+        Method::Relation => RelationSettings::searching().hidden,
+        _ => regressor(plan, plan.label).settings.hidden,
+    };
     source.fit(&split.train, &split.validation, seed.derive("source"))
 }
 
