@@ -139,8 +139,8 @@ impl RelationSettings {
         }
     }
 
-    /// Our own setting for searches: 200 epochs, none stopped early. The training loss with its dropout is too
-    /// noisy to stop by, and small batches matter more than epochs (ARCHITECTURE.md).
+    /// Our own setting for searches: 200 epochs, none stopped early, because the training loss with its dropout
+    /// is too noisy to stop by.
     pub fn searching() -> Self {
         let published = Self::published();
         Self { training: Training { epochs: 200, stop: None, ..published.training }, ..published }
