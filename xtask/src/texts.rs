@@ -99,7 +99,7 @@ fn words(file: &File, found: &mut Vec<Finding>) {
         return;
     }
     for (i, line) in file.text.lines().enumerate() {
-        for path in ["/home/", "/root/", "/work/", "/tmp/"] {
+        for path in ["/home/", "/Users/", "/mnt/", "/tmp/"] {
             let inside = |c: char| c.is_alphanumeric() || "_.~-}$".contains(c);
             let starts = |at: usize| !line[..at].chars().next_back().is_some_and(inside);
             if file.path != ".ci/run" && line.match_indices(path).any(|(at, _)| starts(at)) {

@@ -94,11 +94,11 @@ fn form_paths_and_notes() {
     says("a.toml", "a\n\n", 2, "newline");
     says("crates/search/src/x.rs", "\tx\n", 1, "a tab");
     assert_eq!(said("fixtures/data.csv", "a \nb"), [""; 0]);
-    for path in ["/home/me", "`/root/x`", "(/work/y)", "--out /tmp/z"] {
+    for path in ["/home/me", "`/Users/x`", "(/mnt/y)", "--out /tmp/z"] {
         says("README.md", &format!("a\n{path}\n"), 2, "path of one machine");
         assert_eq!(said(".ci/run", &format!("{path}\n")), [""; 0]);
     }
-    assert_eq!(said("a.md", "https://x.org/home/ $DIR/tmp/ a/work/b\n"), [""; 0]);
+    assert_eq!(said("a.md", "https://x.org/home/ $DIR/tmp/ a/mnt/b\n"), [""; 0]);
     says("a.py", "# TODO later\n", 1, "TODO: do it");
     says("crates/search/src/x.rs", "// FIXME\n", 1, "FIXME");
     assert_eq!(said("a.md", "TODOS\n"), [""; 0]);

@@ -17,7 +17,7 @@ pub struct ParseArchError {
 }
 
 impl ParseArchError {
-    /// An error at byte `at` of `text`; `found` is read off the text, up to the next separator.
+    /// An error at byte `at` of `text`; `found` is read off the text, up to the next white space.
     pub fn at(space: &str, text: &str, at: usize, expected: impl Into<String>) -> Self {
         let rest = text.get(at..).unwrap_or("");
         let word: String = rest.chars().take(24).take_while(|c| !c.is_whitespace()).collect();
@@ -26,7 +26,11 @@ impl ParseArchError {
             text: text.chars().take(200).collect(),
             at,
             expected: expected.into(),
-            found: if word.is_empty() { "the end".into() } else { format!("`{word}`") },
+            found: match rest.chars().next() {
+                None => "the end".into(),
+                Some(space) if word.is_empty() => format!("{space:?}"),
+                Some(_) => format!("`{word}`"),
+            },
         }
     }
 }

@@ -70,11 +70,7 @@ impl<'a> Reader<'a> {
     }
 
     fn error(&self, expected: impl Into<String>) -> ParseArchError {
-        let mut error = ParseArchError::at(NasBench201::NAME, self.text, self.at, expected);
-        if let Some(space) = self.rest().chars().next().filter(|c| c.is_whitespace()) {
-            error.found = format!("{space:?}");
-        }
-        error
+        ParseArchError::at(NasBench201::NAME, self.text, self.at, expected)
     }
 }
 
