@@ -113,6 +113,14 @@ struct Plan {
     validation: usize,
 }
 
+/// What the record says of a run: the plan, and the flags as they were given.
+#[derive(Debug, Serialize)]
+struct Recorded<'a> {
+    #[serde(flatten)]
+    plan: Plan,
+    flags: &'a Args,
+}
+
 /// How one fit did on the rows that it never saw.
 #[derive(Debug, Clone, Serialize)]
 struct Row {
@@ -191,7 +199,13 @@ pub(crate) fn main(args: Args) -> Result<(), Failure> {
         provenance.push(serde_json::to_value(source.provenance()).or_failed()?);
     }
     let seed = args.common.seed();
-    let record = Record::start("predict", args.common.out.as_deref(), seed, &(plan, &args), &provenance)?;
+    let record = Record::start(
+        "predict",
+        args.common.out.as_deref(),
+        seed,
+        &Recorded { plan, flags: &args },
+        &provenance,
+    )?;
     let fits = repeats * if source.is_some() { 2 } else { 1 };
     let mut bar = Progress::new("fitted", fits);
     let mut runs = Vec::new();

@@ -12,7 +12,7 @@ use crate::registry::{CellEncoding, EncodingName, Setting, Space, multiply_adds}
 use anyhow::{Context, anyhow};
 use clap::ValueEnum;
 use gcn::Training;
-use nas_core::{Evaluation, Labelled, Objective, Observe, Rank, Seed, Trial, stats};
+use nas_core::{Evaluation, FitFrom, Labelled, Objective, Observe, Rank, Seed, Trial, stats};
 use predictors::{
     BinaryRelation, FittedRegressor, GcnRegressor, PredictError, RegressorSettings, RelationSettings,
     Transferred,
@@ -442,9 +442,8 @@ fn one(
                 settings: BinaryRelation { encode, settings: relation.round(round, rounds) },
                 start,
             };
-            let mut searcher = BrpNas::new(candidates, selection, predictor, search_seed).map_err(mine)?;
-            let trials = run(&mut searcher, &objective, budget, &mut observers).map_err(mine)?;
-            (trials, searcher.model().map(|model| model.rank(space)).transpose().or_failed()?)
+            let searcher = BrpNas::new(candidates, selection, predictor, search_seed).map_err(mine)?;
+            run_and_rank(searcher, &objective, budget, &mut observers, space)?
         }
         Algorithm::Predictor => {
             let accuracy = RegressorSettings::published_accuracy(samples);
@@ -456,9 +455,8 @@ fn one(
                     start,
                 }
             };
-            let mut searcher = BrpNas::new(candidates, selection, predictor, search_seed).map_err(mine)?;
-            let trials = run(&mut searcher, &objective, budget, &mut observers).map_err(mine)?;
-            (trials, searcher.model().map(|model| model.rank(space)).transpose().or_failed()?)
+            let searcher = BrpNas::new(candidates, selection, predictor, search_seed).map_err(mine)?;
+            run_and_rank(searcher, &objective, budget, &mut observers, space)?
         }
         Algorithm::Random => {
             candidates.shuffle(&mut search_seed.stream("order"));
@@ -468,6 +466,27 @@ fn one(
     let (kendall, spearman) = agreement(data, space, ranking.as_deref())?;
     let summary = summarise(&trials, settings.max_latency);
     Ok(Found::new(seed, &trials, summary, data.test.as_ref(), [kendall, spearman], within, &watch))
+}
+
+/// Trials, and the indices of the space best first where a predictor ranked it.
+type Ranked = (Vec<Trial<Cell>>, Option<Vec<usize>>);
+
+/// The trials of a search around a predictor, and the whole space in the order of its last model.
+fn run_and_rank<F, P>(
+    mut searcher: BrpNas<Cell, F, P>,
+    objective: &Lookup<'_>,
+    budget: usize,
+    observers: &mut [&mut dyn Observe<Cell>],
+    space: &[Cell],
+) -> Result<Ranked, Failure>
+where
+    F: FitFrom<Cell>,
+    F::Model: Rank<Cell>,
+    P: Fn(usize) -> F,
+{
+    let trials = run(&mut searcher, objective, budget, observers).map_err(mine)?;
+    let ranking = searcher.model().map(|model| model.rank(space)).transpose().or_failed()?;
+    Ok((trials, ranking))
 }
 
 /// The network that the predictor starts from.

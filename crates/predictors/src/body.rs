@@ -64,6 +64,12 @@ impl Body {
         Ok(self.gcn.parameters().restore(&gcn.parameters().snapshot()?)?)
     }
 
+    /// Takes over the weights of another network and head of the same shape.
+    pub(crate) fn go_on_from(&self, other: &Self) -> Result<(), PredictError> {
+        self.start_from(&other.gcn)?;
+        Ok(self.head.restore(&other.head.snapshot()?)?)
+    }
+
     pub(crate) fn parameters(&self) -> Parameters {
         self.gcn.parameters().chain(&self.head)
     }

@@ -139,8 +139,7 @@ impl<A, E: Encode<A> + Clone> FitFrom<A> for BinaryRelation<E> {
         seed: Seed,
     ) -> Result<Self::Model, PredictError> {
         let body = self.body::<A>(seed)?;
-        body.start_from(&start.body.gcn)?;
-        body.head.restore(&start.body.head.snapshot()?)?;
+        body.go_on_from(&start.body)?;
         self.run(body, false, train, seed)
     }
 }
