@@ -69,6 +69,11 @@ impl CostTable {
         Ok(Self { vocabulary: vocabulary.clone(), fixed, by_op })
     }
 
+    /// The operations it is about.
+    pub fn vocabulary(&self) -> &Vocabulary {
+        &self.vocabulary
+    }
+
     /// What is paid once, whatever the graph.
     pub fn fixed(&self) -> Cost {
         self.fixed

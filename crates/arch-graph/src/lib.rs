@@ -3,6 +3,7 @@
 mod canonical;
 pub mod conformance;
 mod cost;
+mod descriptors;
 mod encoding;
 mod error;
 mod graph;

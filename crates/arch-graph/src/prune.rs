@@ -65,7 +65,7 @@ impl ArchGraph {
         all.fold(0, |set, (node, _)| set | bit(node)) & !bit(self.input()) & !bit(self.output())
     }
 
-    fn live_bits(&self, rows: &[u64; MAX_NODES]) -> u64 {
+    pub(crate) fn live_bits(&self, rows: &[u64; MAX_NODES]) -> u64 {
         let mut forward = bit(self.input());
         let mut todo = forward;
         while todo != 0 {

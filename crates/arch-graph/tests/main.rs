@@ -265,7 +265,80 @@ fn costs_stop_at_the_largest_number() {
     assert_eq!(graph.cost(&table).unwrap(), Cost { parameters: u64::MAX, multiply_adds: 21 });
 }
 
+/// A table over the words of a graph in which the first operation costs most.
+fn table(words: &Vocabulary) -> CostTable {
+    let cost = |k: usize| Cost { parameters: 0, multiply_adds: 1 << (20 - 4 * k) };
+    let costs = words.names().iter().enumerate().map(|(k, name)| (name.as_str(), cost(k)));
+    CostTable::new(words, Cost { parameters: 0, multiply_adds: 99 }, costs).expect("names of the vocabulary")
+}
+
+#[test]
+fn descriptors_are_costs_counts_and_paths_of_what_is_live() {
+    let graph = sample();
+    let table = CostTable::new(
+        graph.vocabulary(),
+        Cost { parameters: 1, multiply_adds: 9 },
+        [
+            ("in", Cost { parameters: 0, multiply_adds: 1_000 }),
+            ("conv", Cost { parameters: 0, multiply_adds: 50 }),
+            ("pool", Cost { parameters: 0, multiply_adds: 3 }),
+            ("zero", Cost { parameters: 0, multiply_adds: 400 }),
+        ],
+    );
+    let found = graph.descriptors(&table.unwrap()).unwrap();
+    // ways: conv pool; skip; zero. The ends and the two dead convolutions do not count
+    assert_eq!(found[..3], [1.0, f64::ln(1.0 + 462.0), f64::ln(1.0 + 409.0)]);
+    assert_eq!(found[3..9], [0.0, 1.0, 1.0, 1.0, 1.0, 0.0]);
+    assert_eq!(found[9..], [0.0; 6]);
+    let apart = ArchGraph::new(&words(), [Op(0), Op(0), Op(1)], [(0, 1)], 0, 2).unwrap();
+    let found = apart.descriptors(&self::table(&words())).unwrap();
+    assert_eq!(found, [0.0, f64::ln(100.0), f64::ln(100.0), 0.0, 0.0, 0.0, 0.0]);
+    let error = graph.descriptors(&self::table(&words())).unwrap_err();
+    assert!(matches!(error, GraphError::Vocabulary { what: "cost table", .. }));
+}
+
+/// The operations between the ends of each path, one by one.
+fn paths(graph: &ArchGraph) -> Vec<Vec<usize>> {
+    let (ops, edges): (Vec<_>, _) = (graph.ops().collect(), graph.edges());
+    let (mut whole, mut open) = (Vec::new(), vec![(graph.input(), Vec::new())]);
+    while let Some((at, path)) = open.pop() {
+        for &(_, to) in edges.iter().filter(|(from, _)| *from == at) {
+            if to == graph.output() {
+                whole.push(path.clone());
+            } else {
+                let op = ops[to].map(Op::index);
+                open.push((to, path.iter().copied().chain(op).collect()));
+            }
+        }
+    }
+    whole
+}
+
 proptest! {
+    #[test]
+    fn descriptors_agree_with_all_paths_one_by_one(graph in strategies::graph(words(), 2..=9)) {
+        let table = table(&words());
+        let found = graph.descriptors(&table).unwrap();
+        let paths = paths(&graph);
+        prop_assert_eq!(found[0], f64::from(u8::from(!paths.is_empty())));
+        let cost = |path: &Vec<usize>| table.total(path.iter().map(|&op| Op(op as u8))).multiply_adds;
+        let costliest = paths.iter().map(cost).max().unwrap_or(99);
+        prop_assert_eq!(found[2], (costliest as f64).ln_1p());
+        for op in 0..2 {
+            let count = |path: &Vec<usize>| path.iter().filter(|other| **other == op).count();
+            prop_assert_eq!(found[5 + op], paths.iter().map(count).min().unwrap_or(0) as f64);
+        }
+        prop_assert_eq!(graph.pruned().descriptors(&table).unwrap(), found);
+    }
+
+    #[test]
+    fn descriptors_do_not_depend_on_the_numbering(
+        (a, b) in strategies::graph(words(), 2..=24).prop_flat_map(strategies::renumbered),
+    ) {
+        let table = table(&words());
+        prop_assert_eq!(a.descriptors(&table).unwrap(), b.descriptors(&table).unwrap());
+    }
+
     #[test]
     fn equal_forms_mean_isomorphic_and_back(
         a in strategies::graph(words(), 2..=5), b in strategies::graph(words(), 2..=5),

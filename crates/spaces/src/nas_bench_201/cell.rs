@@ -146,6 +146,21 @@ impl Cell {
         encoding::graph(self)
     }
 
+    /// The graph of what the cell computes, with the numbering of [`graph`](Cell::graph): `none` cuts its node
+    /// off, `skip_connect` is replaced by direct edges (two parallel ways become one), then what lies on no path
+    /// from input to output becomes null.
+    ///
+    /// ```
+    /// # use spaces::nas_bench_201::{Cell, Operation};
+    /// // both ways through node 1 end there: only the edge from node 0 to node 3 is left
+    /// let mut ops = [Operation::None; 6];
+    /// (ops[0], ops[3]) = (Operation::Conv1x1, Operation::SkipConnect);
+    /// assert_eq!(Cell::new(ops).pruned_graph().edges(), [(0, 7)]);
+    /// ```
+    pub fn pruned_graph(self) -> ArchGraph {
+        encoding::pruned_graph(self)
+    }
+
     /// The place in lexicographic order.
     pub(crate) fn code(self) -> u16 {
         self.0.iter().fold(0, |code, op| code * 5 + *op as u16)

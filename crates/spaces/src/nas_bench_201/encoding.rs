@@ -32,12 +32,15 @@ pub(super) fn graph(cell: Cell) -> ArchGraph {
     LINE_GRAPH.relabelled(label).expect("operations of the vocabulary")
 }
 
+pub(super) fn pruned_graph(cell: Cell) -> ArchGraph {
+    graph(cell).isolated(Operation::None.op()).bypassed(Operation::SkipConnect.op()).masked()
+}
+
 /// The published encoding, 9 nodes x 6 features (Dudziak et al., BRP-NAS, NeurIPS 2020).
 ///
-/// Nodes: global, input, the six operations in order, output. Columns: 1x1 convolution, 3x3 convolution,
-/// average pooling, input, output, global. `none` cuts its node off, `skip_connect` is replaced by direct
-/// edges (two parallel ways become one), then what lies on no path from input to output loses its edges and
-/// features. Every diagonal entry is 1. Global, input and output always have their feature.
+/// Nodes: global, input, the six operations in order, output, with the edges of [`Cell::pruned_graph`].
+/// Columns: 1x1 convolution, 3x3 convolution, average pooling, input, output, global. Every diagonal entry is 1.
+/// Global, input and output always have their feature.
 ///
 /// Not every cell has its own: the 15,625 cells give 8,687 encodings, and the 341 cells without a path share
 /// one. Use [`FullEncoding`] where dead operations matter.
@@ -68,8 +71,7 @@ impl Encode<Cell> for PrunedEncoding {
     }
 
     fn encode(&self, cell: &Cell) -> Result<Encoding, GraphError> {
-        let edited = graph(*cell).isolated(Operation::None.op()).bypassed(Operation::SkipConnect.op());
-        edited.masked().encode(&PRUNED)
+        cell.pruned_graph().encode(&PRUNED)
     }
 }
 
