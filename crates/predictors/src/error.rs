@@ -30,6 +30,14 @@ pub enum PredictError {
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// Descriptors of an architecture that a linear model cannot use.
+    #[error("the descriptors of architecture {index} cannot be used: {why}")]
+    Descriptors {
+        /// Its position in what was given.
+        index: usize,
+        /// What is wrong with them.
+        why: String,
+    },
     /// A model of another shape than the settings.
     #[error("cannot go on from this model: {0}")]
     Start(String),

@@ -5,7 +5,8 @@
 use arch_graph::{Encode, Encoding};
 use nas_core::{Fit, FitFrom, Labelled, Predict, Rank, SearchSpace, Seed, conformance, stats};
 use predictors::{
-    BinaryRelation, CostLine, FittedRelation, GcnRegressor, PredictError, RegressorSettings, RelationSettings,
+    BinaryRelation, Committee, CostLine, FittedRelation, GcnRegressor, PredictError, RegressorSettings,
+    RelationSettings, Ridge,
 };
 use spaces::NasBench201;
 use spaces::nas_bench_201::{Cell, FullEncoding, Operation, PrunedEncoding, Skeleton};
@@ -162,6 +163,88 @@ fn a_cost_line_is_least_squares() {
         assert!((predicted - expected).abs() < 1e-9);
     }
     conformance::predictor(&line, data.archs()).unwrap();
+}
+
+/// How many of each operation, and a number that is the same for all.
+fn counts(cell: &Cell) -> Vec<f64> {
+    Operation::ALL.into_iter().map(|op| cell.count(op) as f64).chain([0.1]).collect()
+}
+
+#[test]
+fn a_ridge_is_at_the_bottom_of_its_objective() {
+    let cells = cells(60, 1);
+    // not linear in the counts
+    let values: Vec<f64> = cells.iter().map(|cell| latency(cell).powi(2)).collect();
+    let data = Labelled::new(cells.clone(), values.clone()).unwrap();
+    let penalty = 0.3;
+    let model = Ridge { describe: counts, penalty }.fit(&data, &Labelled::empty(), Seed(0)).unwrap();
+    conformance::predictor(&model, &cells).unwrap();
+    let predicted = model.predict(&cells).unwrap();
+    let residual: Vec<f64> = predicted.iter().zip(&values).map(|(p, v)| p - v).collect();
+    assert!(stats::mean(&residual).abs() < 1e-9);
+    // the weight of a descriptor is what one more of it adds; the derivative of the objective is 0 there
+    let rows: Vec<Vec<f64>> = cells.iter().map(counts).collect();
+    let probe = |row: Vec<f64>| {
+        let fixed = Ridge { describe: |row: &Vec<f64>| row.clone(), penalty };
+        let data = Labelled::new(rows.clone(), values.clone()).unwrap();
+        fixed.fit(&data, &Labelled::empty(), Seed(0)).unwrap().predict(&[row]).unwrap()[0]
+    };
+    let zero = probe(vec![0.0; 6]);
+    for j in 0..6 {
+        let mut one = vec![0.0; 6];
+        one[j] = 1.0;
+        let weight = probe(one) - zero;
+        let column: Vec<f64> = rows.iter().map(|row| row[j]).collect();
+        let mean = stats::mean(&column);
+        let variance = column.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / 60.0;
+        let slope = column.iter().zip(&residual).map(|(x, r)| (x - mean) * r).sum::<f64>() / 60.0;
+        assert!((slope + penalty * variance * weight).abs() < 1e-8, "descriptor {j}");
+        assert_eq!(weight == 0.0, j == 5, "only a constant has no weight");
+    }
+    // a heavy penalty leaves the mean
+    let heavy = Ridge { describe: counts, penalty: 1e12 }.fit(&data, &Labelled::empty(), Seed(0)).unwrap();
+    assert!((heavy.predict(&cells[..1]).unwrap()[0] - stats::mean(&values)).abs() < 1e-6);
+}
+
+#[test]
+fn a_ridge_says_what_it_cannot_use() {
+    let data = labelled(&cells(20, 1));
+    let fit = |penalty, describe: fn(&Cell) -> Vec<f64>| {
+        Ridge { describe, penalty }.fit(&data, &Labelled::empty(), Seed(0)).map(|_| ()).unwrap_err()
+    };
+    assert_eq!(fit(0.0, counts).to_string(), "penalty is 0; it is a positive number");
+    assert!(matches!(fit(1.0, |_| vec![f64::NAN]), PredictError::Descriptors { index: 0, .. }));
+    let longer = |cell: &Cell| vec![1.0; 1 + cell.count(Operation::None)];
+    assert!(matches!(fit(1.0, longer), PredictError::Descriptors { .. }));
+}
+
+#[test]
+fn a_committee_ranks_by_the_sum_of_places_behind_its_lead() {
+    let (data, test) = (labelled(&cells(60, 1)), cells(150, 2));
+    let line = |describe: fn(&Cell) -> Vec<f64>| Ridge { describe, penalty: 1e-3 };
+    let [few, all] = [line(|cell| vec![cell.count(Operation::Conv1x1) as f64]), line(counts)];
+    let committee = |lead| Committee { first: few, second: all, lead };
+    let fit = |lead| committee(lead).fit(&data, &Labelled::empty(), Seed(0)).unwrap();
+    let model = fit(0.0);
+    let orders = [model.first.rank(&test).unwrap(), model.second.rank(&test).unwrap()];
+    let mut places = vec![0; test.len()];
+    for order in &orders {
+        order.iter().enumerate().for_each(|(place, &i)| places[i] += place);
+    }
+    let order = model.rank(&test).unwrap();
+    assert!(order.windows(2).all(|pair| (places[pair[0]], pair[0]) < (places[pair[1]], pair[1])));
+    assert_ne!(order, orders[0]);
+    assert_eq!(fit(1.0).rank(&test).unwrap(), orders[0]);
+    let led = fit(0.1).rank(&test).unwrap();
+    assert_eq!(led[..15], orders[0][..15]);
+    let rest: Vec<usize> = order.iter().copied().filter(|i| !led[..15].contains(i)).collect();
+    assert_eq!(led[15..], rest);
+    // going on takes the new settings, and any lead is a ranking
+    let later = committee(1.0).fit_from(&model, &data, &Labelled::empty(), Seed(0)).unwrap();
+    assert_eq!(later.rank(&test).unwrap(), orders[0]);
+    for lead in [f64::NAN, -1.0, 9.0] {
+        conformance::ranker(&fit(lead), &labelled(&test), 0.0).unwrap();
+    }
 }
 
 /// Refuses one cell.

@@ -1,0 +1,144 @@
+use crate::PredictError;
+use crate::body::check_labels;
+use gcn::GcnError;
+use nas_core::{Fit, FitFrom, Labelled, Predict, Rank, Seed, order_by_score, stats};
+
+/// Ridge regression on descriptors of an architecture (Hoerl and Kennard, 1970), for instance
+/// [`ArchGraph::descriptors`](arch_graph::ArchGraph::descriptors): few weights, so that little data goes far.
+///
+/// Minimises the mean squared error plus `penalty` times the squared weights of descriptors scaled to mean 0 and
+/// deviation 1 over the training data; one that is constant there gets no weight. O(rows d^2 + d^3) for `d`
+/// descriptors; nothing is random.
+///
+/// ```
+/// use nas_core::{Fit, Labelled, Predict, Seed};
+/// use predictors::Ridge;
+/// let data = Labelled::new(vec![0.0, 1.0, 2.0, 3.0], vec![1.0, 2.0, 5.0, 10.0])?; // 1 + x^2
+/// let ridge = Ridge { describe: |x: &f64| vec![*x, x * x], penalty: 1e-9 };
+/// let model = ridge.fit(&data, &Labelled::empty(), Seed(0))?;
+/// assert!((model.predict(&[5.0])?[0] - 26.0).abs() < 1e-4);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug, Clone, Copy)]
+pub struct Ridge<D> {
+    /// The descriptors of an architecture: finite, and as many for each.
+    pub describe: D,
+    /// How strongly weights are held back; positive.
+    pub penalty: f64,
+}
+
+/// A fitted [`Ridge`].
+#[derive(Debug, Clone)]
+pub struct FittedRidge<D> {
+    describe: D,
+    offset: f64,
+    weights: Vec<f64>,
+}
+
+/// The descriptors of each architecture, checked.
+fn rows<A>(
+    describe: impl Fn(&A) -> Vec<f64>,
+    archs: &[A],
+    expected: Option<usize>,
+) -> Result<Vec<Vec<f64>>, PredictError> {
+    let rows: Vec<Vec<f64>> = archs.iter().map(describe).collect();
+    let expected = expected.or_else(|| rows.first().map(Vec::len)).unwrap_or(0);
+    for (index, row) in rows.iter().enumerate() {
+        let fail = |why| Err(PredictError::Descriptors { index, why });
+        if row.len() != expected {
+            return fail(format!("there are {}, not {expected} as of the others", row.len()));
+        }
+        if let Some(at) = row.iter().position(|value| !value.is_finite()) {
+            return fail(format!("number {at} is {}; it must be finite", row[at]));
+        }
+    }
+    Ok(rows)
+}
+
+impl<A, D: Fn(&A) -> Vec<f64> + Clone> Fit<A> for Ridge<D> {
+    type Model = FittedRidge<D>;
+    type Error = PredictError;
+
+    fn fit(&self, train: &Labelled<A>, _: &Labelled<A>, _: Seed) -> Result<Self::Model, PredictError> {
+        if !(self.penalty > 0.0 && self.penalty.is_finite()) {
+            let (name, expected) = ("penalty", "it is a positive number");
+            return Err(GcnError::Setting { name, value: self.penalty, expected }.into());
+        }
+        check_labels(train.values(), 2)?;
+        let mut rows = rows(&self.describe, train.archs(), None)?;
+        let (count, mean) = (rows.len() as f64, stats::mean(train.values()));
+        // mean and 1 / deviation of each descriptor
+        let scales: Vec<(f64, f64)> = (0..rows[0].len())
+            .map(|j| {
+                let column: Vec<f64> = rows.iter().map(|row| row[j]).collect();
+                let mean = stats::mean(&column);
+                let variance = column.iter().map(|x| (x - mean) * (x - mean)).sum::<f64>() / count;
+                let constant = column.iter().all(|x| *x == column[0]) || variance == 0.0;
+                (mean, if constant { 0.0 } else { 1.0 / variance.sqrt() })
+            })
+            .collect();
+        for row in &mut rows {
+            row.iter_mut().zip(&scales).for_each(|(x, (mean, factor))| *x = (*x - mean) * factor);
+        }
+        // the normal equations, a row each with its right-hand side last
+        let width = scales.len();
+        let mut system = vec![vec![0.0; width + 1]; width];
+        for (i, equation) in system.iter_mut().enumerate() {
+            for (row, value) in rows.iter().zip(train.values()) {
+                let known = row.iter().copied().chain([value - mean]);
+                equation.iter_mut().zip(known).for_each(|(sum, x)| *sum += row[i] * x / count);
+            }
+            equation[i] += self.penalty;
+        }
+        let solved = solve(system);
+        let weights: Vec<f64> = solved.iter().zip(&scales).map(|(w, (_, factor))| w * factor).collect();
+        let shift: f64 = weights.iter().zip(&scales).map(|(w, (mean, _))| w * mean).sum();
+        Ok(FittedRidge { describe: self.describe.clone(), offset: mean - shift, weights })
+    }
+}
+
+/// Solves a symmetric positive definite system by elimination, which needs no pivoting there.
+fn solve(mut system: Vec<Vec<f64>>) -> Vec<f64> {
+    for i in 0..system.len() {
+        let pivot = system[i][i];
+        system[i].iter_mut().for_each(|x| *x /= pivot);
+        let equation = system[i].clone();
+        for (_, other) in system.iter_mut().enumerate().filter(|(k, _)| *k != i) {
+            let factor = other[i];
+            other.iter_mut().zip(&equation).for_each(|(x, y)| *x -= factor * y);
+        }
+    }
+    system.iter().filter_map(|equation| equation.last().copied()).collect()
+}
+
+/// The solution is a closed form, so it does not depend on the start.
+impl<A, D: Fn(&A) -> Vec<f64> + Clone> FitFrom<A> for Ridge<D> {
+    fn fit_from(
+        &self,
+        _: &Self::Model,
+        train: &Labelled<A>,
+        held: &Labelled<A>,
+        seed: Seed,
+    ) -> Result<Self::Model, PredictError> {
+        self.fit(train, held, seed)
+    }
+}
+
+impl<A, D: Fn(&A) -> Vec<f64>> Predict<A> for FittedRidge<D> {
+    type Error = PredictError;
+
+    fn predict(&self, archs: &[A]) -> Result<Vec<f64>, PredictError> {
+        let value =
+            |row: &Vec<f64>| self.offset + row.iter().zip(&self.weights).map(|(x, w)| x * w).sum::<f64>();
+        Ok(rows(&self.describe, archs, Some(self.weights.len()))?.iter().map(value).collect())
+    }
+}
+
+/// Larger predictions first: for accuracy.
+impl<A, D: Fn(&A) -> Vec<f64>> Rank<A> for FittedRidge<D> {
+    type Error = PredictError;
+
+    fn rank(&self, archs: &[A]) -> Result<Vec<usize>, PredictError> {
+        Ok(order_by_score(&self.predict(archs)?))
+    }
+}
