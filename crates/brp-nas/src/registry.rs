@@ -3,6 +3,7 @@
 use arch_graph::{Encode, Encoding, GraphError};
 use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
+use spaces::SpaceError;
 use spaces::nas_bench_201::{Cell, FullEncoding, PrunedEncoding, Skeleton};
 
 /// A search space.
@@ -40,6 +41,13 @@ pub(crate) enum Setting {
 /// Multiply-adds of a cell in the published network: known without training it.
 pub(crate) fn multiply_adds(cell: &Cell) -> f64 {
     Skeleton::default().cost(cell).map_or(0.0, |cost| cost.multiply_adds as f64)
+}
+
+/// What is known of a whole cell without training it: costs, counts and paths of what it computes.
+pub(crate) fn descriptors() -> Result<impl Fn(&Cell) -> Vec<f64> + Clone, SpaceError> {
+    let table = Skeleton::default().table()?;
+    // the table is of the cells' own vocabulary
+    Ok(move |cell: &Cell| cell.pruned_graph().descriptors(&table).unwrap_or_default())
 }
 
 /// An encoding of NAS-Bench-201 chosen at run time.
