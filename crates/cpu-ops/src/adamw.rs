@@ -1,8 +1,8 @@
 use crate::element::{Element, by_dtype, check_types, elements};
+use crate::simd::{InstructionSet, Kernel, Lanes};
 use candle_core::backend::BackendStorage;
 use candle_core::backprop::GradStore;
 use candle_core::{CpuStorage, DType, InplaceOp2, Layout, Result, Var, bail};
-use pulp::{Simd, WithSimd};
 use std::sync::{Mutex, PoisonError};
 
 /// Settings of [`AdamW`] (Loshchilov and Hutter 2019); the default is PyTorch's, but for the weight decay,
@@ -111,7 +111,7 @@ fn update<T: Element>(
         bail!("adamw: a variable is not contiguous or has changed its type")
     };
     let weights = &mut weights[start..end];
-    pulp::Arch::new().dispatch(Update { step, weights, grads: &grads, means, squares });
+    T::run(InstructionSet::current(), Update { step, weights, grads: &grads, means, squares });
     Ok(())
 }
 
@@ -124,11 +124,11 @@ struct Update<'a, T> {
     squares: &'a mut [T],
 }
 
-impl<T: Element> WithSimd for Update<'_, T> {
+impl<T: Element> Kernel<T> for Update<'_, T> {
     type Output = ();
 
     #[inline(always)]
-    fn with_simd<S: Simd>(self, _: S) {
+    fn run<S: Lanes<T>>(self, _: S) {
         let Self { step, weights, grads, means, squares } = self;
         let (beta1, beta2) = (T::from_f64(step.beta.0), T::from_f64(step.beta.1));
         let (rest1, rest2) = (T::from_f64(1.0 - step.beta.0), T::from_f64(1.0 - step.beta.1));

@@ -1,4 +1,7 @@
+use crate::simd::{self, InstructionSet, Kernel};
+use candle_core::backend::BackendStorage;
 use candle_core::{CpuStorage, DType, Layout, Result, Tensor, WithDType, bail};
+use pulp::bytemuck::Pod;
 use std::borrow::Cow;
 use std::ops::Neg;
 
@@ -6,7 +9,10 @@ use std::ops::Neg;
 const LANES: usize = 16;
 
 /// The two types that the operators run in.
-pub(crate) trait Element: WithDType + Neg<Output = Self> {
+pub(crate) trait Element: WithDType + Pod + Neg<Output = Self> {
+    /// Runs a kernel compiled for an instruction set, or for the next poorer one that is there.
+    fn run<K: Kernel<Self>>(set: InstructionSet, kernel: K) -> K::Output;
+
     fn sqrt(self) -> Self;
 
     /// The elements of a storage of this type, to write to.
@@ -38,8 +44,13 @@ impl<'a, T> Matrix<'a, T> {
 }
 
 macro_rules! element {
-    ($t:ty, $variant:ident) => {
+    ($t:ty, $variant:ident, $run:path) => {
         impl Element for $t {
+            #[inline]
+            fn run<K: Kernel<Self>>(set: InstructionSet, kernel: K) -> K::Output {
+                $run(set, kernel)
+            }
+
             #[inline(always)]
             fn sqrt(self) -> Self {
                 <$t>::sqrt(self)
@@ -89,8 +100,8 @@ macro_rules! element {
     };
 }
 
-element!(f32, F32);
-element!(f64, F64);
+element!(f32, F32, simd::run_f32);
+element!(f64, F64, simd::run_f64);
 
 /// Sum over two slices of equal length of `f`, in a fixed order: lane by lane, then over the lanes.
 #[inline(always)]
@@ -116,6 +127,15 @@ pub(crate) fn elements<'a, T: Element>(storage: &'a CpuStorage, layout: &Layout)
     })
 }
 
+/// A storage of its own with the elements in logical order, of any type.
+pub(crate) fn copy(storage: &CpuStorage, layout: &Layout) -> Result<CpuStorage> {
+    match storage {
+        CpuStorage::F32(_) => Ok(CpuStorage::F32(elements(storage, layout)?.into_owned())),
+        CpuStorage::F64(_) => Ok(CpuStorage::F64(elements(storage, layout)?.into_owned())),
+        other => bail!("neither f32 nor f64 but {:?}", other.dtype()),
+    }
+}
+
 fn gather<T: Copy>(data: &[T], layout: &Layout) -> Vec<T> {
     let mut offsets = vec![layout.start_offset()];
     for (&size, &stride) in layout.dims().iter().zip(layout.stride()) {
@@ -138,10 +158,10 @@ pub(crate) fn check_types(name: &str, tensors: &[&Tensor]) -> Result<()> {
 
 /// Calls a function generic over the element with the type at hand.
 macro_rules! by_dtype {
-    ($dtype:expr, $function:ident ( $($argument:expr),* )) => {
+    ($dtype:expr, $($function:ident)::+ ( $($argument:expr),* )) => {
         match $dtype {
-            candle_core::DType::F32 => $function::<f32>($($argument),*),
-            candle_core::DType::F64 => $function::<f64>($($argument),*),
+            candle_core::DType::F32 => $($function)::+::<f32>($($argument),*),
+            candle_core::DType::F64 => $($function)::+::<f64>($($argument),*),
             other => candle_core::bail!("neither f32 nor f64 but {other:?}"),
         }
     };

@@ -1,4 +1,5 @@
 use crate::element::{Element, Matrix, by_dtype, check_types, elements};
+use crate::simd::{InstructionSet, Kernel, Lanes};
 use candle_core::backend::BackendStorage;
 use candle_core::{CpuStorage, CustomOp1, CustomOp2, CustomOp3, Layout, Result, Shape, Tensor, bail};
 
@@ -185,12 +186,24 @@ fn sum_rows_forward<T: Element>(storage: &CpuStorage, layout: &Layout) -> Result
     let (_, n) = layout.shape().dims2()?;
     let data = elements::<T>(storage, layout)?;
     let mut sums = vec![T::zero(); n];
-    pulp::Arch::new().dispatch(|| {
-        for row in data.chunks_exact(n.max(1)) {
-            sums.iter_mut().zip(row).for_each(|(sum, &v)| *sum += v);
-        }
-    });
+    T::run(InstructionSet::current(), AddRows { data: &data, sums: &mut sums });
     Ok((T::to_cpu_storage_owned(sums), n.into()))
+}
+
+struct AddRows<'a, T> {
+    data: &'a [T],
+    sums: &'a mut [T],
+}
+
+impl<T: Element> Kernel<T> for AddRows<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Lanes<T>>(self, _: S) {
+        for row in self.data.chunks_exact(self.sums.len().max(1)) {
+            self.sums.iter_mut().zip(row).for_each(|(sum, &v)| *sum += v);
+        }
+    }
 }
 
 impl CustomOp1 for SumRows {

@@ -1,7 +1,7 @@
 use crate::element::{Element, by_dtype, check_types, elements, lane_sum};
+use crate::simd::{InstructionSet, Kernel, Lanes};
 use candle_core::backend::BackendStorage;
 use candle_core::{CpuStorage, CustomOp3, Layout, Result, Shape, Tensor, bail};
-use pulp::{Simd, WithSimd};
 use std::sync::Arc;
 
 /// Which elements a dropout keeps: one flag an element, kept ones multiplied by `scale`.
@@ -83,7 +83,10 @@ fn forward<T: Element>(
     let mut out = vec![T::zero(); rows * d];
     let kept = op.kept.as_ref().map(|Kept { flags, scale }| (&flags[..], T::from_f64(*scale)));
     let (x, weight, bias) = (&x[..], &weight[..], &bias[..]);
-    pulp::Arch::new().dispatch(Forward { x, weight, bias, eps: T::from_f64(op.eps), kept, out: &mut out });
+    T::run(
+        InstructionSet::current(),
+        Forward { x, weight, bias, eps: T::from_f64(op.eps), kept, out: &mut out },
+    );
     Ok((T::to_cpu_storage_owned(out), (rows, d).into()))
 }
 
@@ -98,11 +101,11 @@ struct Forward<'a, T> {
     out: &'a mut [T],
 }
 
-impl<T: Element> WithSimd for Forward<'_, T> {
+impl<T: Element> Kernel<T> for Forward<'_, T> {
     type Output = ();
 
     #[inline(always)]
-    fn with_simd<S: Simd>(self, _: S) {
+    fn run<S: Lanes<T>>(self, _: S) {
         let Self { x, weight, bias, eps, kept, out } = self;
         let d = weight.len().max(1);
         for (r, (row, out)) in x.chunks_exact(d).zip(out.chunks_exact_mut(d)).enumerate() {
@@ -203,7 +206,7 @@ fn backward<T: Element>(
     let (dx, sums) = packed.split_at_mut(rows * d);
     let (dweight, dbias) = sums.split_at_mut(d);
     let (x, result, grad, weight) = (&x[..], &result[..], &grad[..], &weight[..]);
-    pulp::Arch::new().dispatch(Backward { x, result, grad, weight, eps, scale, dx, dweight, dbias });
+    T::run(InstructionSet::current(), Backward { x, result, grad, weight, eps, scale, dx, dweight, dbias });
     Ok((T::to_cpu_storage_owned(packed), (rows + 2, d).into()))
 }
 
@@ -220,11 +223,11 @@ struct Backward<'a, T> {
     dbias: &'a mut [T],
 }
 
-impl<T: Element> WithSimd for Backward<'_, T> {
+impl<T: Element> Kernel<T> for Backward<'_, T> {
     type Output = ();
 
     #[inline(always)]
-    fn with_simd<S: Simd>(self, _: S) {
+    fn run<S: Lanes<T>>(self, _: S) {
         let Self { x, result, grad, weight, eps, scale, dx, dweight, dbias } = self;
         let d = weight.len().max(1);
         let width = T::from_f64(d as f64);

@@ -1,44 +1,9 @@
-//! Each operator against its definition, its gradient against finite differences, bad input.
+//! Matrix products, layer norm with ReLU, AdamW.
 
-#![expect(clippy::unwrap_used, reason = "a test may panic")]
-
+use crate::{gradient_error, list, tensor, values};
 use candle_core::{DType, Device, Tensor, Var};
 use cpu_ops::{AdamW, AdamWSettings, Kept, layer_norm_relu, linear, matmul};
 use proptest::prelude::*;
-
-fn values(count: usize) -> impl Strategy<Value = Vec<f64>> {
-    prop::collection::vec(-2.0_f64..2.0, count)
-}
-
-fn tensor(data: &[f64], shape: &[usize]) -> Tensor {
-    Tensor::from_slice(data, shape, &Device::Cpu).unwrap()
-}
-
-fn list(tensor: &Tensor) -> Vec<f64> {
-    tensor.to_dtype(DType::F64).unwrap().flatten_all().unwrap().to_vec1().unwrap()
-}
-
-/// The largest relative difference between the gradients of `sum(f(vars) * weight)` and central differences.
-fn gradient_error(vars: &[Var], weight: &Tensor, f: impl Fn() -> Tensor) -> f64 {
-    let loss = || f().mul(weight).unwrap().sum_all().unwrap();
-    let grads = loss().backward().unwrap();
-    let mut worst = 0.0_f64;
-    for var in vars {
-        let (grad, start) = (list(grads.get(var.as_tensor()).unwrap()), list(var.as_tensor()));
-        for at in 0..start.len() {
-            let shifted = |by: f64| {
-                let mut moved = start.clone();
-                moved[at] += by;
-                var.set(&tensor(&moved, var.dims())).unwrap();
-                loss().to_scalar::<f64>().unwrap()
-            };
-            let numeric = (shifted(1e-6) - shifted(-1e-6)) / 2e-6;
-            shifted(0.0);
-            worst = worst.max((numeric - grad[at]).abs() / (1.0 + grad[at].abs()));
-        }
-    }
-    worst
-}
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]

@@ -1,0 +1,498 @@
+use super::correlate::{Correlation, Source, pack_order};
+use super::plan::{Plan, blocks};
+use super::shape::{Axis, ConvShape};
+use super::weight_gradient::{MARGIN, WeightGradient};
+use crate::element::Element;
+use crate::simd::{BLOCK, InstructionSet, Kernel, Lanes};
+use pulp::bytemuck;
+
+/// Products of a tile: 4 by 4.
+const POINTS: usize = 16;
+
+/// Tiles that are taken at a time, at most: what they are transformed to stays in the cache.
+const STRIP: usize = 32;
+
+/// Pixels from one point's to the next: one more than there are, for points a power of two apart would push each
+/// other out of the cache.
+fn apart(pixels: usize) -> usize {
+    pixels + 1
+}
+
+/// How an image is cut for the convolution of 3 by 3 with unit steps by 2 by 2 outputs at a time (Lavin and Gray,
+/// Fast Algorithms for Convolutional Neural Networks, CVPR 2016, F(2x2, 3x3)): 16 products an output tile instead of
+/// 36. Its transforms only add and halve, and its rounding error is no larger than that of the direct sum.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Tiles {
+    /// Rows and columns of tiles.
+    count: (usize, usize),
+    /// Rows and columns of the result.
+    output: (usize, usize),
+    /// Zeros before the first row and column of the input.
+    padding: (usize, usize),
+    input: (usize, usize),
+}
+
+impl Tiles {
+    /// For a convolution where it pays: 3 by 3, unit steps, whole blocks of channels, single precision.
+    pub(crate) fn fit<T: Element>(shape: &ConvShape, transposed: bool) -> Option<Self> {
+        let plain =
+            |axis: &Axis| axis.kernel == 3 && axis.stride == 1 && axis.dilation == 1 && axis.padding <= 2;
+        let pays = shape.in_channels.min(shape.out_channels) >= BLOCK && size_of::<T>() == 4;
+        if !(pays && plain(&shape.rows) && plain(&shape.columns)) {
+            return None;
+        }
+        let ends = |axis: &Axis| {
+            if transposed {
+                (axis.output, axis.input, 2 - axis.padding)
+            } else {
+                (axis.input, axis.output, axis.padding)
+            }
+        };
+        let ((height, rows, top), (width, columns, left)) = (ends(&shape.rows), ends(&shape.columns));
+        Some(Self {
+            count: (rows.div_ceil(2), columns.div_ceil(2)),
+            output: (rows, columns),
+            padding: (top, left),
+            input: (height, width),
+        })
+    }
+
+    fn pitch(&self) -> usize {
+        (2 * self.count.1 + 2).max(self.padding.1 + self.input.1)
+    }
+
+    /// Pixels of a plane of the padded input.
+    pub(crate) fn source_plane(&self) -> usize {
+        (2 * self.count.0 + 2).max(self.padding.0 + self.input.0) * self.pitch()
+    }
+
+    /// The pixel of every element of a plane of the input.
+    pub(crate) fn source_pixels(&self) -> Vec<usize> {
+        let pixel = |r, c| (r + self.padding.0) * self.pitch() + self.padding.1 + c;
+        (0..self.input.0).flat_map(|r| (0..self.input.1).map(move |c| pixel(r, c))).collect()
+    }
+
+    fn output_pitch(&self) -> usize {
+        2 * self.count.1
+    }
+
+    /// Pixels of a plane of the result, in whole tiles.
+    pub(crate) fn target_plane(&self) -> usize {
+        4 * self.count.0 * self.count.1
+    }
+
+    /// The pixel of every element of a plane of the result.
+    pub(crate) fn target_pixels(&self) -> Vec<usize> {
+        let pixel = |r, c| r * self.output_pitch() + c;
+        (0..self.output.0).flat_map(|r| (0..self.output.1).map(move |c| pixel(r, c))).collect()
+    }
+
+    /// Whether the result is whole tiles, so that its plane is the tiles'.
+    pub(crate) fn is_whole(&self) -> bool {
+        self.output.0.is_multiple_of(2) && self.output.1.is_multiple_of(2)
+    }
+
+    /// Tiles that are taken at a time.
+    fn strip(&self) -> usize {
+        STRIP.min(self.count.0 * self.count.1)
+    }
+
+    /// The tiles by strips: of each tile its first input pixel and its first result pixel.
+    fn strips(&self) -> Vec<Vec<(usize, usize)>> {
+        let tile = |r: usize, c: usize| (2 * r * self.pitch() + 2 * c, 2 * r * self.output_pitch() + 2 * c);
+        let tiles: Vec<_> =
+            (0..self.count.0).flat_map(|r| (0..self.count.1).map(move |c| tile(r, c))).collect();
+        tiles.chunks(self.strip()).map(<[_]>::to_vec).collect()
+    }
+}
+
+/// A plan for one of the 16 products: every tile is a pixel.
+fn products(strip: usize) -> ConvShape {
+    let axis = |length| Axis { input: length, output: length, kernel: 1, stride: 1, padding: 0, dilation: 1 };
+    ConvShape { batch: 1, groups: 1, in_channels: 1, out_channels: 1, rows: axis(1), columns: axis(strip) }
+}
+
+/// `G` times a column of three.
+#[inline(always)]
+fn widened<T: Element>([a, b, c]: [T; 3]) -> [T; 4] {
+    let half = T::from_f64(0.5);
+    [a, (a + b + c) * half, (a - b + c) * half, c]
+}
+
+/// `G w G'` for one kernel of 3 by 3.
+#[inline(always)]
+fn transform_weight<T: Element>(w: &[[T; 3]; 3]) -> [[T; 4]; 4] {
+    let mut down = [[T::zero(); 3]; 4];
+    for j in 0..3 {
+        [down[0][j], down[1][j], down[2][j], down[3][j]] = widened([w[0][j], w[1][j], w[2][j]]);
+    }
+    [widened(down[0]), widened(down[1]), widened(down[2]), widened(down[3])]
+}
+
+/// `G' u G`: the gradient of a kernel from that of its transform.
+#[inline(always)]
+fn transform_back<T: Element>(u: &[[T; 4]; 4]) -> [[T; 3]; 3] {
+    let half = T::from_f64(0.5);
+    let mut down = [[T::zero(); 4]; 3];
+    for j in 0..4 {
+        let [a, b, c, d] = [u[0][j], u[1][j], u[2][j], u[3][j]];
+        [down[0][j], down[1][j], down[2][j]] = [a + (b + c) * half, (b - c) * half, (b + c) * half + d];
+    }
+    let mut out = [[T::zero(); 3]; 3];
+    for (out, &[a, b, c, d]) in out.iter_mut().zip(&down) {
+        *out = [a + (b + c) * half, (b - c) * half, (b + c) * half + d];
+    }
+    out
+}
+
+/// A convolution, or its gradient by the input, by tiles.
+#[derive(Debug, Clone)]
+pub(crate) struct Winograd<T> {
+    pub(crate) tiles: Tiles,
+    strips: Vec<Vec<(usize, usize)>>,
+    set: InstructionSet,
+    channels: (usize, usize),
+    /// One product a point.
+    products: Vec<Correlation<T>>,
+}
+
+/// What a strip is transformed to, kept from one to the next.
+#[derive(Debug)]
+pub(crate) struct Strip<T> {
+    source: Vec<[T; BLOCK]>,
+    target: Vec<[T; BLOCK]>,
+}
+
+impl<T: Element> Winograd<T> {
+    /// `weight(target channel, source channel, kernel row, kernel column)`.
+    pub(crate) fn new(
+        tiles: Tiles,
+        set: InstructionSet,
+        channels: (usize, usize),
+        weight: impl Fn(usize, usize, usize, usize) -> T,
+    ) -> Self {
+        let (sources, targets) = channels;
+        let plan = Plan::forward(&products(tiles.strip()));
+        let size = blocks(targets) * BLOCK * sources;
+        let mut packed = vec![T::zero(); POINTS * size];
+        let mut at = 0;
+        let mut kernels = [[[T::zero(); 3]; 3]; BLOCK];
+        pack_order::<T>(set, channels, |block, source| {
+            for (kernel, target) in kernels.iter_mut().zip(block..) {
+                for (r, row) in kernel.iter_mut().enumerate() {
+                    for (c, value) in row.iter_mut().enumerate() {
+                        *value = if target < targets { weight(target, source, r, c) } else { T::zero() };
+                    }
+                }
+            }
+            for (lane, kernel) in kernels.iter().enumerate() {
+                for (point, &value) in transform_weight(kernel).as_flattened().iter().enumerate() {
+                    packed[point * size + at + lane] = value;
+                }
+            }
+            at += BLOCK;
+        });
+        let products = packed
+            .chunks_exact(size)
+            .map(|weights| Correlation::packed(plan.clone(), set, channels, weights.to_vec()))
+            .collect();
+        Self { tiles, strips: tiles.strips(), set, channels, products }
+    }
+
+    pub(crate) fn strip(&self) -> Strip<T> {
+        let zeros =
+            |channels| vec![[T::zero(); BLOCK]; POINTS * apart(blocks(channels) * self.tiles.strip())];
+        Strip { source: zeros(self.channels.0), target: zeros(self.channels.1) }
+    }
+
+    /// Writes the result of a blocked, padded source to a blocked target, or adds it; `bias` added where given.
+    pub(crate) fn run(
+        &self,
+        source: &[[T; BLOCK]],
+        target: &mut [[T; BLOCK]],
+        (bias, accumulate): (Option<&[T]>, bool),
+        strip: &mut Strip<T>,
+    ) {
+        let (sources, targets) = (blocks(self.channels.0), blocks(self.channels.1));
+        let row = self.tiles.strip();
+        for tiles in &self.strips {
+            let read = ReadTiles {
+                source,
+                plane: self.tiles.source_plane(),
+                pitch: self.tiles.pitch(),
+                tiles,
+                row,
+                out: &mut strip.source,
+                blocks: sources,
+            };
+            T::run(self.set, read);
+            let parts = strip
+                .source
+                .chunks_exact(apart(sources * row))
+                .zip(strip.target.chunks_exact_mut(apart(targets * row)));
+            for (product, (source, target)) in self.products.iter().zip(parts) {
+                product.run(Source::Blocks(&source[..sources * row]), &mut target[..targets * row], false);
+            }
+            let write = WriteTiles {
+                strip: &strip.target,
+                row,
+                blocks: targets,
+                tiles,
+                bias,
+                accumulate,
+                plane: self.tiles.target_plane(),
+                pitch: self.tiles.output_pitch(),
+                target,
+            };
+            T::run(self.set, write);
+        }
+    }
+}
+
+/// The gradient of a convolution by its weight, by tiles.
+#[derive(Debug, Clone)]
+pub(crate) struct WinogradWeightGradient {
+    pub(crate) tiles: Tiles,
+    strips: Vec<Vec<(usize, usize)>>,
+    set: InstructionSet,
+    channels: (usize, usize),
+    product: WeightGradient,
+}
+
+impl WinogradWeightGradient {
+    pub(crate) fn new(tiles: Tiles, set: InstructionSet, channels: (usize, usize)) -> Self {
+        let shape =
+            ConvShape { in_channels: channels.0, out_channels: channels.1, ..products(tiles.strip()) };
+        Self { tiles, strips: tiles.strips(), set, channels, product: WeightGradient::new(&shape, set) }
+    }
+
+    pub(crate) fn strip<T: Element>(&self) -> Strip<T> {
+        let zeros = |pixels| vec![[T::zero(); BLOCK]; POINTS * apart(pixels)];
+        Strip {
+            source: zeros(blocks(self.channels.0) * self.tiles.strip()),
+            target: zeros(blocks(self.channels.1) * self.product.target_plane()),
+        }
+    }
+
+    pub(crate) fn sums_len(&self) -> usize {
+        POINTS * self.product.sums_len()
+    }
+
+    pub(crate) fn sums<T: Element>(&self) -> Vec<T> {
+        vec![T::zero(); self.sums_len()]
+    }
+
+    /// Adds one image's part, from its padded input and the gradient of its result in whole tiles.
+    pub(crate) fn add<T: Element>(
+        &self,
+        source: &[[T; BLOCK]],
+        target: &[[T; BLOCK]],
+        sums: &mut [T],
+        strip: &mut Strip<T>,
+    ) {
+        let (sources, targets) = (blocks(self.channels.0), blocks(self.channels.1));
+        let row = self.tiles.strip();
+        let plane = self.product.target_plane();
+        for tiles in &self.strips {
+            if tiles.len() < row {
+                strip.target.fill([T::zero(); BLOCK]);
+            }
+            let read = ReadTiles {
+                source,
+                plane: self.tiles.source_plane(),
+                pitch: self.tiles.pitch(),
+                tiles,
+                row,
+                out: &mut strip.source,
+                blocks: sources,
+            };
+            T::run(self.set, read);
+            let spread = SpreadTiles {
+                target,
+                plane: self.tiles.target_plane(),
+                pitch: self.tiles.output_pitch(),
+                tiles,
+                row: plane,
+                out: &mut strip.target,
+                blocks: targets,
+            };
+            T::run(self.set, spread);
+            let parts = strip
+                .source
+                .chunks_exact(apart(sources * row))
+                .zip(strip.target.chunks_exact(apart(targets * plane)));
+            let size = sums.len() / POINTS;
+            for ((source, target), sums) in parts.zip(sums.chunks_exact_mut(size)) {
+                self.product.add(Source::Blocks(&source[..sources * row]), &target[..targets * plane], sums);
+            }
+        }
+    }
+
+    /// Hands every weight's sum to `put(target channel, source channel, kernel row, kernel column, sum)`.
+    pub(crate) fn unpack<T: Element>(&self, sums: &[T], mut put: impl FnMut(usize, usize, usize, usize, T)) {
+        let size = sums.len() / POINTS;
+        self.product.each_sum::<T>(|target, source, at| {
+            let mut transformed = [[T::zero(); 4]; 4];
+            for (point, value) in transformed.as_flattened_mut().iter_mut().enumerate() {
+                *value = sums[point * size + at];
+            }
+            for (r, row) in transform_back(&transformed).into_iter().enumerate() {
+                for (c, sum) in row.into_iter().enumerate() {
+                    put(target, source, r, c, sum);
+                }
+            }
+        });
+    }
+}
+
+/// `B' d B` of every tile: `out[point][block][tile]`, `row` pixels a block.
+struct ReadTiles<'a, T> {
+    source: &'a [[T; BLOCK]],
+    plane: usize,
+    pitch: usize,
+    tiles: &'a [(usize, usize)],
+    row: usize,
+    out: &'a mut [[T; BLOCK]],
+    blocks: usize,
+}
+
+impl<T: Element> Kernel<T> for ReadTiles<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Lanes<T>>(self, simd: S) {
+        let Self { source, plane, pitch, tiles, row, out, blocks } = self;
+        for (block, source) in source.chunks_exact(plane).enumerate() {
+            for (tile, &(first, _)) in tiles.iter().enumerate() {
+                for lane in 0..BLOCK / S::LANES {
+                    let mut d = [[simd.splat(T::zero()); 4]; 4];
+                    for (r, d) in d.iter_mut().enumerate() {
+                        let pixels: &[[T; BLOCK]; 4] =
+                            source[first + r * pitch..].first_chunk().expect("inside");
+                        for (d, pixel) in d.iter_mut().zip(pixels) {
+                            *d = bytemuck::cast_slice::<T, S::V>(pixel)[lane];
+                        }
+                    }
+                    let [top, upper, lower, bottom] = &mut d;
+                    for (((a, b), c), d) in top.iter_mut().zip(upper).zip(lower).zip(bottom) {
+                        [*a, *b, *c, *d] = four(simd, [*a, *b, *c, *d]);
+                    }
+                    for (r, d) in d.into_iter().enumerate() {
+                        for (c, v) in four(simd, d).into_iter().enumerate() {
+                            let pixel = &mut out[(4 * r + c) * apart(blocks * row) + block * row + tile];
+                            bytemuck::cast_slice_mut::<T, S::V>(pixel)[lane] = v;
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// `B'` times a column of four.
+#[inline(always)]
+fn four<T: Element, S: Lanes<T>>(simd: S, [a, b, c, d]: [S::V; 4]) -> [S::V; 4] {
+    [simd.sub(a, c), simd.add(b, c), simd.sub(c, b), simd.sub(b, d)]
+}
+
+/// `A' m A` of every tile, and the bias.
+struct WriteTiles<'a, T> {
+    strip: &'a [[T; BLOCK]],
+    row: usize,
+    blocks: usize,
+    tiles: &'a [(usize, usize)],
+    bias: Option<&'a [T]>,
+    accumulate: bool,
+    plane: usize,
+    pitch: usize,
+    target: &'a mut [[T; BLOCK]],
+}
+
+impl<T: Element> Kernel<T> for WriteTiles<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Lanes<T>>(self, simd: S) {
+        let Self { strip, row, blocks, tiles, bias, accumulate, plane, pitch, target } = self;
+        for (block, target) in target.chunks_exact_mut(plane).enumerate() {
+            let mut start = [T::zero(); BLOCK];
+            if let Some(bias) = bias {
+                let held = &bias[block * BLOCK..bias.len().min((block + 1) * BLOCK)];
+                start[..held.len()].copy_from_slice(held);
+            }
+            for (tile, &(_, first)) in tiles.iter().enumerate() {
+                for lane in 0..BLOCK / S::LANES {
+                    let start = bytemuck::cast_slice::<T, S::V>(&start)[lane];
+                    let mut down = [[start; 4]; 2];
+                    for c in 0..4 {
+                        let mut m = [start; 4];
+                        for (r, m) in m.iter_mut().enumerate() {
+                            let pixel = &strip[(4 * r + c) * apart(blocks * row) + block * row + tile];
+                            *m = bytemuck::cast_slice::<T, S::V>(pixel)[lane];
+                        }
+                        [down[0][c], down[1][c]] = two(simd, m);
+                    }
+                    for (r, down) in down.into_iter().enumerate() {
+                        for (c, v) in two(simd, down).into_iter().enumerate() {
+                            let pixel = &mut target[first + r * pitch + c];
+                            let pixel = &mut bytemuck::cast_slice_mut::<T, S::V>(pixel)[lane];
+                            *pixel = simd.add(v, if accumulate { *pixel } else { start });
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// `A'` times a column of four.
+#[inline(always)]
+fn two<T: Element, S: Lanes<T>>(simd: S, [a, b, c, d]: [S::V; 4]) -> [S::V; 2] {
+    [simd.add(simd.add(a, b), c), simd.sub(simd.sub(b, c), d)]
+}
+
+/// `A y A'` of every tile of gradients: `out[point][block][margin + tile]`, `row` pixels a block.
+struct SpreadTiles<'a, T> {
+    target: &'a [[T; BLOCK]],
+    plane: usize,
+    pitch: usize,
+    tiles: &'a [(usize, usize)],
+    row: usize,
+    out: &'a mut [[T; BLOCK]],
+    blocks: usize,
+}
+
+impl<T: Element> Kernel<T> for SpreadTiles<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Lanes<T>>(self, simd: S) {
+        let Self { target, plane, pitch, tiles, row, out, blocks } = self;
+        for (block, target) in target.chunks_exact(plane).enumerate() {
+            for (tile, &(_, first)) in tiles.iter().enumerate() {
+                for lane in 0..BLOCK / S::LANES {
+                    let mut down = [[simd.splat(T::zero()); 2]; 4];
+                    for c in 0..2 {
+                        let (top, bottom) = (&target[first + c], &target[first + pitch + c]);
+                        let (top, bottom) =
+                            (bytemuck::cast_slice(top)[lane], bytemuck::cast_slice(bottom)[lane]);
+                        [down[0][c], down[1][c], down[2][c], down[3][c]] = spread(simd, [top, bottom]);
+                    }
+                    for (r, down) in down.into_iter().enumerate() {
+                        for (c, v) in spread(simd, down).into_iter().enumerate() {
+                            let pixel =
+                                &mut out[(4 * r + c) * apart(blocks * row) + block * row + MARGIN + tile];
+                            bytemuck::cast_slice_mut::<T, S::V>(pixel)[lane] = v;
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// `A` times a column of two.
+#[inline(always)]
+fn spread<T: Element, S: Lanes<T>>(simd: S, [a, b]: [S::V; 2]) -> [S::V; 4] {
+    [a, simd.add(a, b), simd.sub(a, b), simd.sub(simd.splat(T::zero()), b)]
+}
