@@ -3,11 +3,13 @@ use anyhow::{Context, Result, bail};
 use std::path::Path;
 use std::time::Instant;
 
-const STEPS: [(&str, &str); 4] = [
+const STEPS: [(&str, &str); 5] = [
     ("fmt", "--all --check"),
     ("clippy", "--workspace --all-targets --all-features -- -D warnings"),
     ("test", "--workspace --all-features"),
     ("doc", "--workspace --no-deps --all-features"),
+    // that no hot kernel has fallen to scalar speed
+    ("run", "--release --quiet --package cpu-ops --example floor"),
 ];
 
 /// Everything that a change must pass, up to the first step that fails.
