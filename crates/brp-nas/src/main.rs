@@ -18,6 +18,10 @@ use clap::{Parser, Subcommand};
 use failure::Failure;
 use std::process::ExitCode;
 
+/// Keeps freed memory: tensors of some megabytes come and go all the time, and page faults would cost a good part of it.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Predictor-based, hardware-aware neural architecture search.
 #[derive(Debug, Parser)]
 #[command(name = "brp-nas", version, max_term_width = 110)]

@@ -2,15 +2,18 @@
 //! `fixtures/cpu-ops/speed/compare.py`, which asks PyTorch for the same in turn.
 //!
 //! A line is `conv forward|both BATCH CHANNELS_IN CHANNELS_OUT SIZE KERNEL STRIDE`, or `pool`, `norm`, `relu` with
-//! `forward|both BATCH CHANNELS SIZE`, or `adamw|sgd ELEMENTS`. The argument `avx2` or `portable` holds it to that.
+//! `forward|both BATCH CHANNELS SIZE`, or `adamw|sgd ELEMENTS`. `error BATCH CHANNELS_IN CHANNELS_OUT SIZE KERNEL STRIDE`
+//! gives the largest error in f32 relative to the largest value in f64 instead, of the convolution, its gradient by the
+//! input and that by the weight. With the word `wall` the time is the wall's, for more than one thread. The argument `avx2` or `portable` holds it to that.
 
 use candle_core::{CpuStorage, CustomOp1, DType, Device, Layout, Result, Shape, Tensor, Var};
 use cpu_ops::{
     AdamW, AdamWSettings, Conv2d, InstructionSet, Padding, Pool2d, Sgd, SgdSettings, avg_pool2d, batch_norm,
-    conv2d, relu,
+    conv2d, conv2d_input_gradient, conv2d_weight_gradient, relu,
 };
 use rustix::time::{ClockId, clock_gettime};
 use std::io::{BufRead, Write, stdin, stdout};
+use std::time::Instant;
 
 /// Keeps freed memory: without it half of the time of an operator of some megabytes is page faults.
 #[global_allocator]
@@ -103,16 +106,47 @@ fn operator(line: &str) -> Result<Box<dyn FnMut() -> Result<()>>> {
     })
 }
 
+/// The errors of a convolution and its two gradients.
+fn errors(line: &str) -> Result<String> {
+    let sizes: Vec<usize> = line.split_whitespace().filter_map(|word| word.parse().ok()).collect();
+    let &[n, c, o, size, kernel, stride] = &sizes[..] else { candle_core::bail!("cannot read {line:?}") };
+    let settings = Conv2d::new(stride, kernel / 2);
+    let (x, w) = (numbers(&[n, c, size, size])?, numbers(&[o, c, kernel, kernel])?);
+    let run = |dtype| {
+        let (x, w) = (x.to_dtype(dtype)?, w.to_dtype(dtype)?);
+        let y = conv2d(&x, &w, None, &settings)?;
+        let seed = numbers(y.dims())?.to_dtype(dtype)?;
+        let dx = conv2d_input_gradient(&seed, &w, (size, size), &settings)?;
+        Ok::<_, candle_core::Error>([y, dx, conv2d_weight_gradient(&x, &seed, (kernel, kernel), &settings)?])
+    };
+    let mut said = Vec::new();
+    for (single, double) in run(DType::F32)?.iter().zip(run(DType::F64)?) {
+        let largest = double.abs()?.max_all()?.to_scalar::<f64>()?;
+        let error = (single.to_dtype(DType::F64)? - double)?.abs()?.max_all()?.to_scalar::<f64>()?;
+        said.push(format!("{:.2e}", error / largest));
+    }
+    Ok(said.join(" "))
+}
+
 fn serve() -> Result<()> {
     for line in stdin().lock().lines() {
         let line = line?;
+        if line.starts_with("error") {
+            writeln!(stdout(), "{}", errors(&line)?)?;
+            stdout().flush()?;
+            continue;
+        }
         let mut run = operator(&line)?;
         (0..3).try_for_each(|_| run())?;
         let mut times = Vec::new();
         for _ in 0..5 {
-            let start = cpu_ms();
+            let (start, wall) = (cpu_ms(), Instant::now());
             run()?;
-            times.push(cpu_ms() - start);
+            times.push(if line.contains("wall") {
+                wall.elapsed().as_secs_f64() * 1e3
+            } else {
+                cpu_ms() - start
+            });
         }
         times.sort_by(f64::total_cmp);
         writeln!(stdout(), "{}", times[times.len() / 2])?;

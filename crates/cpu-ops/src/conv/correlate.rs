@@ -237,15 +237,6 @@ impl<T: Element> Piece<'_, '_, T> {
         let plane = plan.target_plane();
         let lanes = BLOCK / S::LANES;
         let mut sums = [[simd.splat(T::zero()); Q]; P];
-        if accumulate {
-            for q in 0..Q {
-                let pixels: &[[T; BLOCK]; P] =
-                    self.target[q / lanes * plane + self.at..].first_chunk().expect("inside");
-                for (sums, pixel) in sums.iter_mut().zip(pixels) {
-                    sums[q] = bytemuck::cast_slice(pixel)[q % lanes];
-                }
-            }
-        }
         let slots = plan.slots.len();
         let step = if STEP == 0 { plan.stride * pixel } else { STEP };
         for &(kernel_row, source_row) in self.sources {
@@ -266,7 +257,9 @@ impl<T: Element> Piece<'_, '_, T> {
             let pixels: &mut [[T; BLOCK]; P] =
                 self.target[q / lanes * plane + self.at..].first_chunk_mut().expect("inside");
             for (sums, pixel) in sums.iter().zip(pixels) {
-                bytemuck::cast_slice_mut(pixel)[q % lanes] = sums[q];
+                let here: &mut S::V = &mut bytemuck::cast_slice_mut(pixel)[q % lanes];
+                // the sum over a block of channels is added as one: less is rounded away than term by term
+                *here = if accumulate { simd.add(*here, sums[q]) } else { sums[q] };
             }
         }
     }

@@ -140,19 +140,17 @@ impl<T: Element> Kernel<T> for PointwiseGradient<'_, T> {
         for first in (0..self.images).step_by(together) {
             let images = first..(first + together).min(self.images);
             let (sources, targets) = self.channels;
-            for target in (0..targets).step_by(4) {
+            // tiles that fill the registers, and what is left at the edges one by one
+            let rows = if S::REGISTER_COUNT >= 32 { 4 } else { 2 };
+            for target in (0..targets).step_by(rows) {
                 for source in (0..sources).step_by(4) {
-                    if S::REGISTER_COUNT >= 32 && target + 4 <= targets && source + 4 <= sources {
-                        self.tile::<S, 4, 4>(simd, images.clone(), (target, source));
-                    } else {
-                        for target in target..(target + 4).min(targets) {
-                            for source in (source..(source + 4).min(sources)).step_by(4) {
-                                if source + 4 <= sources {
-                                    self.tile::<S, 1, 4>(simd, images.clone(), (target, source));
-                                } else {
-                                    (source..sources).for_each(|s| {
-                                        self.tile::<S, 1, 1>(simd, images.clone(), (target, s))
-                                    });
+                    match (target + rows <= targets && source + 4 <= sources, rows) {
+                        (true, 4) => self.tile::<S, 4, 4>(simd, images.clone(), (target, source)),
+                        (true, _) => self.tile::<S, 2, 4>(simd, images.clone(), (target, source)),
+                        (false, _) => {
+                            for target in target..(target + rows).min(targets) {
+                                for source in source..(source + 4).min(sources) {
+                                    self.tile::<S, 1, 1>(simd, images.clone(), (target, source));
                                 }
                             }
                         }
