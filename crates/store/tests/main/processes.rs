@@ -33,6 +33,8 @@ fn as_a_worker() {
         return;
     };
     let folder = Path::new(&folder);
+    // where tests run one after another, the line begins with the name of this one
+    println!();
     let store = Store::open_or_create(folder.join("runs.sqlite")).expect("a store");
     // all of them submit the same work
     store.submit(&(0..UNITS).map(|i| key(format!("{i:02}"))).collect::<Vec<_>>(), 0).expect("submitted");
