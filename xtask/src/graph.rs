@@ -3,12 +3,13 @@ use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// An arrow between crates may only point to a lower layer.
-const LAYERS: [(&str, u8); 13] = [
+const LAYERS: [(&str, u8); 14] = [
     ("nas-core", 0),
     ("arch-graph", 1),
     ("cpu-ops", 1),
     ("search", 1),
     ("store", 1),
+    ("images", 1),
     ("spaces", 2),
     ("gcn", 2),
     ("predictors", 3),
@@ -20,12 +21,13 @@ const LAYERS: [(&str, u8); 13] = [
 ];
 
 /// What a crate must not reach, not even through others.
-const BANS: [(&str, &[&str]); 10] = [
+const BANS: [(&str, &[&str]); 11] = [
     ("nas-core", &["candle-core", "petgraph"]),
     ("arch-graph", &["candle-core"]),
     ("spaces", &["candle-core"]),
     ("search", &["candle-core", "petgraph"]),
     ("store", &["candle-core", "petgraph"]),
+    ("images", &["candle-core", "petgraph"]),
     ("tables", &["candle-core"]),
     ("cpu-ops", &["petgraph"]),
     ("gcn", &["petgraph"]),

@@ -1,0 +1,19 @@
+#![doc = include_str!("../README.md")]
+
+mod batch;
+mod cifar;
+mod embedded;
+mod error;
+mod idx;
+mod read;
+mod resize;
+mod set;
+mod split;
+
+pub use batch::{Augment, Normalise};
+pub use cifar::{Cifar, from_cifar};
+pub use embedded::fashion_mnist;
+pub use error::ImageError;
+pub use idx::from_idx;
+pub use read::{read, read_cifar, read_idx};
+pub use set::Images;
