@@ -123,12 +123,7 @@ impl<T: Real> ImageConv<T> {
     /// # Errors
     /// As [`crate::conv2d`], more than one group, a weight of another size.
     pub fn forward(shape: &ImageShape, weight: &[T]) -> Result<Self> {
-        let checked = Self::check(shape, weight)?.flattened();
-        let (inputs, outputs) = shape.channels;
-        let at = move |o: usize, i: usize, r: usize, c: usize| {
-            weight[((o * inputs + i) * shape.kernel.0 + r) * shape.kernel.1 + c]
-        };
-        Ok(Self::new(&checked, (inputs, outputs), false, at))
+        Self::new(shape, weight, false)
     }
 
     /// Its gradient by the input, from the gradient of its result.
@@ -136,12 +131,7 @@ impl<T: Real> ImageConv<T> {
     /// # Errors
     /// As [`ImageConv::forward`].
     pub fn input_gradient(shape: &ImageShape, weight: &[T]) -> Result<Self> {
-        let checked = Self::check(shape, weight)?.flattened();
-        let (inputs, outputs) = shape.channels;
-        let at = move |i: usize, o: usize, r: usize, c: usize| {
-            weight[((o * inputs + i) * shape.kernel.0 + r) * shape.kernel.1 + c]
-        };
-        Ok(Self::new(&checked, (outputs, inputs), true, at))
+        Self::new(shape, weight, true)
     }
 
     fn check(shape: &ImageShape, weight: &[T]) -> Result<ConvShape> {
@@ -153,29 +143,33 @@ impl<T: Real> ImageConv<T> {
         Ok(checked)
     }
 
-    fn new(
-        shape: &ConvShape,
-        channels: (usize, usize),
-        transposed: bool,
-        weight: impl Fn(usize, usize, usize, usize) -> T,
-    ) -> Self {
+    fn new(image: &ImageShape, weight: &[T], transposed: bool) -> Result<Self> {
+        let shape = Self::check(image, weight)?.flattened();
+        let (inputs, outputs) = image.channels;
+        let channels = if transposed { (outputs, inputs) } else { (inputs, outputs) };
+        let (rows, columns) = image.kernel;
+        // place of a kernel, from the channels of what is written and what is read
+        let kernel = move |target: usize, source: usize| {
+            if transposed { source * inputs + target } else { target * inputs + source }
+        };
         let set = InstructionSet::current();
         let (input, output) =
             (shape.rows.input * shape.columns.input, shape.rows.output * shape.columns.output);
         let (source, target) = if transposed { (output, input) } else { (input, output) };
-        let how = match Tiles::fit::<T>(shape, transposed) {
+        let how = match Tiles::fit::<T>(&shape, transposed) {
             Some(tiles) => {
-                let turn = |k| if transposed { 2 - k } else { k };
-                let conv = Winograd::new(tiles, set, channels, |t, s, r, c| weight(t, s, turn(r), turn(c)));
+                let kernels = weight.as_chunks::<9>().0;
+                let conv = Winograd::new(tiles, set, channels, transposed, |t, s| &kernels[kernel(t, s)]);
                 How::Tiles { conv, from: tiles.source_pixels(), to: tiles.target_pixels() }
             }
             None => {
-                let plan = if transposed { Plan::input_gradient(shape) } else { Plan::forward(shape) };
+                let plan = if transposed { Plan::input_gradient(&shape) } else { Plan::forward(&shape) };
                 let to = plan.target_pixels();
-                How::Direct { conv: Correlation::new(plan, set, channels, weight), to }
+                let at = |t, s, r: usize, c| weight[(kernel(t, s) * rows + r) * columns + c];
+                How::Direct { conv: Correlation::new(plan, set, channels, at), to }
             }
         };
-        Self { how, source: (blocks(channels.0), source), target: (blocks(channels.1), target) }
+        Ok(Self { how, source: (blocks(channels.0), source), target: (blocks(channels.1), target) })
     }
 
     /// Memory for [`ImageConv::run`].

@@ -25,7 +25,7 @@ pub(crate) fn convolve<T: Element>(shape: &ConvShape, x: &[T], w: &[T], bias: Op
         return pointwise(&shape, channels, weight, x, bias, lens);
     }
     match Tiles::fit::<T>(&shape, false) {
-        Some(tiles) => by_tiles(&shape, tiles, channels, weight, x, bias, lens),
+        Some(tiles) => by_tiles(&shape, tiles, channels, (w, false), x, bias, lens),
         None => correlate(&shape, &Plan::forward(&shape), channels, weight, x, bias, lens),
     }
 }
@@ -46,14 +46,7 @@ pub(crate) fn input_gradient<T: Element>(shape: &ConvShape, dy: &[T], w: &[T]) -
         return pointwise(&shape, channels, weight, dy, None, lens);
     }
     match Tiles::fit::<T>(&shape, true) {
-        Some(tiles) => {
-            // the gradient is a convolution with the kernel turned round
-            let turned = |group| {
-                let weight = weight(group);
-                move |i, o, r: usize, c: usize| weight(i, o, 2 - r, 2 - c)
-            };
-            by_tiles(&shape, tiles, channels, turned, dy, None, lens)
-        }
+        Some(tiles) => by_tiles(&shape, tiles, channels, (w, true), dy, None, lens),
         None => correlate(&shape, &Plan::input_gradient(&shape), channels, weight, dy, None, lens),
     }
 }
@@ -134,19 +127,26 @@ fn pointwise<T: Element, W: Fn(usize, usize, usize, usize) -> T>(
     out
 }
 
-/// The same as [`correlate`], by tiles.
-fn by_tiles<T: Element, W: Fn(usize, usize, usize, usize) -> T>(
+/// The same as [`correlate`], by tiles; `transposed` is the gradient by the input, which is a convolution with the
+/// kernel turned round.
+fn by_tiles<T: Element>(
     shape: &ConvShape,
     tiles: Tiles,
     (sources, targets): (usize, usize),
-    weight: impl Fn(usize) -> W,
+    (weight, transposed): (&[T], bool),
     source: &[T],
     bias: Option<&[T]>,
     (source_len, target_len): (usize, usize),
 ) -> Vec<T> {
     let set = InstructionSet::current();
-    let groups: Vec<Winograd<T>> =
-        (0..shape.groups).map(|group| Winograd::new(tiles, set, (sources, targets), weight(group))).collect();
+    let kernels = weight.as_chunks::<9>().0;
+    let of = |group: usize| {
+        let kernels = &kernels[group * targets * sources..][..targets * sources];
+        Winograd::new(tiles, set, (sources, targets), transposed, |target, source| {
+            &kernels[if transposed { source * targets + target } else { target * sources + source }]
+        })
+    };
+    let groups: Vec<Winograd<T>> = (0..shape.groups).map(of).collect();
     let (from, to) = (tiles.source_pixels(), tiles.target_pixels());
     let (plane, target_plane) = (tiles.source_plane(), tiles.target_plane());
     let mut out = vec![T::zero(); shape.batch * shape.groups * target_len];

@@ -121,13 +121,18 @@ impl WeightGradient {
         }
     }
 
-    /// Calls `f(target channel, source channel, place of the sum)` for a kernel of one tap.
-    pub(crate) fn each_sum<T: Element>(&self, mut f: impl FnMut(usize, usize, usize)) {
+    /// Calls `f(first target channel of a block, source channel, places of the block's sums)` for a kernel of one tap.
+    pub(crate) fn each_sum<T: Element>(&self, mut f: impl FnMut(usize, usize, [usize; BLOCK])) {
         let lanes = T::run(self.set, CountLanes);
         let sources = blocks(self.source_channels) * BLOCK;
-        for target in 0..self.target_channels {
+        for block in (0..self.target_channels).step_by(BLOCK) {
             for source in 0..self.source_channels {
-                f(target, source, (target / lanes * sources + source) * lanes + target % lanes);
+                let mut places = [0; BLOCK];
+                for (lane, place) in places.iter_mut().enumerate() {
+                    let target = block + lane;
+                    *place = (target / lanes * sources + source) * lanes + target % lanes;
+                }
+                f(block, source, places);
             }
         }
     }

@@ -112,37 +112,78 @@ fn products(strip: usize) -> ConvShape {
     ConvShape { batch: 1, groups: 1, in_channels: 1, out_channels: 1, rows: axis(1), columns: axis(strip) }
 }
 
-/// `G` times a column of three.
-#[inline(always)]
-fn widened<T: Element>([a, b, c]: [T; 3]) -> [T; 4] {
-    let half = T::from_f64(0.5);
-    [a, (a + b + c) * half, (a - b + c) * half, c]
+/// Sixteen kernels side by side, one a target channel.
+type Side<T> = [T; BLOCK];
+
+/// `G w G'` of sixteen kernels of 3 by 3, by element.
+struct TransformWeights<'a, T> {
+    kernels: &'a [Side<T>; 9],
 }
 
-/// `G w G'` for one kernel of 3 by 3.
-#[inline(always)]
-fn transform_weight<T: Element>(w: &[[T; 3]; 3]) -> [[T; 4]; 4] {
-    let mut down = [[T::zero(); 3]; 4];
-    for j in 0..3 {
-        [down[0][j], down[1][j], down[2][j], down[3][j]] = widened([w[0][j], w[1][j], w[2][j]]);
+impl<T: Element> Kernel<T> for TransformWeights<'_, T> {
+    type Output = [Side<T>; POINTS];
+
+    #[inline(always)]
+    fn run<S: Lanes<T>>(self, _: S) -> Self::Output {
+        let half = T::from_f64(0.5);
+        let w = self.kernels;
+        let mut down = [[T::zero(); BLOCK]; 12];
+        for c in 0..3 {
+            for lane in 0..BLOCK {
+                let [top, middle, bottom] = [w[c][lane], w[3 + c][lane], w[6 + c][lane]];
+                down[c][lane] = top;
+                down[3 + c][lane] = (top + middle + bottom) * half;
+                down[6 + c][lane] = (top - middle + bottom) * half;
+                down[9 + c][lane] = bottom;
+            }
+        }
+        let mut out = [[T::zero(); BLOCK]; POINTS];
+        for r in 0..4 {
+            for lane in 0..BLOCK {
+                let [left, middle, right] = [down[3 * r][lane], down[3 * r + 1][lane], down[3 * r + 2][lane]];
+                out[4 * r][lane] = left;
+                out[4 * r + 1][lane] = (left + middle + right) * half;
+                out[4 * r + 2][lane] = (left - middle + right) * half;
+                out[4 * r + 3][lane] = right;
+            }
+        }
+        out
     }
-    [widened(down[0]), widened(down[1]), widened(down[2]), widened(down[3])]
 }
 
-/// `G' u G`: the gradient of a kernel from that of its transform.
-#[inline(always)]
-fn transform_back<T: Element>(u: &[[T; 4]; 4]) -> [[T; 3]; 3] {
-    let half = T::from_f64(0.5);
-    let mut down = [[T::zero(); 4]; 3];
-    for j in 0..4 {
-        let [a, b, c, d] = [u[0][j], u[1][j], u[2][j], u[3][j]];
-        [down[0][j], down[1][j], down[2][j]] = [a + (b + c) * half, (b - c) * half, (b + c) * half + d];
+/// `G' u G` of sixteen: the gradients of kernels from those of their transforms.
+struct TransformBack<'a, T> {
+    points: &'a [Side<T>; POINTS],
+}
+
+impl<T: Element> Kernel<T> for TransformBack<'_, T> {
+    type Output = [Side<T>; 9];
+
+    #[inline(always)]
+    fn run<S: Lanes<T>>(self, _: S) -> Self::Output {
+        let half = T::from_f64(0.5);
+        let u = self.points;
+        let mut down = [[T::zero(); BLOCK]; 12];
+        for c in 0..4 {
+            for lane in 0..BLOCK {
+                let [a, b, d, e] = [u[c][lane], u[4 + c][lane], u[8 + c][lane], u[12 + c][lane]];
+                down[c][lane] = a + (b + d) * half;
+                down[4 + c][lane] = (b - d) * half;
+                down[8 + c][lane] = (b + d) * half + e;
+            }
+        }
+        let mut out = [[T::zero(); BLOCK]; 9];
+        for r in 0..3 {
+            for lane in 0..BLOCK {
+                let [a, b, d, e] =
+                    [down[4 * r][lane], down[4 * r + 1][lane], down[4 * r + 2][lane], down[4 * r + 3][lane]];
+                out[3 * r][lane] = a + (b + d) * half;
+                out[3 * r + 1][lane] = (b - d) * half;
+                out[3 * r + 2][lane] = (b + d) * half + e;
+            }
+        }
+        out
     }
-    let mut out = [[T::zero(); 3]; 3];
-    for (out, &[a, b, c, d]) in out.iter_mut().zip(&down) {
-        *out = [a + (b + c) * half, (b - c) * half, (b + c) * half + d];
-    }
-    out
 }
 
 /// A convolution, or its gradient by the input, by tiles.
@@ -164,31 +205,31 @@ pub(crate) struct Strip<T> {
 }
 
 impl<T: Element> Winograd<T> {
-    /// `weight(target channel, source channel, kernel row, kernel column)`.
-    pub(crate) fn new(
+    /// `weight(target channel, source channel)` is a kernel, row by row; `turned` turns it by half a circle.
+    pub(crate) fn new<'a>(
         tiles: Tiles,
         set: InstructionSet,
         channels: (usize, usize),
-        weight: impl Fn(usize, usize, usize, usize) -> T,
+        turned: bool,
+        weight: impl Fn(usize, usize) -> &'a [T; 9],
     ) -> Self {
         let (sources, targets) = channels;
         let plan = Plan::forward(&products(tiles.strip()));
         let size = blocks(targets) * BLOCK * sources;
         let mut packed = vec![T::zero(); POINTS * size];
         let mut at = 0;
-        let mut kernels = [[[T::zero(); 3]; 3]; BLOCK];
         pack_order::<T>(set, channels, |block, source| {
-            for (kernel, target) in kernels.iter_mut().zip(block..) {
-                for (r, row) in kernel.iter_mut().enumerate() {
-                    for (c, value) in row.iter_mut().enumerate() {
-                        *value = if target < targets { weight(target, source, r, c) } else { T::zero() };
-                    }
+            let mut kernels = [[T::zero(); BLOCK]; 9];
+            for lane in 0..BLOCK.min(targets - block) {
+                for (value, kernels) in weight(block + lane, source).iter().zip(&mut kernels) {
+                    kernels[lane] = *value;
                 }
             }
-            for (lane, kernel) in kernels.iter().enumerate() {
-                for (point, &value) in transform_weight(kernel).as_flattened().iter().enumerate() {
-                    packed[point * size + at + lane] = value;
-                }
+            if turned {
+                kernels.reverse();
+            }
+            for (point, values) in T::run(set, TransformWeights { kernels: &kernels }).iter().enumerate() {
+                packed[point * size + at..][..BLOCK].copy_from_slice(values);
             }
             at += BLOCK;
         });
@@ -331,14 +372,17 @@ impl WinogradWeightGradient {
     /// Hands every weight's sum to `put(target channel, source channel, kernel row, kernel column, sum)`.
     pub(crate) fn unpack<T: Element>(&self, sums: &[T], mut put: impl FnMut(usize, usize, usize, usize, T)) {
         let size = sums.len() / POINTS;
-        self.product.each_sum::<T>(|target, source, at| {
-            let mut transformed = [[T::zero(); 4]; 4];
-            for (point, value) in transformed.as_flattened_mut().iter_mut().enumerate() {
-                *value = sums[point * size + at];
+        self.product.each_sum::<T>(|block, source, places| {
+            let mut points = [[T::zero(); BLOCK]; POINTS];
+            for (point, values) in points.iter_mut().enumerate() {
+                for (value, place) in values.iter_mut().zip(places) {
+                    *value = sums[point * size + place];
+                }
             }
-            for (r, row) in transform_back(&transformed).into_iter().enumerate() {
-                for (c, sum) in row.into_iter().enumerate() {
-                    put(target, source, r, c, sum);
+            let kernels = T::run(self.set, TransformBack { points: &points });
+            for lane in 0..BLOCK.min(self.channels.1 - block) {
+                for (at, kernels) in kernels.iter().enumerate() {
+                    put(block + lane, source, at / 3, at % 3, kernels[lane]);
                 }
             }
         });
