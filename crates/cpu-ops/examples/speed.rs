@@ -156,9 +156,11 @@ fn serve() -> Result<()> {
 }
 
 fn main() -> Result<()> {
+    // within the pool, as a training loop would be: a call from outside waits for the pool to wake up
+    let serve = || rayon::scope(|_| serve());
     match std::env::args().nth(1).as_deref() {
-        Some("avx2") => InstructionSet::Avx2.run(serve),
-        Some("portable") => InstructionSet::Portable.run(serve),
+        Some("avx2") => rayon::scope(|_| InstructionSet::Avx2.run(serve)),
+        Some("portable") => rayon::scope(|_| InstructionSet::Portable.run(serve)),
         _ => serve(),
     }
 }

@@ -2,7 +2,7 @@ use crate::element::{Element, by_dtype, check_types, elements};
 use crate::simd::{InstructionSet, Kernel, Lanes};
 use candle_core::backend::BackendStorage;
 use candle_core::backprop::GradStore;
-use candle_core::{CpuStorage, DType, InplaceOp2, Layout, Result, Var, bail};
+use candle_core::{CpuStorage, DType, InplaceOp2, Layout, Result, Tensor, Var, bail};
 use std::sync::{Mutex, PoisonError};
 
 /// Settings of [`Sgd`]; there is no usual value, so there is no default.
@@ -56,6 +56,44 @@ impl Sgd {
             Ok(Slot { velocity: Mutex::new(velocity), var })
         };
         Ok(Self { settings, slots: vars.into_iter().map(slot).collect::<Result<_>>()? })
+    }
+
+    /// The running step of every variable, in the order in which they were given: what a training that is taken up
+    /// again needs beside its weights.
+    ///
+    /// # Errors
+    /// None that a valid optimiser could cause.
+    pub fn velocities(&self) -> Result<Vec<Tensor>> {
+        let tensor = |slot: &Slot| {
+            let velocity = slot.velocity.lock().unwrap_or_else(PoisonError::into_inner);
+            match &*velocity {
+                CpuStorage::F64(values) => Tensor::from_slice(values, slot.var.shape(), slot.var.device()),
+                values => Tensor::from_slice(values.as_slice::<f32>()?, slot.var.shape(), slot.var.device()),
+            }
+        };
+        self.slots.iter().map(tensor).collect()
+    }
+
+    /// Takes up the running steps that [`Sgd::velocities`] gave.
+    ///
+    /// # Errors
+    /// Another number of tensors than variables, or one of another shape or type.
+    pub fn set_velocities(&mut self, velocities: &[Tensor]) -> Result<()> {
+        if velocities.len() != self.slots.len() {
+            bail!("sgd: {} running steps for {} variables", velocities.len(), self.slots.len());
+        }
+        for (slot, given) in self.slots.iter_mut().zip(velocities) {
+            if given.shape() != slot.var.shape() || given.dtype() != slot.var.dtype() {
+                bail!("sgd: a running step {:?} for a variable {:?}", given.shape(), slot.var.shape());
+            }
+            let flat = given.flatten_all()?;
+            let values = match given.dtype() {
+                DType::F64 => CpuStorage::F64(flat.to_vec1()?),
+                _ => CpuStorage::F32(flat.to_vec1()?),
+            };
+            slot.velocity = Mutex::new(values);
+        }
+        Ok(())
     }
 
     /// One step at learning rate `rate`; a variable without a gradient stays as it is.

@@ -1,0 +1,15 @@
+#![doc = include_str!("../README.md")]
+
+mod error;
+mod forward;
+mod nas_bench_201;
+mod network;
+mod train;
+mod weights;
+
+pub use error::{NetworkError, Result};
+pub use forward::{Mode, Outcome, forward};
+pub use nas_bench_201::{CellStyle, nas_bench_201};
+pub use network::{Builder, Layer, Network, NetworkCost, Operator, Parameter, Role};
+pub use train::{Accuracy, Epoch, Recipe, Trainer};
+pub use weights::{Running, Weights};

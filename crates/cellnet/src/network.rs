@@ -1,0 +1,333 @@
+use crate::error::{NetworkError, Result};
+use cpu_ops::{Conv2d, Padding, Pool2d};
+
+/// What a layer does with what is put into it.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub enum Operator {
+    /// The images.
+    Input,
+    /// A convolution to `channels`.
+    Convolution {
+        /// Channels of the result.
+        channels: usize,
+        /// Rows and columns of the kernel.
+        kernel: (usize, usize),
+        /// Stride, padding, dilation, groups.
+        settings: Conv2d,
+        /// Whether a bias is added.
+        bias: bool,
+    },
+    /// Batch norm.
+    BatchNorm {
+        /// Whether it has a weight and a bias of its own.
+        affine: bool,
+        /// Whether it keeps running statistics, which evaluation uses; without them it always uses the batch's.
+        tracked: bool,
+    },
+    /// `max(x, 0)`.
+    Relu,
+    /// The average over windows.
+    AveragePool {
+        /// The window.
+        window: Pool2d,
+        /// What the padding counts for.
+        padding: Padding,
+    },
+    /// The largest of windows.
+    MaxPool {
+        /// The window.
+        window: Pool2d,
+    },
+    /// Zeros of the same shape.
+    Zero,
+    /// The sum of all that is put in.
+    Sum,
+    /// All that is put in, channel after channel.
+    Concatenate,
+    /// The mean of every channel.
+    GlobalMean,
+    /// A linear layer with bias.
+    Linear {
+        /// Width of the result.
+        outputs: usize,
+    },
+}
+
+/// A layer of a [`Network`].
+#[derive(Debug, Clone, PartialEq)]
+pub struct Layer {
+    /// The prefix of its parameters' names; empty where it has none.
+    pub name: String,
+    /// What it does.
+    pub operator: Operator,
+    /// The layers it reads, each before it.
+    pub inputs: Vec<usize>,
+    /// Channels, height and width of its result for one image; height and width are 1 behind a global mean.
+    pub shape: [usize; 3],
+}
+
+/// A trainable parameter: its name, its shape and how many inputs each of its outputs has.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Parameter {
+    /// As PyTorch names it.
+    pub name: String,
+    /// Its dimensions.
+    pub shape: Vec<usize>,
+    /// What it is, which decides how it begins.
+    pub role: Role,
+}
+
+/// What a parameter is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// A weight or bias of a convolution or linear layer, with so many inputs an output.
+    Connection {
+        /// Inputs of an output.
+        inputs: usize,
+    },
+    /// The factor of a batch norm.
+    Scale,
+    /// The summand of a batch norm.
+    Shift,
+}
+
+/// A network as a list of layers, each after those it reads; valid by construction. It holds no weights: see
+/// [`Weights`](crate::Weights).
+///
+/// ```
+/// use cellnet::{Builder, Operator};
+/// use cpu_ops::Conv2d;
+/// let mut net = Builder::new([3, 8, 8]);
+/// let settings = Conv2d::new(2, 1);
+/// let conv = Operator::Convolution { channels: 4, kernel: (3, 3), settings, bias: false };
+/// let x = net.add("stem", conv, &[net.input()])?;
+/// let x = net.add("", Operator::GlobalMean, &[x])?;
+/// net.add("fc", Operator::Linear { outputs: 10 }, &[x])?;
+/// let net = net.finish()?;
+/// assert_eq!(net.cost().parameters, 4 * 3 * 9 + 4 * 10 + 10);
+/// assert_eq!(net.cost().multiply_adds, 4 * 4 * 4 * 3 * 9 + 4 * 10);
+/// # Ok::<(), cellnet::NetworkError>(())
+/// ```
+#[derive(Debug, Clone, PartialEq)]
+pub struct Network {
+    layers: Vec<Layer>,
+}
+
+/// What a network has and does for one image.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NetworkCost {
+    /// Trainable numbers.
+    pub parameters: u64,
+    /// Multiplications with addition of convolutions and linear layers, without biases.
+    pub multiply_adds: u64,
+}
+
+/// Puts a [`Network`] together.
+#[derive(Debug, Clone)]
+pub struct Builder {
+    layers: Vec<Layer>,
+}
+
+impl Builder {
+    /// A network of images of `shape`: channels, height and width.
+    pub fn new(shape: [usize; 3]) -> Self {
+        let input = Layer { name: String::new(), operator: Operator::Input, inputs: Vec::new(), shape };
+        Self { layers: vec![input] }
+    }
+
+    /// The images.
+    pub fn input(&self) -> usize {
+        0
+    }
+
+    /// Adds a layer and gives its place.
+    ///
+    /// # Errors
+    /// A layer that is not there yet, or one whose shape the operator cannot take.
+    pub fn add(&mut self, name: &str, operator: Operator, inputs: &[usize]) -> Result<usize> {
+        let wrong = |reason: String| NetworkError::Layer { layer: name.to_owned(), reason };
+        let given: Vec<[usize; 3]> = inputs
+            .iter()
+            .map(|&at| self.layers.get(at).map(|layer| layer.shape))
+            .collect::<Option<_>>()
+            .ok_or_else(|| {
+                wrong(format!("reads one of {inputs:?}, but there are {} layers", self.layers.len()))
+            })?;
+        let shape = shape_of(&operator, &given).map_err(wrong)?;
+        let named = |name: &str| self.layers.iter().any(|layer| layer.name == name);
+        if has_parameters(&operator) && (name.is_empty() || named(name)) {
+            return Err(NetworkError::Layer {
+                layer: name.to_owned(),
+                reason: "a layer with parameters needs a name of its own".into(),
+            });
+        }
+        self.layers.push(Layer { name: name.to_owned(), operator, inputs: inputs.to_vec(), shape });
+        Ok(self.layers.len() - 1)
+    }
+
+    /// The shape of a layer's result.
+    pub fn shape(&self, layer: usize) -> Option<[usize; 3]> {
+        self.layers.get(layer).map(|layer| layer.shape)
+    }
+
+    /// The network, whose result is its last layer's.
+    ///
+    /// # Errors
+    /// A last layer that does not give one number a class.
+    pub fn finish(self) -> Result<Network> {
+        match self.layers.last() {
+            Some(Layer { operator: Operator::Linear { .. }, .. }) => Ok(Network { layers: self.layers }),
+            last => Err(NetworkError::Layer {
+                layer: last.map(|layer| layer.name.clone()).unwrap_or_default(),
+                reason: "the last layer must be linear".into(),
+            }),
+        }
+    }
+}
+
+fn has_parameters(operator: &Operator) -> bool {
+    matches!(operator, Operator::Convolution { .. } | Operator::BatchNorm { .. } | Operator::Linear { .. })
+}
+
+fn shape_of(operator: &Operator, given: &[[usize; 3]]) -> std::result::Result<[usize; 3], String> {
+    let one = || match given {
+        [shape] => Ok(*shape),
+        _ => Err(format!("takes one input, has {}", given.len())),
+    };
+    let window = |size: usize, kernel: usize, stride: usize, padding: usize, dilation: usize| {
+        let span = kernel.checked_sub(1)?.checked_mul(dilation)?.checked_add(1)?;
+        let left = padding.checked_mul(2)?.checked_add(size)?.checked_sub(span)?;
+        Some(left.checked_div(stride)? + 1)
+    };
+    let slid = |[_, h, w]: [usize; 3], kernel: (usize, usize), settings: &Conv2d| {
+        let Conv2d { stride, padding, dilation, .. } = settings;
+        let rows = window(h, kernel.0, stride.0, padding.0, dilation.0);
+        let columns = window(w, kernel.1, stride.1, padding.1, dilation.1);
+        rows.zip(columns)
+            .ok_or_else(|| format!("a window {kernel:?} with {settings:?} does not fit {h} x {w}"))
+    };
+    let pooled = |pool: &Pool2d| {
+        let settings = Conv2d { stride: pool.stride, padding: pool.padding, ..Conv2d::default() };
+        let shape = one()?;
+        let (h, w) = slid(shape, pool.kernel, &settings)?;
+        Ok([shape[0], h, w])
+    };
+    match operator {
+        Operator::Input => Err("the input is there already".into()),
+        Operator::Convolution { channels, kernel, settings, .. } => {
+            let shape = one()?;
+            let groups = settings.groups;
+            if groups == 0
+                || !shape[0].is_multiple_of(groups)
+                || !channels.is_multiple_of(groups)
+                || *channels == 0
+            {
+                return Err(format!(
+                    "{groups} groups do not divide {} channels in and {channels} out",
+                    shape[0]
+                ));
+            }
+            let (h, w) = slid(shape, *kernel, settings)?;
+            Ok([*channels, h, w])
+        }
+        Operator::AveragePool { window, .. } | Operator::MaxPool { window } => pooled(window),
+        Operator::BatchNorm { .. } | Operator::Relu | Operator::Zero => one(),
+        Operator::Sum => match given {
+            [first, rest @ ..] if rest.iter().all(|shape| shape == first) => Ok(*first),
+            _ => Err(format!("cannot add {given:?}")),
+        },
+        Operator::Concatenate => match given {
+            [first, rest @ ..] if rest.iter().all(|shape| shape[1..] == first[1..]) => {
+                Ok([given.iter().map(|shape| shape[0]).sum(), first[1], first[2]])
+            }
+            _ => Err(format!("cannot concatenate {given:?}")),
+        },
+        Operator::GlobalMean => one().map(|[channels, ..]| [channels, 1, 1]),
+        Operator::Linear { outputs } => match one()? {
+            [_, 1, 1] if *outputs > 0 => Ok([*outputs, 1, 1]),
+            shape => {
+                Err(format!("cannot be put on {shape:?}; a global mean comes first, and {outputs} outputs"))
+            }
+        },
+    }
+}
+
+impl Network {
+    /// The layers, the images first.
+    pub fn layers(&self) -> &[Layer] {
+        &self.layers
+    }
+
+    /// Channels, height and width of the images.
+    pub fn input(&self) -> [usize; 3] {
+        self.layers[0].shape
+    }
+
+    /// How many classes it tells apart.
+    pub fn classes(&self) -> usize {
+        self.layers.last().map_or(0, |layer| layer.shape[0])
+    }
+
+    fn source(&self, layer: &Layer) -> [usize; 3] {
+        layer.inputs.first().map_or([0; 3], |&at| self.layers[at].shape)
+    }
+
+    /// The trainable parameters of a layer.
+    pub fn parameters_of(&self, layer: &Layer) -> Vec<Parameter> {
+        let channels = self.source(layer)[0];
+        let parameter = |what: &str, shape: Vec<usize>, role| Parameter {
+            name: format!("{}.{what}", layer.name),
+            shape,
+            role,
+        };
+        match &layer.operator {
+            Operator::Convolution { channels: out, kernel, settings, bias } => {
+                let per_group = channels / settings.groups;
+                let role = Role::Connection { inputs: per_group * kernel.0 * kernel.1 };
+                let weight = parameter("weight", vec![*out, per_group, kernel.0, kernel.1], role);
+                let bias = bias.then(|| parameter("bias", vec![*out], role));
+                std::iter::once(weight).chain(bias).collect()
+            }
+            Operator::Linear { outputs } => {
+                let role = Role::Connection { inputs: channels };
+                vec![
+                    parameter("weight", vec![*outputs, channels], role),
+                    parameter("bias", vec![*outputs], role),
+                ]
+            }
+            Operator::BatchNorm { affine: true, .. } => vec![
+                parameter("weight", vec![channels], Role::Scale),
+                parameter("bias", vec![channels], Role::Shift),
+            ],
+            _ => Vec::new(),
+        }
+    }
+
+    /// All trainable parameters, in the order of the layers.
+    pub fn parameters(&self) -> Vec<Parameter> {
+        self.layers.iter().flat_map(|layer| self.parameters_of(layer)).collect()
+    }
+
+    /// The names of the running statistics of every batch norm that keeps them, with its channels.
+    pub fn tracked(&self) -> Vec<(String, usize)> {
+        let keeps = |layer: &&Layer| matches!(layer.operator, Operator::BatchNorm { tracked: true, .. });
+        self.layers.iter().filter(keeps).map(|layer| (layer.name.clone(), layer.shape[0])).collect()
+    }
+
+    /// Parameters and multiply-adds of what is built. O(layers).
+    pub fn cost(&self) -> NetworkCost {
+        let size = |p: &Parameter| p.shape.iter().map(|&d| d as u64).product::<u64>();
+        let products = |layer: &Layer| match layer.operator {
+            Operator::Convolution { .. } | Operator::Linear { .. } => {
+                let pixels = (layer.shape[1] * layer.shape[2]) as u64;
+                self.parameters_of(layer).first().map_or(0, size) * pixels
+            }
+            _ => 0,
+        };
+        NetworkCost {
+            parameters: self.parameters().iter().map(size).sum(),
+            multiply_adds: self.layers.iter().map(products).sum(),
+        }
+    }
+}

@@ -1,0 +1,277 @@
+use crate::error::{NetworkError, Result};
+use crate::forward::{Mode, forward};
+use crate::network::Network;
+use crate::weights::{Weights, readable, write};
+use candle_core::{DType, Device, Tensor};
+use cpu_ops::{Sgd, SgdSettings, cross_entropy};
+use images::{Augment, Images, Normalise};
+use nas_core::Seed;
+use rand::seq::SliceRandom;
+use serde::{Deserialize, Serialize};
+use std::f64::consts::PI;
+
+/// How a network is trained: stochastic gradient descent with a learning rate that falls by half a cosine, epoch by
+/// epoch, to 0.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Recipe {
+    /// How often every image is seen.
+    pub epochs: usize,
+    /// Images a step.
+    pub batch: usize,
+    /// The learning rate of the first epoch.
+    pub rate: f64,
+    /// What of the last step is taken again.
+    pub momentum: f64,
+    /// Whether the step looks ahead.
+    pub nesterov: bool,
+    /// Weight decay of all parameters.
+    pub weight_decay: f64,
+    /// What of the target is spread over all classes.
+    pub label_smoothing: f64,
+    /// Pixels by which images are shifted at random, at most.
+    pub crop: usize,
+    /// Whether images are turned left to right at random.
+    pub flip: bool,
+}
+
+impl Recipe {
+    /// The recipe of NAS-Bench-201 (Dong and Yang, ICLR 2020, table 1), for any number of epochs (there: 200).
+    pub fn nas_bench_201(epochs: usize) -> Self {
+        Self {
+            epochs,
+            batch: 256,
+            rate: 0.1,
+            momentum: 0.9,
+            nesterov: true,
+            weight_decay: 5e-4,
+            label_smoothing: 0.0,
+            crop: 4,
+            flip: true,
+        }
+    }
+
+    /// The learning rate of an epoch, counted from 0.
+    pub fn rate_at(&self, epoch: usize) -> f64 {
+        let part = epoch as f64 / self.epochs.max(1) as f64;
+        self.rate * 0.5 * (1.0 + (PI * part).cos())
+    }
+
+    fn check(&self) -> Result<()> {
+        let wrong =
+            |setting, found: String, expected| Err(NetworkError::Setting { setting, found, expected });
+        if self.batch == 0 {
+            return wrong("batch", self.batch.to_string(), "at least 1");
+        }
+        if !(self.rate.is_finite() && self.rate > 0.0) {
+            return wrong("rate", self.rate.to_string(), "a number above 0");
+        }
+        if !(0.0..=1.0).contains(&self.label_smoothing) {
+            return wrong("label-smoothing", self.label_smoothing.to_string(), "0 to 1");
+        }
+        if !(0.0..1.0).contains(&self.momentum) {
+            return wrong("momentum", self.momentum.to_string(), "0 to 1, without 1");
+        }
+        Ok(())
+    }
+}
+
+/// What an epoch of training came to.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Epoch {
+    /// From 0.
+    pub epoch: usize,
+    /// The mean loss over the images, as they were seen.
+    pub loss: f64,
+    /// Percent of the images that were classified right, as they were seen.
+    pub accuracy: f64,
+}
+
+/// How a network does on images.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Accuracy {
+    /// Percent classified right.
+    pub percent: f64,
+    /// The mean cross entropy.
+    pub loss: f64,
+}
+
+/// A training under way, taken an epoch at a time. Weights, the order of images and their augmentation come from
+/// streams of the seed, one an epoch, so a training that is taken up again goes on as if it had not stopped, and the
+/// number of threads changes nothing.
+#[derive(Debug)]
+pub struct Trainer {
+    network: Network,
+    recipe: Recipe,
+    normalise: Normalise,
+    seed: Seed,
+    weights: Weights,
+    sgd: Sgd,
+    done: usize,
+}
+
+impl Trainer {
+    /// A network with fresh weights; images are normalised as given, usually by the training images' own statistics.
+    ///
+    /// # Errors
+    /// A recipe out of range.
+    pub fn new(network: Network, recipe: Recipe, normalise: Normalise, seed: Seed) -> Result<Self> {
+        recipe.check()?;
+        let weights = Weights::init(&network, DType::F32, seed.derive("weights"))?;
+        let sgd = optimiser(&weights, &recipe)?;
+        Ok(Self { network, recipe, normalise, seed, weights, sgd, done: 0 })
+    }
+
+    /// Epochs that are done.
+    pub fn done(&self) -> usize {
+        self.done
+    }
+
+    /// Whether no epoch is left.
+    pub fn is_finished(&self) -> bool {
+        self.done >= self.recipe.epochs
+    }
+
+    /// The weights as they are.
+    pub fn weights(&self) -> &Weights {
+        &self.weights
+    }
+
+    /// The network that is trained.
+    pub fn network(&self) -> &Network {
+        &self.network
+    }
+
+    /// One epoch over the images.
+    ///
+    /// # Errors
+    /// Images of another size or with more classes than the network has; a loss that is no longer a number.
+    pub fn epoch(&mut self, images: &Images) -> Result<Epoch> {
+        check(&self.network, images)?;
+        let epoch = self.done;
+        let mut order: Vec<usize> = (0..images.len()).collect();
+        order.shuffle(&mut self.seed.nth("order", epoch as u64).stream("order"));
+        let mut stream = self.seed.nth("augment", epoch as u64).stream("augment");
+        let augment = Augment { pad: self.recipe.crop, flip: self.recipe.flip };
+        let rate = self.recipe.rate_at(epoch);
+        let (mut total, mut right) = (0.0, 0);
+        for rows in order.chunks(self.recipe.batch) {
+            let pixels = images.augmented_batch(rows, &self.normalise, augment, &mut stream)?;
+            let (x, targets) = batch(images, rows, pixels)?;
+            let outcome = forward(&self.network, &self.weights, &x, Mode::Train, |_, x| Ok(x))?;
+            let loss = cross_entropy(&outcome.logits, &targets, self.recipe.label_smoothing)?;
+            let value = f64::from(loss.to_scalar::<f32>()?);
+            if !value.is_finite() {
+                return Err(NetworkError::Diverged { epoch, loss: value });
+            }
+            self.sgd.step(&loss.backward()?, rate)?;
+            self.weights.update(&outcome.measured);
+            total += value * rows.len() as f64;
+            right += hits(&outcome.logits, &targets)?;
+        }
+        self.done += 1;
+        let count = images.len() as f64;
+        Ok(Epoch { epoch, loss: total / count, accuracy: 100.0 * right as f64 / count })
+    }
+
+    /// How the network does on images, by its running statistics.
+    ///
+    /// # Errors
+    /// Images of another size or with more classes than the network has.
+    pub fn evaluate(&self, images: &Images) -> Result<Accuracy> {
+        check(&self.network, images)?;
+        let rows: Vec<usize> = (0..images.len()).collect();
+        let (mut total, mut right) = (0.0, 0);
+        for rows in rows.chunks(self.recipe.batch) {
+            let (x, targets) = batch(images, rows, images.batch(rows, &self.normalise)?)?;
+            let logits =
+                forward(&self.network, &self.weights, &x, Mode::Evaluate, |_, x| Ok(x))?.logits.detach();
+            total +=
+                f64::from(cross_entropy(&logits, &targets, 0.0)?.to_scalar::<f32>()?) * rows.len() as f64;
+            right += hits(&logits, &targets)?;
+        }
+        let count = images.len() as f64;
+        Ok(Accuracy { percent: 100.0 * right as f64 / count, loss: total / count })
+    }
+
+    /// All that is needed to go on, as safetensors.
+    ///
+    /// # Errors
+    /// None that a valid training could cause.
+    pub fn checkpoint(&self) -> Result<Vec<u8>> {
+        // running statistics are kept in f64
+        let mut tensors = self.weights.tensors(DType::F64)?;
+        for ((name, _), velocity) in self.weights.parameters().zip(self.sgd.velocities()?) {
+            tensors.insert(format!("{VELOCITY}{name}"), velocity);
+        }
+        tensors.insert(DONE.to_owned(), Tensor::new(&[self.done as f64], &Device::Cpu)?);
+        write(&tensors)
+    }
+
+    /// Goes on from a checkpoint of the same network, recipe and seed.
+    ///
+    /// # Errors
+    /// Bytes that are not a checkpoint of this network.
+    pub fn resume(&mut self, checkpoint: &[u8]) -> Result<()> {
+        readable(checkpoint)?;
+        let mut tensors = candle_core::safetensors::load_buffer(checkpoint, &Device::Cpu)?;
+        let missing = |name: &str| NetworkError::Checkpoint(format!("{name} is missing"));
+        let done = tensors.remove(DONE).ok_or_else(|| missing("the number of epochs"))?;
+        let done = done.to_dtype(DType::F64)?.flatten_all()?.to_vec1::<f64>()?;
+        let mut velocities = Vec::new();
+        for (name, _) in self.weights.parameters() {
+            let name = format!("{VELOCITY}{name}");
+            velocities.push(tensors.remove(&name).ok_or_else(|| missing(&name))?);
+        }
+        let rest = write(&tensors.into_iter().collect())?;
+        let weights = Weights::from_safetensors(&self.network, &rest, DType::F32)?;
+        let mut sgd = optimiser(&weights, &self.recipe)?;
+        sgd.set_velocities(&velocities)?;
+        (self.weights, self.sgd) = (weights, sgd);
+        self.done = done.first().copied().unwrap_or(0.0) as usize;
+        Ok(())
+    }
+}
+
+/// Names in a checkpoint beside the weights'.
+const VELOCITY: &str = "velocity/";
+const DONE: &str = "epochs/done";
+
+fn optimiser(weights: &Weights, recipe: &Recipe) -> Result<Sgd> {
+    let Recipe { momentum, nesterov, weight_decay, .. } = *recipe;
+    let vars = weights.parameters().map(|(_, var)| var.clone());
+    Ok(Sgd::new(vars, SgdSettings { momentum, nesterov, weight_decay })?)
+}
+
+fn check(network: &Network, images: &Images) -> Result<()> {
+    if images.shape() != network.input() {
+        let found = [&[images.len()][..], &images.shape()].concat();
+        return Err(NetworkError::Input { found, expected: network.input() });
+    }
+    if images.classes() > network.classes() {
+        return Err(NetworkError::Setting {
+            setting: "classes",
+            found: network.classes().to_string(),
+            expected: "at least as many as the images have",
+        });
+    }
+    Ok(())
+}
+
+/// Rows of images as a tensor, with their classes.
+fn batch(images: &Images, rows: &[usize], pixels: Vec<f32>) -> Result<(Tensor, Vec<u32>)> {
+    let [c, h, w] = images.shape();
+    let targets =
+        rows.iter().filter_map(|&row| images.labels().get(row)).map(|&label| u32::from(label)).collect();
+    Ok((Tensor::from_vec(pixels, (rows.len(), c, h, w), &Device::Cpu)?, targets))
+}
+
+/// How many rows have their largest logit at their class; a NaN is no hit.
+fn hits(logits: &Tensor, targets: &[u32]) -> Result<usize> {
+    let rows = logits.to_vec2::<f32>()?;
+    let hit = |(row, &target): (&Vec<f32>, &u32)| {
+        let at = target as usize;
+        row.iter().enumerate().all(|(i, v)| *v < row[at] || (i >= at && *v <= row[at]))
+    };
+    Ok(rows.iter().zip(targets).filter(|&pair| hit(pair)).count())
+}
