@@ -4,6 +4,7 @@
 
 #![expect(clippy::print_stderr, reason = "stderr is where a program speaks of its progress")]
 
+mod choice;
 mod failure;
 mod host;
 mod options;
@@ -13,6 +14,7 @@ mod progress;
 mod record;
 mod registry;
 mod search;
+mod train;
 
 use clap::{Parser, Subcommand};
 use failure::Failure;
@@ -38,12 +40,32 @@ enum Command {
     #[command(args_override_self = true)]
     /// Fit a predictor on some rows of a table and judge it on the rest.
     Predict(predict::Args),
+    #[command(args_override_self = true)]
+    /// Train architectures for real on images.
+    Train(train::Args),
+}
+
+/// candle's element-wise operators keep a pool of their own, whose threads spin while they wait and slow down those
+/// that train beside them, five times and more. How many there are is read from the environment once, so the program
+/// starts itself again, in the same process, with none. Where that fails it goes on as it is.
+fn without_spinning_threads() {
+    const THREADS: &str = "CANDLE_NUM_THREADS";
+    #[cfg(unix)]
+    if std::env::var_os(THREADS).is_none()
+        && let Ok(program) = std::env::current_exe()
+    {
+        use std::os::unix::process::CommandExt;
+        let mut again = std::process::Command::new(program);
+        let _error = again.args(std::env::args_os().skip(1)).env(THREADS, "1").exec();
+    }
 }
 
 fn main() -> ExitCode {
+    without_spinning_threads();
     let outcome = match Cli::parse().command {
         Command::Search(args) => search::main(args),
         Command::Predict(args) => predict::main(args),
+        Command::Train(args) => train::main(args),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

@@ -304,3 +304,114 @@ fn a_killed_search_leaves_a_record_of_how_far_it_came() {
     assert_eq!(again.status.code(), Some(2));
     assert!(String::from_utf8_lossy(&again.stderr).contains("already holds a run"));
 }
+
+/// The arguments of a training of tiny networks.
+fn training(folder: &Path, out: &str, count: usize, epochs: usize) -> Vec<String> {
+    let path = |name: &str| folder.join(name).display().to_string();
+    let (count, epochs) = (count.to_string(), epochs.to_string());
+    let (store, out) = (path("store.sqlite"), path(out));
+    let text = format!(
+        "train --sample {count} --epochs {epochs} --channels 1 --image 4 --train-images 100 --threads 1 --store {store} --out {out}"
+    );
+    text.split(' ').map(String::from).collect()
+}
+
+/// What of every training does not depend on when and where it was done.
+fn accuracies(result: &Value) -> Vec<Value> {
+    let of = |row: &Value| {
+        serde_json::json!([row["arch"], row["valid"], row["test"], row["epochs"], row["reason"]])
+    };
+    result["trained"].as_array().unwrap().iter().map(of).collect()
+}
+
+#[test]
+fn a_training_is_kept_and_not_done_twice() {
+    let folder = tempfile::tempdir().unwrap();
+    let first = json(&training(folder.path(), "first", 3, 2));
+    let trained = first["trained"].as_array().unwrap();
+    assert_eq!((trained.len(), first["found"].as_u64()), (3, Some(0)));
+    for row in trained {
+        let (valid, test) = (row["valid"].as_f64().unwrap(), row["test"].as_f64().unwrap());
+        assert!((0.0..=100.0).contains(&valid) && (0.0..=100.0).contains(&test) && row["epochs"] == 2);
+    }
+    let again = json(&training(folder.path(), "again", 3, 2));
+    assert_eq!((again["found"].as_u64(), accuracies(&again)), (Some(3), accuracies(&first)));
+    // more of them, in another store, one a thread: the same ones come out the same
+    let mut other = training(folder.path(), "other", 3, 2);
+    let store = other.iter().position(|arg| arg == "--store").unwrap() + 1;
+    other[store] = folder.path().join("other.sqlite").display().to_string();
+    let threads = other.iter().position(|arg| arg == "--threads").unwrap() + 1;
+    other[threads] = "3".into();
+    assert_eq!(accuracies(&json(&other)), accuracies(&first));
+    assert!(folder.path().join("first/result.json").exists());
+}
+
+#[test]
+fn four_processes_share_a_store_and_one_is_killed() {
+    let folder = tempfile::tempdir().unwrap();
+    let alone = json(&training(folder.path(), "alone", 40, 2));
+    let shared = tempfile::tempdir().unwrap();
+    let start = |out: &str| {
+        let args = training(shared.path(), out, 40, 2);
+        let mut command = Command::new(env!("CARGO_BIN_EXE_brp-nas"));
+        command.args(more(&args, &["--format", "json"])).stdout(Stdio::piped()).stderr(Stdio::null());
+        command.spawn().unwrap()
+    };
+    let mut killed = start("killed");
+    let others: Vec<_> = ["a", "b", "c"].into_iter().map(start).collect();
+    // until it has trained something, so that it is killed at work
+    let store = shared.path().join("store.sqlite");
+    for _ in 0..2_000 {
+        let done = store::Store::open(&store)
+            .and_then(|s| s.counts(&store::Filter::default(), 0))
+            .map_or(0, |c| c.done);
+        if done > 4 {
+            break;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    killed.kill().unwrap();
+    killed.wait().unwrap();
+    for other in others {
+        let output = other.wait_with_output().unwrap();
+        let result: Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert_eq!(accuracies(&result), accuracies(&alone));
+    }
+    let rows = store::Store::open(&store).unwrap().rows(&store::Filter::default(), 0).unwrap();
+    assert_eq!(rows.len(), 40);
+    assert!(rows.iter().all(|row| matches!(row.state, store::State::Done(_))));
+}
+
+#[test]
+fn bad_input_of_a_training_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let good = training(folder.path(), "run", 2, 1);
+    fs::write(
+        folder.path().join("archs.txt"),
+        "|none~0|+|none~0|none~1|+|none~0|none~1|none~2|\n|none~0|+\n",
+    )
+    .unwrap();
+    let archs = folder.path().join("archs.txt").display().to_string();
+    fs::write(folder.path().join("cut.bin"), vec![3_u8; 5_000]).unwrap();
+    let cut = folder.path().join("cut.bin").display().to_string();
+    let cases: [(&[&str], &str); 11] = [
+        (&["--archs", &archs], "archs.txt, line 2"),
+        (&["--arch", "nonsense"], "nonsense"),
+        (&["--sample", "20000"], "15625"),
+        (&["--images", &cut, "--test-images", &cut], "cut.bin"),
+        (&["--images", &cut], "--test-images"),
+        (&["--image", "6"], "multiple of 4"),
+        (&["--train-images", "5000"], "--train-images"),
+        (&["--validation", "100"], "--validation"),
+        (&["--batch", "0"], "batch"),
+        (&["--rate=-1"], "rate"),
+        (&["--threads", "0"], "--threads"),
+    ];
+    for (extra, says) in cases {
+        let output = run(&more(&good, extra));
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(2), "{extra:?}: {said}");
+        assert!(said.contains(says), "{extra:?} should say {says:?}: {said}");
+        assert!(!folder.path().join("run").exists(), "{extra:?} left something behind");
+    }
+}
