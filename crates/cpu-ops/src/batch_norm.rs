@@ -1,5 +1,5 @@
 use crate::channels::{Coefficients, Planes, channel_affine, combine, moments, products};
-use crate::element::{Element, by_dtype, check_types, elements};
+use crate::element::{Element, by_dtype, check_types, elements, on_cpu};
 use candle_core::backend::BackendStorage;
 use candle_core::{CpuStorage, CustomOp2, CustomOp3, Layout, Result, Shape, Tensor, bail};
 use std::sync::{Arc, OnceLock};
@@ -145,21 +145,7 @@ impl BatchNorm {
 }
 
 impl CustomOp3 for BatchNorm {
-    fn name(&self) -> &'static str {
-        "batch-norm"
-    }
-
-    fn cpu_fwd(
-        &self,
-        s1: &CpuStorage,
-        l1: &Layout,
-        s2: &CpuStorage,
-        l2: &Layout,
-        s3: &CpuStorage,
-        l3: &Layout,
-    ) -> Result<(CpuStorage, Shape)> {
-        by_dtype!(s1.dtype(), Self::forward(self, (s1, l1), (s2, l2), (s3, l3)))
-    }
+    on_cpu!("batch-norm", 3, self.forward);
 
     fn bwd(
         &self,
@@ -224,19 +210,7 @@ impl NormSums {
 }
 
 impl CustomOp2 for NormSums {
-    fn name(&self) -> &'static str {
-        "batch-norm-sums"
-    }
-
-    fn cpu_fwd(
-        &self,
-        s1: &CpuStorage,
-        l1: &Layout,
-        s2: &CpuStorage,
-        l2: &Layout,
-    ) -> Result<(CpuStorage, Shape)> {
-        by_dtype!(s1.dtype(), Self::forward(self, (s1, l1), (s2, l2)))
-    }
+    on_cpu!("batch-norm-sums", 2, self.forward);
 
     fn bwd(
         &self,
@@ -309,21 +283,7 @@ impl InputGradient {
 }
 
 impl CustomOp3 for InputGradient {
-    fn name(&self) -> &'static str {
-        "batch-norm-input-gradient"
-    }
-
-    fn cpu_fwd(
-        &self,
-        s1: &CpuStorage,
-        l1: &Layout,
-        s2: &CpuStorage,
-        l2: &Layout,
-        s3: &CpuStorage,
-        l3: &Layout,
-    ) -> Result<(CpuStorage, Shape)> {
-        by_dtype!(s1.dtype(), Self::forward(self, (s1, l1), (s2, l2), (s3, l3)))
-    }
+    on_cpu!("batch-norm-input-gradient", 3, self.forward);
 
     fn bwd(
         &self,
@@ -413,19 +373,5 @@ impl Combined {
 }
 
 impl CustomOp3 for Combined {
-    fn name(&self) -> &'static str {
-        "channel-combination"
-    }
-
-    fn cpu_fwd(
-        &self,
-        s1: &CpuStorage,
-        l1: &Layout,
-        s2: &CpuStorage,
-        l2: &Layout,
-        s3: &CpuStorage,
-        l3: &Layout,
-    ) -> Result<(CpuStorage, Shape)> {
-        by_dtype!(s1.dtype(), Self::forward(self, (s1, l1), (s2, l2), (s3, l3)))
-    }
+    on_cpu!("channel-combination", 3, self.forward);
 }

@@ -1,4 +1,4 @@
-use crate::element::{Element, by_dtype, check_types, elements};
+use crate::element::{Element, check_types, elements, on_cpu};
 use crate::parallel;
 use crate::simd::{InstructionSet, Kernel, Lanes};
 use candle_core::backend::BackendStorage;
@@ -317,13 +317,7 @@ fn spread(vector: &Tensor, shape: &Shape) -> Result<Tensor> {
 }
 
 impl CustomOp1 for ChannelSum {
-    fn name(&self) -> &'static str {
-        "channel-sum"
-    }
-
-    fn cpu_fwd(&self, s: &CpuStorage, l: &Layout) -> Result<(CpuStorage, Shape)> {
-        by_dtype!(s.dtype(), channel_sum_forward((s, l)))
-    }
+    on_cpu!("channel-sum", 1, channel_sum_forward);
 
     fn bwd(&self, x: &Tensor, _: &Tensor, grad: &Tensor) -> Result<Option<Tensor>> {
         spread(grad, x.shape()).map(Some)
@@ -341,19 +335,7 @@ fn channel_dot_forward<T: Element>((s1, l1): Part<'_>, (s2, l2): Part<'_>) -> Re
 }
 
 impl CustomOp2 for ChannelDot {
-    fn name(&self) -> &'static str {
-        "channel-dot"
-    }
-
-    fn cpu_fwd(
-        &self,
-        s1: &CpuStorage,
-        l1: &Layout,
-        s2: &CpuStorage,
-        l2: &Layout,
-    ) -> Result<(CpuStorage, Shape)> {
-        by_dtype!(s1.dtype(), channel_dot_forward((s1, l1), (s2, l2)))
-    }
+    on_cpu!("channel-dot", 2, channel_dot_forward);
 
     fn bwd(
         &self,
@@ -383,21 +365,7 @@ fn channel_affine_forward<T: Element>(
 }
 
 impl CustomOp3 for ChannelAffine {
-    fn name(&self) -> &'static str {
-        "channel-affine"
-    }
-
-    fn cpu_fwd(
-        &self,
-        s1: &CpuStorage,
-        l1: &Layout,
-        s2: &CpuStorage,
-        l2: &Layout,
-        s3: &CpuStorage,
-        l3: &Layout,
-    ) -> Result<(CpuStorage, Shape)> {
-        by_dtype!(s1.dtype(), channel_affine_forward((s1, l1), (s2, l2), (s3, l3)))
-    }
+    on_cpu!("channel-affine", 3, channel_affine_forward);
 
     fn bwd(
         &self,

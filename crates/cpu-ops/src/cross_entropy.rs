@@ -1,4 +1,4 @@
-use crate::element::{Element, by_dtype, check_types, elements};
+use crate::element::{Element, check_types, elements, on_cpu};
 use candle_core::backend::BackendStorage;
 use candle_core::{CpuStorage, CustomOp1, D, Layout, Result, Shape, Tensor, bail};
 
@@ -72,13 +72,7 @@ fn forward<T: Element>((s, l): (&CpuStorage, &Layout)) -> Result<(CpuStorage, Sh
 struct LogSoftmax;
 
 impl CustomOp1 for LogSoftmax {
-    fn name(&self) -> &'static str {
-        "log-softmax"
-    }
-
-    fn cpu_fwd(&self, s: &CpuStorage, l: &Layout) -> Result<(CpuStorage, Shape)> {
-        by_dtype!(s.dtype(), forward((s, l)))
-    }
+    on_cpu!("log-softmax", 1, forward);
 
     fn bwd(&self, _: &Tensor, y: &Tensor, grad: &Tensor) -> Result<Option<Tensor>> {
         let share = y.exp()?.broadcast_mul(&grad.sum_keepdim(D::Minus1)?)?;

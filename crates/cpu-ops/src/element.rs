@@ -167,3 +167,63 @@ macro_rules! by_dtype {
     };
 }
 pub(crate) use by_dtype;
+
+/// The name of an operator and its forward pass on the CPU: a method `self.f`, a function `f(self)` of the operator, or
+/// a function `f` alone, generic over the element, of so many pairs of storage and layout.
+macro_rules! on_cpu {
+    ($name:literal, 1, $($f:tt)+) => {
+        fn name(&self) -> &'static str {
+            $name
+        }
+
+        fn cpu_fwd(
+            &self,
+            s1: &candle_core::CpuStorage,
+            l1: &candle_core::Layout,
+        ) -> candle_core::Result<(candle_core::CpuStorage, candle_core::Shape)> {
+            $crate::element::on_cpu!(@call self, s1, [(s1, l1)], $($f)+)
+        }
+    };
+    ($name:literal, 2, $($f:tt)+) => {
+        fn name(&self) -> &'static str {
+            $name
+        }
+
+        fn cpu_fwd(
+            &self,
+            s1: &candle_core::CpuStorage,
+            l1: &candle_core::Layout,
+            s2: &candle_core::CpuStorage,
+            l2: &candle_core::Layout,
+        ) -> candle_core::Result<(candle_core::CpuStorage, candle_core::Shape)> {
+            $crate::element::on_cpu!(@call self, s1, [(s1, l1), (s2, l2)], $($f)+)
+        }
+    };
+    ($name:literal, 3, $($f:tt)+) => {
+        fn name(&self) -> &'static str {
+            $name
+        }
+
+        fn cpu_fwd(
+            &self,
+            s1: &candle_core::CpuStorage,
+            l1: &candle_core::Layout,
+            s2: &candle_core::CpuStorage,
+            l2: &candle_core::Layout,
+            s3: &candle_core::CpuStorage,
+            l3: &candle_core::Layout,
+        ) -> candle_core::Result<(candle_core::CpuStorage, candle_core::Shape)> {
+            $crate::element::on_cpu!(@call self, s1, [(s1, l1), (s2, l2), (s3, l3)], $($f)+)
+        }
+    };
+    (@call $this:ident, $s:ident, [$($part:expr),+], self.$f:ident) => {
+        $crate::element::by_dtype!($s.dtype(), Self::$f($this, $($part),+))
+    };
+    (@call $this:ident, $s:ident, [$($part:expr),+], $f:ident(self)) => {
+        $crate::element::by_dtype!($s.dtype(), $f($this, $($part),+))
+    };
+    (@call $this:ident, $s:ident, [$($part:expr),+], $f:ident) => {
+        $crate::element::by_dtype!($s.dtype(), $f($($part),+))
+    };
+}
+pub(crate) use on_cpu;

@@ -1,4 +1,4 @@
-use crate::element::{Element, Matrix, by_dtype, check_types, elements};
+use crate::element::{Element, Matrix, by_dtype, check_types, elements, on_cpu};
 use crate::simd::{InstructionSet, Kernel, Lanes};
 use candle_core::backend::BackendStorage;
 use candle_core::{CpuStorage, CustomOp1, CustomOp2, CustomOp3, Layout, Result, Shape, Tensor, bail};
@@ -93,19 +93,7 @@ fn matmul_forward<T: Element>(
 }
 
 impl CustomOp2 for MatMul {
-    fn name(&self) -> &'static str {
-        "matmul"
-    }
-
-    fn cpu_fwd(
-        &self,
-        s1: &CpuStorage,
-        l1: &Layout,
-        s2: &CpuStorage,
-        l2: &Layout,
-    ) -> Result<(CpuStorage, Shape)> {
-        by_dtype!(s1.dtype(), matmul_forward(self, (s1, l1), (s2, l2)))
-    }
+    on_cpu!("matmul", 2, matmul_forward(self));
 
     fn bwd(
         &self,
@@ -138,21 +126,7 @@ fn linear_forward<T: Element>(
 }
 
 impl CustomOp3 for Linear {
-    fn name(&self) -> &'static str {
-        "linear"
-    }
-
-    fn cpu_fwd(
-        &self,
-        s1: &CpuStorage,
-        l1: &Layout,
-        s2: &CpuStorage,
-        l2: &Layout,
-        s3: &CpuStorage,
-        l3: &Layout,
-    ) -> Result<(CpuStorage, Shape)> {
-        by_dtype!(s1.dtype(), linear_forward((s1, l1), (s2, l2), (s3, l3)))
-    }
+    on_cpu!("linear", 3, linear_forward);
 
     fn bwd(
         &self,

@@ -1,4 +1,4 @@
-use crate::element::{Element, by_dtype, check_types, elements, lane_sum};
+use crate::element::{Element, check_types, elements, lane_sum, on_cpu};
 use crate::simd::{InstructionSet, Kernel, Lanes};
 use candle_core::backend::BackendStorage;
 use candle_core::{CpuStorage, CustomOp3, Layout, Result, Shape, Tensor, bail};
@@ -124,21 +124,7 @@ impl<T: Element> Kernel<T> for Forward<'_, T> {
 }
 
 impl CustomOp3 for NormRelu {
-    fn name(&self) -> &'static str {
-        "layer-norm-relu"
-    }
-
-    fn cpu_fwd(
-        &self,
-        s1: &CpuStorage,
-        l1: &Layout,
-        s2: &CpuStorage,
-        l2: &Layout,
-        s3: &CpuStorage,
-        l3: &Layout,
-    ) -> Result<(CpuStorage, Shape)> {
-        by_dtype!(s1.dtype(), forward(self, (s1, l1), (s2, l2), (s3, l3)))
-    }
+    on_cpu!("layer-norm-relu", 3, forward(self));
 
     fn bwd(
         &self,
@@ -262,19 +248,5 @@ impl<T: Element> Kernel<T> for Backward<'_, T> {
 }
 
 impl CustomOp3 for Gradient {
-    fn name(&self) -> &'static str {
-        "layer-norm-relu-gradient"
-    }
-
-    fn cpu_fwd(
-        &self,
-        s1: &CpuStorage,
-        l1: &Layout,
-        s2: &CpuStorage,
-        l2: &Layout,
-        s3: &CpuStorage,
-        l3: &Layout,
-    ) -> Result<(CpuStorage, Shape)> {
-        by_dtype!(s1.dtype(), backward(self, (s1, l1), (s2, l2), (s3, l3)))
-    }
+    on_cpu!("layer-norm-relu-gradient", 3, backward(self));
 }

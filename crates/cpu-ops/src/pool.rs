@@ -1,5 +1,5 @@
 use crate::conv::Axis;
-use crate::element::{Element, by_dtype, check_types, elements};
+use crate::element::{Element, by_dtype, check_types, elements, on_cpu};
 use crate::parallel;
 use crate::simd::{InstructionSet, Kernel, Lanes};
 use candle_core::backend::BackendStorage;
@@ -259,13 +259,7 @@ impl<T: Element> Kernel<T> for SpreadOf<'_, T> {
 }
 
 impl CustomOp1 for Average {
-    fn name(&self) -> &'static str {
-        "avg-pool2d"
-    }
-
-    fn cpu_fwd(&self, s: &CpuStorage, l: &Layout) -> Result<(CpuStorage, Shape)> {
-        by_dtype!(s.dtype(), Self::forward(self, (s, l)))
-    }
+    on_cpu!("avg-pool2d", 1, self.forward);
 
     fn bwd(&self, _: &Tensor, _: &Tensor, grad: &Tensor) -> Result<Option<Tensor>> {
         grad.apply_op1(AverageGradient(self.clone())).map(Some)
@@ -332,13 +326,7 @@ fn pick<T: Element>(shape: &PoolShape, x: &[T], values: &[T]) -> Vec<T> {
 }
 
 impl CustomOp1 for Largest {
-    fn name(&self) -> &'static str {
-        "max-pool2d"
-    }
-
-    fn cpu_fwd(&self, s: &CpuStorage, l: &Layout) -> Result<(CpuStorage, Shape)> {
-        by_dtype!(s.dtype(), Self::forward(self, (s, l)))
-    }
+    on_cpu!("max-pool2d", 1, self.forward);
 
     fn bwd(&self, x: &Tensor, _: &Tensor, grad: &Tensor) -> Result<Option<Tensor>> {
         x.apply_op2(grad, LargestGradient { shape: self.shape }).map(Some)
@@ -367,19 +355,7 @@ impl LargestGradient {
 }
 
 impl CustomOp2 for LargestGradient {
-    fn name(&self) -> &'static str {
-        "max-pool2d-gradient"
-    }
-
-    fn cpu_fwd(
-        &self,
-        s1: &CpuStorage,
-        l1: &Layout,
-        s2: &CpuStorage,
-        l2: &Layout,
-    ) -> Result<(CpuStorage, Shape)> {
-        by_dtype!(s1.dtype(), Self::forward(self, (s1, l1), (s2, l2)))
-    }
+    on_cpu!("max-pool2d-gradient", 2, self.forward);
 
     fn bwd(
         &self,
@@ -409,19 +385,7 @@ impl Pick {
 }
 
 impl CustomOp2 for Pick {
-    fn name(&self) -> &'static str {
-        "max-pool2d-pick"
-    }
-
-    fn cpu_fwd(
-        &self,
-        s1: &CpuStorage,
-        l1: &Layout,
-        s2: &CpuStorage,
-        l2: &Layout,
-    ) -> Result<(CpuStorage, Shape)> {
-        by_dtype!(s1.dtype(), Self::forward(self, (s1, l1), (s2, l2)))
-    }
+    on_cpu!("max-pool2d-pick", 2, self.forward);
 
     fn bwd(
         &self,

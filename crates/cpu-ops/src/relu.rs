@@ -1,4 +1,4 @@
-use crate::element::{Element, by_dtype, check_types, elements};
+use crate::element::{Element, check_types, elements, on_cpu};
 use crate::parallel;
 use crate::simd::{InstructionSet, Kernel, Lanes};
 use candle_core::backend::BackendStorage;
@@ -83,13 +83,7 @@ fn mask_forward<T: Element>(
 struct Relu;
 
 impl CustomOp1 for Relu {
-    fn name(&self) -> &'static str {
-        "relu"
-    }
-
-    fn cpu_fwd(&self, s: &CpuStorage, l: &Layout) -> Result<(CpuStorage, Shape)> {
-        by_dtype!(s.dtype(), relu_forward((s, l)))
-    }
+    on_cpu!("relu", 1, relu_forward);
 
     fn bwd(&self, x: &Tensor, _: &Tensor, grad: &Tensor) -> Result<Option<Tensor>> {
         relu_gradient(x, grad).map(Some)
@@ -99,19 +93,7 @@ impl CustomOp1 for Relu {
 struct Mask;
 
 impl CustomOp2 for Mask {
-    fn name(&self) -> &'static str {
-        "relu-gradient"
-    }
-
-    fn cpu_fwd(
-        &self,
-        s1: &CpuStorage,
-        l1: &Layout,
-        s2: &CpuStorage,
-        l2: &Layout,
-    ) -> Result<(CpuStorage, Shape)> {
-        by_dtype!(s1.dtype(), mask_forward((s1, l1), (s2, l2)))
-    }
+    on_cpu!("relu-gradient", 2, mask_forward);
 
     fn bwd(
         &self,

@@ -11,43 +11,42 @@ use crate::simd::{BLOCK, InstructionSet};
 
 /// The convolution of contiguous buffers `(N, C, H, W)` and `(O, C / groups, KH, KW)`.
 pub(crate) fn convolve<T: Element>(shape: &ConvShape, x: &[T], w: &[T], bias: Option<&[T]>) -> Vec<T> {
-    let shape = shape.flattened();
-    let [_, per_group, kh, kw] = shape.weight_dims();
-    let weight = |group: usize| {
-        move |o: usize, i: usize, r: usize, c: usize| {
-            w[(((group * shape.out_channels + o) * per_group + i) * kh + r) * kw + c]
-        }
-    };
-    let (source_len, target_len) = shape.image_lens();
-    let channels = (shape.in_channels, shape.out_channels);
-    let lens = (source_len, target_len);
-    if shape.is_pointwise() {
-        return pointwise(&shape, channels, weight, x, bias, lens);
-    }
-    match Tiles::fit::<T>(&shape, false) {
-        Some(tiles) => by_tiles(&shape, tiles, channels, (w, false), x, bias, lens),
-        None => correlate(&shape, &Plan::forward(&shape), channels, weight, x, bias, lens),
-    }
+    either(shape, false, x, w, bias)
 }
 
 /// The gradient of the convolution by its input.
 pub(crate) fn input_gradient<T: Element>(shape: &ConvShape, dy: &[T], w: &[T]) -> Vec<T> {
+    either(shape, true, dy, w, None)
+}
+
+/// The convolution, or its gradient by the input where `transposed`, by the kernel that fits.
+fn either<T: Element>(
+    shape: &ConvShape,
+    transposed: bool,
+    source: &[T],
+    w: &[T],
+    bias: Option<&[T]>,
+) -> Vec<T> {
     let shape = shape.flattened();
     let [_, per_group, kh, kw] = shape.weight_dims();
     let weight = |group: usize| {
-        move |i: usize, o: usize, r: usize, c: usize| {
+        move |target: usize, source: usize, r: usize, c: usize| {
+            let (o, i) = if transposed { (source, target) } else { (target, source) };
             w[(((group * shape.out_channels + o) * per_group + i) * kh + r) * kw + c]
         }
     };
-    let (target_len, source_len) = shape.image_lens();
-    let channels = (shape.out_channels, shape.in_channels);
-    let lens = (source_len, target_len);
+    let ((input, output), (inputs, outputs)) = (shape.image_lens(), (shape.in_channels, shape.out_channels));
+    let (channels, lens) =
+        if transposed { ((outputs, inputs), (output, input)) } else { ((inputs, outputs), (input, output)) };
     if shape.is_pointwise() {
-        return pointwise(&shape, channels, weight, dy, None, lens);
+        return pointwise(&shape, channels, weight, source, bias, lens);
     }
-    match Tiles::fit::<T>(&shape, true) {
-        Some(tiles) => by_tiles(&shape, tiles, channels, (w, true), dy, None, lens),
-        None => correlate(&shape, &Plan::input_gradient(&shape), channels, weight, dy, None, lens),
+    match Tiles::fit::<T>(&shape, transposed) {
+        Some(tiles) => by_tiles(&shape, tiles, channels, (w, transposed), source, bias, lens),
+        None => {
+            let plan = if transposed { Plan::input_gradient(&shape) } else { Plan::forward(&shape) };
+            correlate(&shape, &plan, channels, weight, source, bias, lens)
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 use super::buffers;
 use super::shape::{Conv2d, ConvShape, count};
 use crate::channels::channel_sum;
-use crate::element::{Element, by_dtype, check_types, elements};
+use crate::element::{Element, by_dtype, check_types, elements, on_cpu};
 use candle_core::backend::BackendStorage;
 use candle_core::{CpuStorage, CustomOp2, CustomOp3, Layout, Result, Shape, Tensor, bail};
 
@@ -249,19 +249,7 @@ fn fits(name: &str, grad: &Shape, shape: &ConvShape) -> Result<()> {
 }
 
 impl CustomOp2 for InputGradient {
-    fn name(&self) -> &'static str {
-        "conv2d-input-gradient"
-    }
-
-    fn cpu_fwd(
-        &self,
-        s1: &CpuStorage,
-        l1: &Layout,
-        s2: &CpuStorage,
-        l2: &Layout,
-    ) -> Result<(CpuStorage, Shape)> {
-        by_dtype!(s1.dtype(), Self::forward(self, (s1, l1), (s2, l2)))
-    }
+    on_cpu!("conv2d-input-gradient", 2, self.forward);
 
     fn bwd(
         &self,
@@ -303,19 +291,7 @@ impl WeightGradient {
 }
 
 impl CustomOp2 for WeightGradient {
-    fn name(&self) -> &'static str {
-        "conv2d-weight-gradient"
-    }
-
-    fn cpu_fwd(
-        &self,
-        s1: &CpuStorage,
-        l1: &Layout,
-        s2: &CpuStorage,
-        l2: &Layout,
-    ) -> Result<(CpuStorage, Shape)> {
-        by_dtype!(s1.dtype(), Self::forward(self, (s1, l1), (s2, l2)))
-    }
+    on_cpu!("conv2d-weight-gradient", 2, self.forward);
 
     fn bwd(
         &self,
