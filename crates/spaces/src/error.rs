@@ -34,4 +34,64 @@ pub enum SpaceError {
         /// What is allowed.
         expected: &'static str,
     },
+    /// A graph has too few or too many vertices.
+    #[error("{found} vertices: a graph of {space} has {least} to {most}, input and output included")]
+    Vertices {
+        /// The space.
+        space: &'static str,
+        /// Number of vertices.
+        found: usize,
+        /// The fewest allowed.
+        least: usize,
+        /// The most allowed.
+        most: usize,
+    },
+    /// An edge that cannot be.
+    #[error(
+        "edge {from} -> {to}: edges of {space} go from a smaller to a larger of the {vertices} vertices, counted from 0"
+    )]
+    Edge {
+        /// The space.
+        space: &'static str,
+        /// Source.
+        from: usize,
+        /// Target.
+        to: usize,
+        /// Number of vertices.
+        vertices: usize,
+    },
+    /// Too many edges on paths from input to output.
+    #[error("{found} edges on paths from input to output: {space} allows {most}")]
+    Edges {
+        /// The space.
+        space: &'static str,
+        /// Number of edges.
+        found: usize,
+        /// The most allowed.
+        most: usize,
+    },
+    /// Input and output are not connected.
+    #[error("no path leads from the input to the output: {space} needs one")]
+    NoPath {
+        /// The space.
+        space: &'static str,
+    },
+    /// Another number of operations than there are places for them.
+    #[error("{found} operations: {space} needs {expected} here")]
+    Operations {
+        /// The space.
+        space: &'static str,
+        /// Number of operations.
+        found: usize,
+        /// Number of places.
+        expected: usize,
+    },
+    /// A mutation rate out of range.
+    #[error("the mutation rate is {found}: expected 0 to {most}")]
+    Rate {
+        /// The rate.
+        found: String,
+        /// The largest.
+        most: u8,
+    },
 }

@@ -1,7 +1,11 @@
 #![doc = include_str!("../README.md")]
 
+mod cost;
 mod error;
+pub mod nas_bench_101;
 pub mod nas_bench_201;
+mod reader;
 
 pub use error::SpaceError;
+pub use nas_bench_101::NasBench101;
 pub use nas_bench_201::NasBench201;
