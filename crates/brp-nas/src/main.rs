@@ -4,6 +4,7 @@
 
 #![expect(clippy::print_stderr, reason = "stderr is where a program speaks of its progress")]
 
+mod enumerate;
 mod failure;
 mod host;
 mod options;
@@ -38,12 +39,16 @@ enum Command {
     #[command(args_override_self = true)]
     /// Fit a predictor on some rows of a table and judge it on the rest.
     Predict(predict::Args),
+    #[command(args_override_self = true)]
+    /// Count a search space, or give index, hash and costs of the architectures of a file.
+    Enumerate(enumerate::Args),
 }
 
 fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Search(args) => search::main(args),
         Command::Predict(args) => predict::main(args),
+        Command::Enumerate(args) => enumerate::main(args),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

@@ -1,19 +1,5 @@
 use super::Spec;
-use md5::{Digest, Md5};
-use std::fmt;
-
-/// The published hash of a module; equal for isomorphic specs. Prints as 32 hexadecimal digits.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct ModuleHash(pub u128);
-
-impl fmt::Display for ModuleHash {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:032x}", self.0)
-    }
-}
-
-/// 32 hexadecimal digits: text of equal length, so its order is that of the numbers.
-type Hex = [u8; 32];
+use crate::ArchHash;
 
 impl Spec {
     /// The hash that names the module in the published files, bit for bit (`graph_util.hash_module` of
@@ -31,7 +17,7 @@ impl Spec {
     /// assert_eq!(identity.module_hash().to_string(), "043721b9c7fe8c5fad811d47d83132ec");
     /// # Ok::<(), nas_core::ParseArchError>(())
     /// ```
-    pub fn module_hash(self) -> ModuleHash {
+    pub fn module_hash(self) -> ArchHash {
         let n = self.vertices();
         let mut into = [0_u32; 8];
         let mut out = [0_u32; 8];
@@ -44,10 +30,10 @@ impl Spec {
             None if vertex == 0 => -1,
             None => -2,
         };
-        let mut hashes: Vec<Hex> = (0..n)
+        let mut hashes: Vec<ArchHash> = (0..n)
             .map(|v| {
                 let text = format!("({}, {}, {})", out[v].count_ones(), into[v].count_ones(), label(v));
-                hex(Md5::digest(text))
+                ArchHash::of(text.as_bytes())
             })
             .collect();
         let mut text = Vec::with_capacity(512);
@@ -55,14 +41,14 @@ impl Spec {
             let next = (0..n).map(|v| {
                 text.clear();
                 for set in [into[v], out[v]] {
-                    let mut near: Vec<Hex> =
+                    let mut near: Vec<ArchHash> =
                         (0..n).filter(|w| set >> w & 1 == 1).map(|w| hashes[w]).collect();
                     near.sort_unstable();
-                    near.iter().for_each(|hash| text.extend_from_slice(hash));
+                    near.iter().for_each(|hash| text.extend_from_slice(&hash.hex()));
                     text.push(b'|');
                 }
-                text.extend_from_slice(&hashes[v]);
-                hex(Md5::digest(&text))
+                text.extend_from_slice(&hashes[v].hex());
+                ArchHash::of(&text)
             });
             hashes = next.collect();
         }
@@ -70,16 +56,9 @@ impl Spec {
         text.clear();
         for (place, hash) in hashes.iter().enumerate() {
             text.extend_from_slice(if place == 0 { b"['" } else { b"', '" });
-            text.extend_from_slice(hash);
+            text.extend_from_slice(&hash.hex());
         }
         text.extend_from_slice(b"']");
-        ModuleHash(u128::from_be_bytes(Md5::digest(&text).into()))
+        ArchHash::of(&text)
     }
-}
-
-fn hex(digest: impl Into<[u8; 16]>) -> Hex {
-    let mut text = [0; 32];
-    let digits = digest.into().into_iter().flat_map(|byte| [byte >> 4, byte & 15]);
-    text.iter_mut().zip(digits).for_each(|(place, digit)| *place = b"0123456789abcdef"[usize::from(digit)]);
-    text
 }

@@ -14,7 +14,6 @@ mod text;
 
 pub use cost::Skeleton;
 pub use encoding::{BareEncoding, PaddedEncoding};
-pub use hash::ModuleHash;
 pub use matrix::{MAX_EDGES, MAX_VERTICES};
 pub use order::Models;
 pub use spec::{Draft, Operation, Spec};

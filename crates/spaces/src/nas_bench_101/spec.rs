@@ -61,7 +61,7 @@ impl FromStr for Operation {
 /// Prints as `<adjacency, row by row, 0 or 1>:<operations>`, input and output included. Parsing prunes what
 /// lies on no path, as the published `ModelSpec` does.
 ///
-/// Two specs are equal where they are written alike. Isomorphic ones have equal [`hash`](Spec::module_hash) and
+/// Two specs are equal where they are written alike. Isomorphic ones have an equal [hash](Spec::module_hash) and
 /// [`representative`](Spec::representative). The numbering is kept because the network depends on it: where
 /// channels do not divide evenly among the inputs of the output, the first of them get one more.
 ///
