@@ -6,7 +6,7 @@ use clap::ValueEnum;
 use nas_core::SearchSpace;
 use serde::{Deserialize, Serialize};
 use spaces::nas_bench_201::{Cell, FullEncoding, PrunedEncoding, Skeleton};
-use spaces::{ArchHash, NasBench101, NasBench201, SpaceError, nas_bench_101};
+use spaces::{ArchHash, Darts, NasBench101, NasBench201, SpaceError, nas_bench_101};
 
 /// A search space.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum, Deserialize, Serialize)]
@@ -21,6 +21,8 @@ pub(crate) enum Space {
     #[value(name = "nas-bench-101")]
     #[serde(rename = "nas-bench-101")]
     NasBench101,
+    /// 1.08e18 genotypes of two cells.
+    Darts,
 }
 
 impl Space {
@@ -28,7 +30,7 @@ impl Space {
     pub(crate) fn cells(self) -> anyhow::Result<NasBench201> {
         match self {
             Self::NasBench201 => Ok(NasBench201),
-            Self::NasBench101 => Err(anyhow!(
+            Self::NasBench101 | Self::Darts => Err(anyhow!(
                 "this command knows only nas-bench-201 so far; `enumerate` knows the other spaces"
             )),
         }
@@ -39,6 +41,7 @@ impl Space {
         match self {
             Self::NasBench201 => NasBench201::NAME,
             Self::NasBench101 => NasBench101::NAME,
+            Self::Darts => Darts::NAME,
         }
     }
 
@@ -47,6 +50,7 @@ impl Space {
         match self {
             Self::NasBench201 => NasBench201.len(),
             Self::NasBench101 => NasBench101.len(),
+            Self::Darts => Darts.len(),
         }
         .unwrap_or(u64::MAX)
     }
@@ -56,6 +60,7 @@ impl Space {
         match self {
             Self::NasBench201 => Some(hashes(&NasBench201, |cell| cell.class_hash())),
             Self::NasBench101 => Some(hashes(&NasBench101, |spec| spec.module_hash())),
+            Self::Darts => None,
         }
     }
 
@@ -70,6 +75,10 @@ impl Space {
                 let spec = NasBench101.parse(text)?;
                 let cost = nas_bench_101::Skeleton::default().cost(&spec)?;
                 Ok(Described::new(NasBench101.index(&spec), spec.module_hash(), cost))
+            }
+            Self::Darts => {
+                let genotype = Darts.parse(text)?;
+                Ok(Described { index: Some(Darts.index(&genotype)), hash: genotype.graph_hash(), cost: None })
             }
         }
     }

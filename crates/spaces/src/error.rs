@@ -14,6 +14,26 @@ pub enum SpaceError {
         /// Number of architectures.
         len: usize,
     },
+    /// No architecture of a large space has this number.
+    #[error("{space} has no architecture {number}: numbers go from 0 to {}", len.saturating_sub(1))]
+    Number {
+        /// The space.
+        space: &'static str,
+        /// The number asked for.
+        number: u64,
+        /// Number of architectures.
+        len: u64,
+    },
+    /// A node reads what it cannot.
+    #[error("node {node} of {space} reads {} and {}: expected two different ones of 0 to {}", found[0], found[1], node.saturating_sub(1))]
+    Sources {
+        /// The space.
+        space: &'static str,
+        /// The node.
+        node: usize,
+        /// What it reads.
+        found: [usize; 2],
+    },
     /// No operation has this name or number.
     #[error("{space} has no operation `{found}`: expected one of {}", known.join(", "))]
     Operation {

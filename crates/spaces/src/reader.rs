@@ -13,6 +13,11 @@ impl<'a> Reader<'a> {
         Self { space, text, at: 0 }
     }
 
+    /// The byte that is read next.
+    pub(crate) fn at(&self) -> usize {
+        self.at
+    }
+
     pub(crate) fn rest(&self) -> &'a str {
         self.text.get(self.at..).unwrap_or_default()
     }
@@ -38,6 +43,31 @@ impl<'a> Reader<'a> {
         };
         self.at += name.len();
         Ok(place)
+    }
+
+    /// A number below `limit` in plain digits, without leading zeros.
+    pub(crate) fn below(&mut self, limit: usize) -> Result<usize, ParseArchError> {
+        let rest = self.rest();
+        let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
+        let number = rest.get(..digits).filter(|text| digits == 1 || !text.starts_with('0'));
+        let Some(number) = number.and_then(|text| text.parse().ok()).filter(|&number| number < limit) else {
+            return Err(self.error(format!("a number from 0 to {}", limit.saturating_sub(1))));
+        };
+        self.at += digits;
+        Ok(number)
+    }
+
+    /// Spaces, where the form leaves them free.
+    pub(crate) fn blanks(&mut self) {
+        while self.accept(" ") {}
+    }
+
+    /// Reads tokens with any number of spaces before each.
+    pub(crate) fn spaced(&mut self, tokens: &[&str]) -> Result<(), ParseArchError> {
+        tokens.iter().try_for_each(|token| {
+            self.blanks();
+            self.token(token)
+        })
     }
 
     pub(crate) fn end(&self) -> Result<(), ParseArchError> {
