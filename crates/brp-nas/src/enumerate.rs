@@ -39,8 +39,8 @@ pub(crate) struct Args {
 #[derive(Debug, Serialize)]
 struct Report {
     space: Space,
-    /// Architectures of the space, or of the file.
-    count: u64,
+    /// Architectures of the space, none where that does not fit in 64 bits; or of the file.
+    count: Option<u64>,
     /// Different hashes among them; none where the space is too large to go through.
     unique: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -84,7 +84,8 @@ fn of_space(space: Space, threads: usize) -> Report {
     let Some(mut next) = space.hashes() else {
         return Report { space, count: space.len(), unique: None, archs: None };
     };
-    let mut bar = Progress::new("hashed", usize::try_from(space.len()).unwrap_or(usize::MAX));
+    let total = space.len().and_then(|len| usize::try_from(len).ok()).unwrap_or(usize::MAX);
+    let mut bar = Progress::new("hashed", total);
     let mut seen = Vec::new();
     loop {
         let more = next(BLOCK, threads);
@@ -94,7 +95,7 @@ fn of_space(space: Space, threads: usize) -> Report {
         seen.extend(more);
         bar.step(seen.len());
     }
-    let count = seen.len() as u64;
+    let count = Some(seen.len() as u64);
     seen.sort_unstable();
     seen.dedup();
     Report { space, count, unique: Some(seen.len() as u64), archs: None }
@@ -113,7 +114,7 @@ fn of_file(space: Space, file: &Path) -> Result<Report, Failure> {
         rows.push(Row { arch, index, hash: hash.to_string(), parameters, flops });
         bar.step(rows.len());
     }
-    Ok(Report { space, count: rows.len() as u64, unique: Some(seen.len() as u64), archs: Some(rows) })
+    Ok(Report { space, count: Some(rows.len() as u64), unique: Some(seen.len() as u64), archs: Some(rows) })
 }
 
 /// The architectures of a file with the lines where they stand, counted from 1.
@@ -159,6 +160,7 @@ impl Show for Report {
     fn table(&self) -> String {
         let Self { space, count, unique, archs } = self;
         let unique = unique.map_or_else(String::new, |unique| format!(", {unique} of them unique"));
+        let count = count.map_or_else(|| "more than 2^64".into(), |count| count.to_string());
         let total = format!("{}: {count} architectures{unique}\n", space.name());
         match archs {
             None => total,
@@ -174,7 +176,7 @@ impl Show for Report {
         let text = |value: Option<u64>| value.map_or_else(String::new, |value| value.to_string());
         let (header, rows): (&[&str], Vec<Vec<String>>) = match &self.archs {
             None => {
-                let row = vec![self.space.name().into(), self.count.to_string(), text(self.unique)];
+                let row = vec![self.space.name().into(), text(self.count), text(self.unique)];
                 (&["space", "count", "unique"], vec![row])
             }
             Some(archs) => {

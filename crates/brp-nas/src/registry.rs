@@ -5,6 +5,7 @@ use arch_graph::{Cost, Encode, Encoding, GraphError};
 use clap::ValueEnum;
 use nas_core::SearchSpace;
 use serde::{Deserialize, Serialize};
+use spaces::chain::{ChainSpace, FB_NET, NAS_BENCH_MACRO, PROXYLESS_NAS};
 use spaces::nas_bench_201::{Cell, FullEncoding, PrunedEncoding, Skeleton};
 use spaces::{ArchHash, Darts, NasBench101, NasBench201, SpaceError, nas_bench_101};
 
@@ -23,6 +24,14 @@ pub(crate) enum Space {
     NasBench101,
     /// 1.08e18 genotypes of two cells.
     Darts,
+    /// 6.64e17 chains of 22 layers, up to 7 choices each.
+    ProxylessNas,
+    /// 9.85e20 chains of 22 layers, 9 choices each.
+    #[value(name = "fbnet")]
+    #[serde(rename = "fbnet")]
+    FbNet,
+    /// 6,561 chains of 8 layers, 3 choices each.
+    NasBenchMacro,
 }
 
 impl Space {
@@ -30,7 +39,7 @@ impl Space {
     pub(crate) fn cells(self) -> anyhow::Result<NasBench201> {
         match self {
             Self::NasBench201 => Ok(NasBench201),
-            Self::NasBench101 | Self::Darts => Err(anyhow!(
+            _ => Err(anyhow!(
                 "this command knows only nas-bench-201 so far; `enumerate` knows the other spaces"
             )),
         }
@@ -42,17 +51,22 @@ impl Space {
             Self::NasBench201 => NasBench201::NAME,
             Self::NasBench101 => NasBench101::NAME,
             Self::Darts => Darts::NAME,
+            Self::ProxylessNas => PROXYLESS_NAS.name(),
+            Self::FbNet => FB_NET.name(),
+            Self::NasBenchMacro => NAS_BENCH_MACRO.name(),
         }
     }
 
-    /// Number of architectures.
-    pub(crate) fn len(self) -> u64 {
+    /// Number of architectures, where that fits in 64 bits.
+    pub(crate) fn len(self) -> Option<u64> {
         match self {
             Self::NasBench201 => NasBench201.len(),
             Self::NasBench101 => NasBench101.len(),
             Self::Darts => Darts.len(),
+            Self::ProxylessNas => PROXYLESS_NAS.len(),
+            Self::FbNet => FB_NET.len(),
+            Self::NasBenchMacro => NAS_BENCH_MACRO.len(),
         }
-        .unwrap_or(u64::MAX)
     }
 
     /// Every architecture's hash, made as it is asked for, where the space is small enough to go through.
@@ -60,7 +74,8 @@ impl Space {
         match self {
             Self::NasBench201 => Some(hashes(&NasBench201, |cell| cell.class_hash())),
             Self::NasBench101 => Some(hashes(&NasBench101, |spec| spec.module_hash())),
-            Self::Darts => None,
+            Self::NasBenchMacro => Some(hashes(&NAS_BENCH_MACRO, |chain| chain.hash())),
+            Self::Darts | Self::ProxylessNas | Self::FbNet => None,
         }
     }
 
@@ -80,8 +95,16 @@ impl Space {
                 let genotype = Darts.parse(text)?;
                 Ok(Described { index: Some(Darts.index(&genotype)), hash: genotype.graph_hash(), cost: None })
             }
+            Self::ProxylessNas => describe_chain(&PROXYLESS_NAS, text),
+            Self::FbNet => describe_chain(&FB_NET, text),
+            Self::NasBenchMacro => describe_chain(&NAS_BENCH_MACRO, text),
         }
     }
+}
+
+fn describe_chain(space: &ChainSpace, text: &str) -> anyhow::Result<Described> {
+    let chain = space.parse(text)?;
+    Ok(Described { index: space.index(&chain), hash: chain.hash(), cost: space.cost(&chain) })
 }
 
 /// Takes the next architectures, at most so many, and gives their hashes in order; none at the end.

@@ -318,6 +318,27 @@ fn a_space_is_counted() {
     assert_eq!(String::from_utf8(csv).unwrap(), "space,count,unique\nnas-bench-201,15625,6466\n");
 }
 
+#[test]
+fn the_other_spaces_say_what_they_can() {
+    let result = json(&enumerate("nas-bench-macro", &[]));
+    assert_eq!((result["count"].as_u64(), result["unique"].as_u64()), (Some(6_561), Some(6_561)));
+    let darts = json(&enumerate("darts", &[]));
+    assert_eq!((darts["count"].as_u64(), &darts["unique"]), (Some(1_076_746_950_455_072_400), &Value::Null));
+    let fbnet = json(&enumerate("fbnet", &[]));
+    assert_eq!((&fbnet["count"], &fbnet["unique"]), (&Value::Null, &Value::Null));
+    assert!(String::from_utf8(run(&enumerate("fbnet", &[])).stdout).unwrap().contains("more than 2^64"));
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("chains.txt");
+    fs::write(&file, "02012100\n0_0_0_0_0_0_0_0\n").unwrap();
+    let path = file.display().to_string();
+    let rows = json(&enumerate("nas-bench-macro", &["--archs", &path]));
+    assert_eq!(
+        (&rows["archs"][0]["arch"], &rows["archs"][0]["parameters"]),
+        (&"02012100".into(), &890_666.into())
+    );
+    assert_eq!((&rows["archs"][1]["index"], &rows["archs"][1]["flops"]), (&0.into(), &7_713_280.into()));
+}
+
 const SPECS: [&str; 3] = [
     "0101001000010000:input,conv3x3-bn-relu,conv1x1-bn-relu,output",
     "0100:input,output",

@@ -9,6 +9,11 @@ pub(crate) fn convolution(kernel: u64, from: u64, to: u64, side: u64) -> Cost {
     Cost { parameters, multiply_adds: parameters * side * side }
 }
 
+/// A convolution of each channel by itself, without bias.
+pub(crate) fn depthwise(kernel: u64, channels: u64, side: u64) -> Cost {
+    convolution(kernel, 1, channels, side)
+}
+
 /// Batch normalisation: a scale and a shift a channel.
 pub(crate) fn norm(channels: u64) -> Cost {
     Cost { parameters: 2 * channels, multiply_adds: 0 }

@@ -34,6 +34,18 @@ pub enum SpaceError {
         /// What it reads.
         found: [usize; 2],
     },
+    /// A layer has no such choice.
+    #[error("layer {layer} of {space} has choice {found}: expected 0 to {most}")]
+    Choice {
+        /// The space.
+        space: &'static str,
+        /// The layer, from 0.
+        layer: usize,
+        /// The choice.
+        found: u8,
+        /// The largest that the layer has.
+        most: u8,
+    },
     /// No operation has this name or number.
     #[error("{space} has no operation `{found}`: expected one of {}", known.join(", "))]
     Operation {

@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+pub mod chain;
 mod cost;
 pub mod darts;
 mod error;
@@ -9,6 +10,7 @@ pub mod nas_bench_201;
 mod reader;
 mod shuffled;
 
+pub use chain::ChainSpace;
 pub use darts::Darts;
 pub use error::SpaceError;
 pub use hash::ArchHash;

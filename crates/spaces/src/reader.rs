@@ -57,6 +57,16 @@ impl<'a> Reader<'a> {
         Ok(number)
     }
 
+    /// One digit below `limit`.
+    pub(crate) fn digit_below(&mut self, limit: u8) -> Result<u8, ParseArchError> {
+        let digit = self.rest().bytes().next().filter(u8::is_ascii_digit).map(|byte| byte - b'0');
+        let Some(digit) = digit.filter(|&digit| digit < limit) else {
+            return Err(self.error(format!("a number from 0 to {}", limit.saturating_sub(1))));
+        };
+        self.at += 1;
+        Ok(digit)
+    }
+
     /// Spaces, where the form leaves them free.
     pub(crate) fn blanks(&mut self) {
         while self.accept(" ") {}

@@ -3,6 +3,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
+mod chain;
 mod darts;
 mod nas_bench_101;
 mod nas_bench_201;
