@@ -5,6 +5,7 @@
 #![expect(clippy::print_stderr, reason = "stderr is where a program speaks of its progress")]
 
 mod choice;
+mod enumerate;
 mod failure;
 mod host;
 mod options;
@@ -43,6 +44,9 @@ enum Command {
     #[command(args_override_self = true)]
     /// Train architectures for real on images.
     Train(train::Args),
+    #[command(args_override_self = true)]
+    /// Count a search space, or give index, hash and costs of the architectures of a file.
+    Enumerate(enumerate::Args),
 }
 
 /// candle's element-wise operators keep a pool of their own, whose threads spin while they wait and slow down those
@@ -66,6 +70,7 @@ fn main() -> ExitCode {
         Command::Search(args) => search::main(args),
         Command::Predict(args) => predict::main(args),
         Command::Train(args) => train::main(args),
+        Command::Enumerate(args) => enumerate::main(args),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

@@ -67,15 +67,18 @@ impl Common {
         }
     }
 
+    /// At least one.
+    pub(crate) fn cores(&self) -> Result<usize, Failure> {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        match self.threads.unwrap_or(cores) {
+            0 => Err(anyhow::anyhow!("--threads is 0; at least one is needed")).or_input(),
+            threads => Ok(threads.min(1_024)),
+        }
+    }
+
     /// At least one, at most one a repeat.
     pub(crate) fn threads(&self) -> Result<usize, Failure> {
-        let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        let threads = self.threads.unwrap_or(cores).min(self.repeats()?);
-        if threads == 0 {
-            Err(anyhow::anyhow!("--threads is 0; at least one is needed")).or_input()
-        } else {
-            Ok(threads)
-        }
+        Ok(self.cores()?.min(self.repeats()?))
     }
 }
 

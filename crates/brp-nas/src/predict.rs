@@ -179,9 +179,7 @@ pub(crate) fn main(args: Args) -> Result<(), Failure> {
     if args.transfer_from.is_some() && plan.method == Method::Flops {
         return Err(anyhow!("--transfer-from starts a graph network; the method flops has none")).or_input();
     }
-    let space = match args.space.unwrap_or_default() {
-        Space::NasBench201 => spaces::NasBench201,
-    };
+    let space = args.space.unwrap_or_default().cells().or_input()?;
     let column = tables::read_column(&space, &table).or_input()?;
     let source =
         args.transfer_from.as_ref().map(|t| tables::read_column(&space, t)).transpose().or_input()?;

@@ -283,9 +283,7 @@ fn settings(args: &Args, repeats: usize) -> Result<Settings, Failure> {
 
 /// Reads each file once, however many columns of it are named.
 fn read(args: &Args) -> Result<Data, Failure> {
-    let space = match args.space.unwrap_or_default() {
-        Space::NasBench201 => spaces::NasBench201,
-    };
+    let space = args.space.unwrap_or_default().cells().or_input()?;
     let source = match &args.transfer_from {
         Some(Source::Table(table)) => Some(table.clone()),
         _ => None,

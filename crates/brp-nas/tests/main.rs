@@ -415,3 +415,109 @@ fn bad_input_of_a_training_is_named() {
         assert!(!folder.path().join("run").exists(), "{extra:?} left something behind");
     }
 }
+
+fn enumerate(space: &str, extra: &[&str]) -> Vec<String> {
+    more(&["enumerate".into(), "--space".into(), space.into()], extra)
+}
+
+#[test]
+fn a_space_is_counted() {
+    let result = json(&enumerate("nas-bench-201", &[]));
+    assert_eq!(result, serde_json::json!({"space": "nas-bench-201", "count": 15_625, "unique": 6_466}));
+    assert_eq!(json(&enumerate("nas-bench-201", &["--threads", "3"])), result);
+    let csv = run(&enumerate("nas-bench-201", &["--format", "csv"])).stdout;
+    assert_eq!(String::from_utf8(csv).unwrap(), "space,count,unique\nnas-bench-201,15625,6466\n");
+}
+
+#[test]
+fn the_other_spaces_say_what_they_can() {
+    let result = json(&enumerate("nas-bench-macro", &[]));
+    assert_eq!((result["count"].as_u64(), result["unique"].as_u64()), (Some(6_561), Some(6_561)));
+    let darts = json(&enumerate("darts", &[]));
+    assert_eq!((darts["count"].as_u64(), &darts["unique"]), (Some(1_076_746_950_455_072_400), &Value::Null));
+    let fbnet = json(&enumerate("fbnet", &[]));
+    assert_eq!((&fbnet["count"], &fbnet["unique"]), (&Value::Null, &Value::Null));
+    assert!(String::from_utf8(run(&enumerate("fbnet", &[])).stdout).unwrap().contains("more than 2^64"));
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("chains.txt");
+    fs::write(&file, "02012100\n0_0_0_0_0_0_0_0\n").unwrap();
+    let path = file.display().to_string();
+    let rows = json(&enumerate("nas-bench-macro", &["--archs", &path]));
+    assert_eq!(
+        (&rows["archs"][0]["arch"], &rows["archs"][0]["parameters"]),
+        (&"02012100".into(), &890_666.into())
+    );
+    assert_eq!((&rows["archs"][1]["index"], &rows["archs"][1]["flops"]), (&0.into(), &7_713_280.into()));
+}
+
+const SPECS: [&str; 3] = [
+    "0101001000010000:input,conv3x3-bn-relu,conv1x1-bn-relu,output",
+    "0100:input,output",
+    "0110000001000110000100000:input,conv3x3-bn-relu,conv3x3-bn-relu,conv1x1-bn-relu,output",
+];
+
+#[test]
+fn the_architectures_of_a_file_are_described_in_its_order() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str, bytes: &[u8]| {
+        fs::write(folder.path().join(name), bytes).unwrap();
+        folder.path().join(name).display().to_string()
+    };
+    let plain = file("plain.txt", format!("{}\n\n", SPECS.join("\n")).as_bytes());
+    let result = json(&enumerate("nas-bench-101", &["--archs", &plain]));
+    let archs = result["archs"].as_array().unwrap();
+    assert_eq!((result["count"].as_u64(), result["unique"].as_u64(), archs.len()), (Some(3), Some(3), 3));
+    let hashes = [
+        "66ea4e36f994d4bf11102cbef10a3cb1",
+        "043721b9c7fe8c5fad811d47d83132ec",
+        "f50f9ba3776d5711cfd291624b0b11cc",
+    ];
+    for ((row, text), hash) in archs.iter().zip(SPECS).zip(hashes) {
+        assert_eq!((row["arch"].as_str(), row["hash"].as_str()), (Some(text), Some(hash)));
+        assert!(row["parameters"].as_u64().unwrap() >= 227_274 && row["flops"].as_u64().unwrap() > 0);
+    }
+    assert_eq!(archs[1]["index"], 0);
+    // a table with a column `arch`, gzipped
+    let rows = SPECS.map(|text| format!("7,\"{text}\"\n")).concat();
+    let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    packed.write_all(format!("x,arch\n{rows}").as_bytes()).unwrap();
+    let table = file("table.csv.gz", &packed.finish().unwrap());
+    let out = folder.path().join("run");
+    let args = enumerate("nas-bench-101", &["--archs", &table, "--out", &out.display().to_string()]);
+    assert_eq!(json(&args), result);
+    let written = fs::read_to_string(out.join("result.json")).unwrap();
+    assert_eq!(serde_json::from_str::<Value>(&written).unwrap(), result);
+    // NAS-Bench-201 alike
+    let cell = NasBench201.get(7).unwrap().to_string();
+    let cells = file("cells.txt", cell.as_bytes());
+    let row = &json(&enumerate("nas-bench-201", &["--archs", &cells]))["archs"][0];
+    assert_eq!((row["index"].as_u64(), row["arch"].as_str()), (Some(7), Some(cell.as_str())));
+}
+
+#[test]
+fn a_line_that_is_no_architecture_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let cases = [
+        ("bad.txt", "0100:input,output\n\n0110:input,output\n", "line 3"),
+        ("bad.txt", "0100:input,output\nlstm\n", "line 2"),
+        ("bad.csv", "arch,x\n\"0100:input,output\",1\n\"0100:input\",2\n", "line 3"),
+        ("ragged.csv", "arch,x\n0100\n", "ragged.csv"),
+        ("empty.txt", "\n \n", "one a line"),
+    ];
+    for (name, text, says) in cases {
+        fs::write(folder.path().join(name), text).unwrap();
+        let path = folder.path().join(name).display().to_string();
+        let output = run(&enumerate("nas-bench-101", &["--archs", &path]));
+        let error = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(2), "{error}");
+        assert!(error.contains(says) && error.contains(name) && error.contains("expected"), "{error}");
+        assert!(output.stdout.is_empty());
+    }
+    let missing = run(&enumerate("nas-bench-101", &["--archs", "no/such.txt"]));
+    assert_eq!(missing.status.code(), Some(2));
+    let threads = run(&enumerate("nas-bench-101", &["--threads", "0"]));
+    assert_eq!(threads.status.code(), Some(2));
+    let search = run(&["search", "--space", "nas-bench-101", "--accuracy", "a.csv:b"].map(String::from));
+    assert_eq!(search.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&search.stderr).contains("knows only nas-bench-201 so far"));
+}

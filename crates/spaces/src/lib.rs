@@ -1,7 +1,19 @@
 #![doc = include_str!("../README.md")]
 
+pub mod chain;
+mod cost;
+pub mod darts;
 mod error;
+mod hash;
+pub mod nas_bench_101;
 pub mod nas_bench_201;
+mod reader;
+mod shuffled;
 
+pub use chain::ChainSpace;
+pub use darts::Darts;
 pub use error::SpaceError;
+pub use hash::ArchHash;
+pub use nas_bench_101::NasBench101;
 pub use nas_bench_201::NasBench201;
+pub use shuffled::Shuffled;

@@ -1,5 +1,6 @@
 use super::{Cell, Operation, encoding};
 use crate::SpaceError;
+use crate::cost::{check, convolution, linear, norm, times};
 use arch_graph::{Cost, CostTable};
 use serde::{Deserialize, Serialize};
 
@@ -55,16 +56,12 @@ impl Skeleton {
     /// A setting out of range.
     pub fn table(&self) -> Result<CostTable, SpaceError> {
         let Self { channels, cells, classes, image } = *self;
-        for (name, value, allowed, expected) in [
+        check(&[
             ("channels", channels, (1..=4_096).contains(&channels), "1 to 4,096"),
             ("cells", cells, (1..=10_000).contains(&cells), "1 to 10,000"),
             ("classes", classes, (1..=1_000_000).contains(&classes), "1 to 1,000,000"),
             ("image", image, (4..=4_096).contains(&image) && image % 4 == 0, "a multiple of 4 up to 4,096"),
-        ] {
-            if !allowed {
-                return Err(SpaceError::Setting { name, value, expected });
-            }
-        }
+        ])?;
         // (channels, side) of each stage
         let stages = [(channels, image), (2 * channels, image / 2), (4 * channels, image / 4)];
         let stem = convolution(3, 3, channels, image) + norm(channels);
@@ -74,31 +71,12 @@ impl Skeleton {
             let first = convolution(3, before, after, side) + norm(after);
             shortcut + first + convolution(3, after, after, side) + norm(after)
         });
-        let linear = Cost { parameters: classes * (4 * channels + 1), multiply_adds: classes * 4 * channels };
-        let fixed = stem + reductions.sum() + norm(4 * channels) + linear;
+        let fixed = stem + reductions.sum() + norm(4 * channels) + linear(4 * channels, classes);
         let everywhere = |kernel| {
             let stage = |(width, side)| times(cells, convolution(kernel, width, width, side) + norm(width));
             stages.into_iter().map(stage).sum()
         };
         let names = [(Operation::Conv1x1.name(), everywhere(1)), (Operation::Conv3x3.name(), everywhere(3))];
         Ok(CostTable::new(encoding::vocabulary(), fixed, names).expect("the names of the vocabulary"))
-    }
-}
-
-/// A convolution without bias whose output is `side` pixels wide.
-fn convolution(kernel: u64, from: u64, to: u64, side: u64) -> Cost {
-    let parameters = kernel * kernel * from * to;
-    Cost { parameters, multiply_adds: parameters * side * side }
-}
-
-/// Batch normalisation: a scale and a shift a channel.
-fn norm(channels: u64) -> Cost {
-    Cost { parameters: 2 * channels, multiply_adds: 0 }
-}
-
-fn times(count: u64, cost: Cost) -> Cost {
-    Cost {
-        parameters: cost.parameters.saturating_mul(count),
-        multiply_adds: cost.multiply_adds.saturating_mul(count),
     }
 }

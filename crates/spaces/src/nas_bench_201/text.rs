@@ -1,9 +1,8 @@
 //! The published text, `|op~0|+|op~0|op~1|+|op~0|op~1|op~2|`, and nothing else: no spaces, no other order.
 
 use super::{Cell, EDGES, NasBench201, Operation};
+use crate::reader::{Reader, serde_as_text};
 use nas_core::ParseArchError;
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 
@@ -23,7 +22,7 @@ impl FromStr for Cell {
     type Err = ParseArchError;
 
     fn from_str(text: &str) -> Result<Self, ParseArchError> {
-        let mut reader = Reader { text, at: 0 };
+        let mut reader = Reader::new(NasBench201::NAME, text);
         let mut ops = [Operation::None; 6];
         for ((target, source), op) in EDGES.into_iter().zip(&mut ops) {
             if source == 0 {
@@ -32,56 +31,14 @@ impl FromStr for Cell {
                 }
                 reader.token("|")?;
             }
-            *op = reader.operation()?;
+            *op = Operation::ALL[reader.one_of(&Operation::NAMES)?];
             reader.token("~")?;
             reader.token(["0", "1", "2"][source])?;
             reader.token("|")?;
         }
-        if reader.rest().is_empty() { Ok(Self::new(ops)) } else { Err(reader.error("the end")) }
+        reader.end()?;
+        Ok(Self::new(ops))
     }
 }
 
-struct Reader<'a> {
-    text: &'a str,
-    /// Always at the start of a character: only ASCII has been read.
-    at: usize,
-}
-
-impl<'a> Reader<'a> {
-    fn rest(&self) -> &'a str {
-        self.text.get(self.at..).unwrap_or_default()
-    }
-
-    fn token(&mut self, token: &str) -> Result<(), ParseArchError> {
-        if !self.rest().starts_with(token) {
-            return Err(self.error(format!("`{token}`")));
-        }
-        self.at += token.len();
-        Ok(())
-    }
-
-    fn operation(&mut self) -> Result<Operation, ParseArchError> {
-        // no name is the beginning of another
-        let Some(op) = Operation::ALL.into_iter().find(|op| self.rest().starts_with(op.name())) else {
-            return Err(self.error(format!("one of {}", Operation::NAMES.join(", "))));
-        };
-        self.at += op.name().len();
-        Ok(op)
-    }
-
-    fn error(&self, expected: impl Into<String>) -> ParseArchError {
-        ParseArchError::at(NasBench201::NAME, self.text, self.at, expected)
-    }
-}
-
-impl Serialize for Cell {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
-}
-
-impl<'de> Deserialize<'de> for Cell {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Cow::<str>::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
-    }
-}
+serde_as_text!(Cell);

@@ -1,66 +1,16 @@
-//! Golden values of second implementations, the published numbers, conformance, properties, bad input.
-//! What the real tables of a neighbouring `shared` folder add is run where it is there.
+//! NAS-Bench-201.
 
-use arch_graph::{Encode, Encoding, conformance};
+use crate::{expected, fnv1a, number, plain, shared, table};
+use arch_graph::{Encode, conformance};
 use nas_core::{SearchSpace, Seed};
 use proptest::prelude::*;
 use serde_json::Value;
 use spaces::nas_bench_201::{Cell, EDGES, FullEncoding, Operation, PrunedEncoding, Skeleton};
 use spaces::{NasBench201, SpaceError};
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
 
 fn all() -> Vec<Cell> {
     NasBench201.enumerate().expect("a small space").collect()
-}
-
-/// A file of the neighbouring `shared` folder, or a note that it is not there.
-#[allow(clippy::print_stdout, reason = "a part that is left out is said to be")]
-fn shared(file: &str) -> Option<PathBuf> {
-    let path = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared")).join(file);
-    let there = path.exists();
-    if !there {
-        println!("skipped: there is no shared/{file}");
-    }
-    there.then_some(path)
-}
-
-/// The rows of a table in `shared`, column by name.
-fn table(file: &str) -> Option<Vec<BTreeMap<String, String>>> {
-    let file = std::fs::File::open(shared(file)?).expect("a readable file");
-    let mut reader = csv::Reader::from_reader(flate2::read::GzDecoder::new(file));
-    Some(reader.deserialize().collect::<Result<_, _>>().expect("a table"))
-}
-
-fn number(row: &BTreeMap<String, String>, column: &str) -> f64 {
-    row[column].parse().expect("a number")
-}
-
-fn fnv1a(lines: impl Iterator<Item = String>) -> String {
-    let mut hash = 0xcbf2_9ce4_8422_2325_u64;
-    for line in lines {
-        for byte in line.bytes().chain([b'\n']) {
-            hash = (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3);
-        }
-    }
-    format!("{hash:016x}")
-}
-
-/// Rows of 0 and 1 as text, and the column of each node's one or -1.
-fn plain(encoding: &Encoding) -> (Vec<String>, Vec<i64>) {
-    let digit = |x: &f32| if *x == 1.0 { '1' } else { '0' };
-    let rows = encoding.adjacency.chunks(encoding.nodes).map(|row| row.iter().map(digit).collect());
-    let columns = encoding.features.chunks(encoding.width).map(|row| {
-        assert!(row.iter().sum::<f32>() <= 1.0);
-        row.iter().position(|x| *x == 1.0).map_or(-1, |at| at as i64)
-    });
-    (rows.collect(), columns.collect())
-}
-
-fn expected(rows: &Value, columns: &Value) -> (Vec<String>, Vec<i64>) {
-    let rows = rows.as_array().expect("rows").iter().map(|row| row.as_str().expect("a row").into());
-    let columns = columns.as_array().expect("columns").iter().map(|c| c.as_i64().expect("a column"));
-    (rows.collect(), columns.collect())
 }
 
 #[test]
@@ -71,7 +21,7 @@ fn the_space_conforms() {
 
 #[test]
 fn the_order_is_the_published_one() {
-    let rows = include_str!("../../../fixtures/spaces/nas_bench_201_order/order.csv");
+    let rows = include_str!("../../../../fixtures/spaces/nas_bench_201_order/order.csv");
     let mut count = 0;
     for row in csv::Reader::from_reader(rows.as_bytes()).deserialize() {
         let (index, text, class): (usize, String, String) = row.unwrap();
@@ -80,7 +30,7 @@ fn the_order_is_the_published_one() {
         count += 1;
     }
     assert_eq!(count, 25);
-    let sums = include_str!("../../../fixtures/spaces/nas_bench_201_order/checksum.txt");
+    let sums = include_str!("../../../../fixtures/spaces/nas_bench_201_order/checksum.txt");
     let found = [fnv1a(all().iter().map(Cell::to_string)), fnv1a(all().iter().map(|cell| cell.class()))];
     assert_eq!(found.to_vec(), sums.lines().collect::<Vec<_>>());
     for (index, cell) in all().into_iter().enumerate() {
@@ -181,9 +131,10 @@ fn classes_do_not_see_a_zero_that_is_a_sum() {
 
 #[test]
 fn encodings_are_those_of_the_definition() {
-    let golden: Value =
-        serde_json::from_str(include_str!("../../../fixtures/spaces/nas_bench_201_encodings/encodings.json"))
-            .unwrap();
+    let golden: Value = serde_json::from_str(include_str!(
+        "../../../../fixtures/spaces/nas_bench_201_encodings/encodings.json"
+    ))
+    .unwrap();
     let cells = golden["cells"].as_array().unwrap();
     assert_eq!(cells.len(), 40);
     for case in cells {
