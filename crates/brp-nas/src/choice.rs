@@ -4,6 +4,8 @@ use nas_core::{SearchSpace, Seed};
 use serde::{Deserialize, Serialize};
 use spaces::NasBench201;
 use spaces::nas_bench_201::Cell;
+use std::collections::BTreeSet;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 /// Which architectures a command is about.
@@ -35,31 +37,29 @@ impl Choice {
     }
 
     /// The architectures, each once, in the order in which they were named.
-    pub(crate) fn cells(&self, seed: Seed) -> Result<Vec<Cell>, Failure> {
+    pub(crate) fn cells(&self, space: NasBench201, seed: Seed) -> Result<Vec<Cell>, Failure> {
         let mut cells = Vec::new();
         for text in self.arch.iter().flatten() {
-            cells.push(NasBench201.parse(text).with_context(|| format!("--arch {text:?}")).or_input()?);
+            cells.push(space.parse(text).with_context(|| format!("--arch {text:?}")).or_input()?);
         }
         if let Some(file) = &self.archs {
-            cells.extend(from_file(file)?);
+            for (line, text) in architectures(file)? {
+                let place = || format!("{}, line {line}", file.display());
+                cells.push(space.parse(&text).with_context(place).or_input()?);
+            }
         }
         if let Some(count) = self.sample {
-            cells.extend(sample(count, seed)?);
+            cells.extend(sample(space, count, seed)?);
         }
         if self.all == Some(true) {
-            let classes = NasBench201.classes();
-            let mut firsts: Vec<usize> = Vec::new();
-            let mut seen = std::collections::BTreeSet::new();
-            for (index, class) in classes.iter().enumerate() {
-                if seen.insert(*class) {
-                    firsts.push(index);
+            let mut classes = BTreeSet::new();
+            for (index, class) in space.classes().into_iter().enumerate() {
+                if classes.insert(class) {
+                    cells.push(space.get(index).or_failed()?);
                 }
             }
-            for index in firsts {
-                cells.push(NasBench201.get(index).or_failed()?);
-            }
         }
-        let mut seen = std::collections::BTreeSet::new();
+        let mut seen = BTreeSet::new();
         cells.retain(|cell| seen.insert(*cell));
         if cells.is_empty() {
             return Err(anyhow!("no architecture is named; use --arch, --archs, --sample or --all true"))
@@ -69,24 +69,51 @@ impl Choice {
     }
 }
 
-fn from_file(file: &Path) -> Result<Vec<Cell>, Failure> {
-    let text = std::fs::read_to_string(file)
-        .with_context(|| format!("cannot read {}", file.display()))
-        .or_input()?;
-    let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
-    let parse = |(number, line): (usize, &str)| {
-        let place = || format!("{}, line {}", file.display(), number + 1);
-        NasBench201.parse(line.trim()).with_context(place).or_input()
+/// The architectures of a file with the lines where they stand, counted from 1.
+pub(crate) fn architectures(file: &Path) -> Result<Vec<(u64, String)>, Failure> {
+    let cannot = || format!("cannot read {}: expected one architecture a line, or a CSV", file.display());
+    let bytes = std::fs::read(file).with_context(cannot).or_input()?;
+    let text = if bytes.starts_with(&[0x1f, 0x8b]) {
+        let mut text = String::new();
+        flate2::read::MultiGzDecoder::new(bytes.as_slice()).read_to_string(&mut text).map(|_| text)
+    } else {
+        String::from_utf8(bytes).map_err(std::io::Error::other)
     };
-    lines.map(parse).collect()
+    let text = text.with_context(cannot).or_input()?;
+    let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
+    let header = text.lines().next().unwrap_or_default();
+    let is_table = header.split(',').any(|name| name.trim().trim_matches('"') == "arch");
+    let found = if is_table { column(text, file)? } else { plain(text) };
+    if found.is_empty() {
+        return Err(anyhow!("{} holds no architectures: expected one a line", file.display())).or_input();
+    }
+    Ok(found)
 }
 
-fn sample(count: usize, seed: Seed) -> Result<Vec<Cell>, Failure> {
-    let size = NasBench201.len().unwrap_or(0) as usize;
+fn plain(text: &str) -> Vec<(u64, String)> {
+    let lines = (1..).zip(text.lines().map(str::trim));
+    lines.filter(|(_, line)| !line.is_empty()).map(|(at, line)| (at, line.to_owned())).collect()
+}
+
+fn column(text: &str, file: &Path) -> Result<Vec<(u64, String)>, Failure> {
+    let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(text.as_bytes());
+    let what = || format!("{}: expected a CSV with a column `arch`", file.display());
+    let at = reader.headers().with_context(what).or_input()?.iter().position(|name| name == "arch");
+    let mut found = Vec::new();
+    for row in reader.records() {
+        let row = row.with_context(what).or_input()?;
+        let line = row.position().map_or(0, csv::Position::line);
+        found.push((line, at.and_then(|at| row.get(at)).unwrap_or_default().to_owned()));
+    }
+    Ok(found)
+}
+
+fn sample(space: NasBench201, count: usize, seed: Seed) -> Result<Vec<Cell>, Failure> {
+    let size = space.len().unwrap_or(0) as usize;
     if count > size {
         return Err(anyhow!("--sample {count}: the space has {size} architectures")).or_input();
     }
     let mut stream = seed.stream("sample");
     let chosen = rand::seq::index::sample(&mut stream, size, count);
-    chosen.into_iter().map(|index| NasBench201.get(index).or_failed()).collect()
+    chosen.into_iter().map(|index| space.get(index).or_failed()).collect()
 }

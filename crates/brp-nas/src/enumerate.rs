@@ -1,15 +1,15 @@
 //! `brp-nas enumerate`.
 
+use crate::choice::architectures;
 use crate::failure::{Failure, OrFail};
 use crate::options::{Common, read_config};
 use crate::output::{self, Show, grid};
 use crate::progress::Progress;
 use crate::record::Record;
 use crate::registry::{Described, Space};
-use anyhow::{Context, anyhow};
+use anyhow::Context;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
-use std::io::Read;
 use std::path::{Path, PathBuf};
 
 /// Architectures that are hashed between two steps of the bar.
@@ -102,7 +102,7 @@ fn of_space(space: Space, threads: usize) -> Report {
 }
 
 fn of_file(space: Space, file: &Path) -> Result<Report, Failure> {
-    let lines = read(file)?;
+    let lines = architectures(file)?;
     let mut bar = Progress::new("described", lines.len());
     let mut rows = Vec::with_capacity(lines.len());
     let mut seen = BTreeSet::new();
@@ -115,45 +115,6 @@ fn of_file(space: Space, file: &Path) -> Result<Report, Failure> {
         bar.step(rows.len());
     }
     Ok(Report { space, count: Some(rows.len() as u64), unique: Some(seen.len() as u64), archs: Some(rows) })
-}
-
-/// The architectures of a file with the lines where they stand, counted from 1.
-fn read(file: &Path) -> Result<Vec<(u64, String)>, Failure> {
-    let cannot = || format!("cannot read {}: expected one architecture a line, or a CSV", file.display());
-    let bytes = std::fs::read(file).with_context(cannot).or_input()?;
-    let text = if bytes.starts_with(&[0x1f, 0x8b]) {
-        let mut text = String::new();
-        flate2::read::MultiGzDecoder::new(bytes.as_slice()).read_to_string(&mut text).map(|_| text)
-    } else {
-        String::from_utf8(bytes).map_err(std::io::Error::other)
-    };
-    let text = text.with_context(cannot).or_input()?;
-    let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
-    let header = text.lines().next().unwrap_or_default();
-    let is_table = header.split(',').any(|name| name.trim().trim_matches('"') == "arch");
-    let found = if is_table { column(text, file)? } else { plain(text) };
-    if found.is_empty() {
-        return Err(anyhow!("{} holds no architectures: expected one a line", file.display())).or_input();
-    }
-    Ok(found)
-}
-
-fn plain(text: &str) -> Vec<(u64, String)> {
-    let lines = (1..).zip(text.lines().map(str::trim));
-    lines.filter(|(_, line)| !line.is_empty()).map(|(at, line)| (at, line.to_owned())).collect()
-}
-
-fn column(text: &str, file: &Path) -> Result<Vec<(u64, String)>, Failure> {
-    let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(text.as_bytes());
-    let what = || format!("{}: expected a CSV with a column `arch`", file.display());
-    let at = reader.headers().with_context(what).or_input()?.iter().position(|name| name == "arch");
-    let mut found = Vec::new();
-    for row in reader.records() {
-        let row = row.with_context(what).or_input()?;
-        let line = row.position().map_or(0, csv::Position::line);
-        found.push((line, at.and_then(|at| row.get(at)).unwrap_or_default().to_owned()));
-    }
-    Ok(found)
 }
 
 impl Show for Report {

@@ -126,7 +126,6 @@ struct Fidelity {
 #[derive(Debug, Serialize)]
 struct Recorded<'a> {
     fidelity: &'a Fidelity,
-    store: &'a Path,
     flags: &'a Args,
 }
 
@@ -155,12 +154,9 @@ pub(crate) fn main(args: Args) -> Result<(), Failure> {
     };
     let seed = Seed(args.common.seed());
     let started = std::time::Instant::now();
-    let threads = match args.common.threads {
-        Some(0) => return Err(anyhow!("--threads is 0; at least one is needed")).or_input(),
-        Some(threads) => threads,
-        None => std::thread::available_parallelism().map_or(1, usize::from),
-    };
-    let cells = args.choice.cells(seed)?;
+    let space = args.space.unwrap_or_default();
+    let threads = args.common.cores()?;
+    let cells = args.choice.cells(space.cells().or_input()?, seed)?;
     let sets = sets(&args, seed)?;
     let [channels, side, _] = sets.train.shape();
     let classes = sets.train.classes();
@@ -194,14 +190,11 @@ pub(crate) fn main(args: Args) -> Result<(), Failure> {
     let first = network(&cells[0]).or_input()?;
     cellnet::Trainer::new(first, recipe, sets.train.statistics(), seed).or_input()?;
 
-    let default = args.common.out.clone().map(|out| out.join("store.sqlite"));
-    let recorded_store = args.store.clone().or(default).unwrap_or_else(|| PathBuf::from("store.sqlite"));
-    let recorded = Recorded { fidelity: &fidelity, store: &recorded_store, flags: &args };
+    let recorded = Recorded { fidelity: &fidelity, flags: &args };
     let record = Record::start("train", args.common.out.as_deref(), seed.0, &recorded, &[])?;
     let file = args.store.clone().unwrap_or_else(|| record.folder().join("store.sqlite"));
-    let space = args.space.unwrap_or_default();
     let job = Job {
-        space: name(&space)?,
+        space: space.name().into(),
         fidelity: serde_json::to_string(&fidelity).or_failed()?,
         cells: &cells,
         skeleton,
@@ -215,11 +208,6 @@ pub(crate) fn main(args: Args) -> Result<(), Failure> {
     let report = Report { space, seed: seed.0, trained, found, wall_s: started.elapsed().as_secs_f64() };
     record.write("result.json", &report)?;
     output::print(&report, args.common.format())
-}
-
-fn name(value: &impl Serialize) -> Result<String, Failure> {
-    let value = serde_json::to_value(value).or_failed()?;
-    value.as_str().map(String::from).context("a name that is not a text").or_failed()
 }
 
 fn sets(args: &Args, seed: Seed) -> Result<Sets, Failure> {

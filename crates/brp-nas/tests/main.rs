@@ -394,7 +394,8 @@ fn bad_input_of_a_training_is_named() {
     let archs = folder.path().join("archs.txt").display().to_string();
     fs::write(folder.path().join("cut.bin"), vec![3_u8; 5_000]).unwrap();
     let cut = folder.path().join("cut.bin").display().to_string();
-    let cases: [(&[&str], &str); 11] = [
+    let cases: [(&[&str], &str); 12] = [
+        (&["--space", "darts"], "nas-bench-201"),
         (&["--archs", &archs], "archs.txt, line 2"),
         (&["--arch", "nonsense"], "nonsense"),
         (&["--sample", "20000"], "15625"),

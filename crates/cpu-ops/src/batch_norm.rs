@@ -113,7 +113,7 @@ type Part<'a> = (&'a CpuStorage, &'a Layout);
 /// Mean and variance by channel.
 type Measured = Vec<(f64, f64)>;
 
-fn roots(measured: &Measured, eps: f64) -> Vec<f64> {
+fn roots(measured: &[(f64, f64)], eps: f64) -> Vec<f64> {
     measured.iter().map(|(_, variance)| 1.0 / (variance + eps).sqrt()).collect()
 }
 
@@ -173,7 +173,7 @@ struct Norm {
 
 impl Norm {
     fn roots(&self) -> Vec<f64> {
-        self.measured.iter().map(|(_, variance)| 1.0 / (variance + self.eps).sqrt()).collect()
+        roots(&self.measured, self.eps)
     }
 
     fn mean(&self) -> Vec<f64> {

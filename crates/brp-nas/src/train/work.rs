@@ -174,9 +174,12 @@ fn worker(
             let leases = store.claim(owner, &Filter::from(key), 1, now_ms(), FIRST).or_failed()?;
             match leases.into_iter().next() {
                 Some(lease) => {
-                    one(job, &store, &job.cells[at], lease, (&pool, stop))?;
-                    // nobody listens any more where another worker has failed
-                    let _ = events.send(Event::OneMore);
+                    if one(job, &store, &job.cells[at], lease, (&pool, stop))? {
+                        // nobody listens any more where another worker has failed
+                        let _ = events.send(Event::OneMore);
+                    } else {
+                        waiting.push(at);
+                    }
                 }
                 None => {
                     let row = store.get(key, now_ms()).or_failed()?;
@@ -194,14 +197,15 @@ fn worker(
     Ok(())
 }
 
-/// One training, epoch by epoch, each kept in the store before the next.
+/// One training, epoch by epoch, each kept in the store before the next; whether it came to an end, and was not
+/// stopped or taken over by somebody else.
 fn one(
     job: &Job<'_>,
     store: &Store,
     cell: &Cell,
     mut lease: Lease,
     (pool, stop): (&ThreadPool, &AtomicBool),
-) -> Result<(), Failure> {
+) -> Result<bool, Failure> {
     let mut trainer = job.trainer(cell).or_failed()?;
     let mut before = 0.0;
     if let Some(saved) = store.checkpoint(&lease.key).or_failed()? {
@@ -214,7 +218,7 @@ fn one(
     let seconds = || before + start.elapsed().as_secs_f64();
     while !trainer.is_finished() {
         if stop.load(Ordering::Relaxed) {
-            return Ok(());
+            return Ok(false);
         }
         let epoch_start = Instant::now();
         match pool.install(|| trainer.epoch(job.train)) {
@@ -232,7 +236,7 @@ fn one(
         match store.renew(&mut lease, now_ms(), hold).and_then(|()| store.save(&lease, &checkpoint)) {
             Ok(()) => {}
             // somebody else goes on with it
-            Err(StoreError::LeaseLost { .. }) => return Ok(()),
+            Err(StoreError::LeaseLost { .. }) => return Ok(false),
             Err(error) => return Err(error).or_failed(),
         }
     }
@@ -255,10 +259,11 @@ fn one(
     ended(store.finish(&lease.key, &measured, now_ms()))
 }
 
-/// An outcome is kept; that another was there first is as good.
-fn ended(kept: Result<bool, StoreError>) -> Result<(), Failure> {
+/// Whether there is an outcome: that another was there first is as good, but not that somebody else is at it.
+fn ended(kept: Result<bool, StoreError>) -> Result<bool, Failure> {
     match kept {
-        Ok(_) | Err(StoreError::LeaseLost { .. }) => Ok(()),
+        Ok(_) => Ok(true),
+        Err(StoreError::LeaseLost { .. }) => Ok(false),
         Err(error) => Err(error).or_failed(),
     }
 }
