@@ -164,6 +164,13 @@ impl CustomOp3 for BatchNorm {
     }
 }
 
+/// `scale (g - mean(g) - z mean(g z))` as coefficients of `g` and `x`, for a channel whose `x` has `mean` and `root`
+/// and whose `g` and `g z` have `means`.
+fn centred(scale: f64, means: [f64; 2], mean: f64, root: f64) -> Coefficients {
+    let slope = -scale * means[1] * root;
+    [scale, slope, 0.0, -scale * means[0] - slope * mean]
+}
+
 /// The standardised `z = (x - mean) / root(variance + eps)` that the gradients are made of.
 #[derive(Debug, Clone)]
 struct Norm {
@@ -228,11 +235,7 @@ impl CustomOp2 for NormSums {
             let slope = u[1][c] * roots[c];
             [slope, 0.0, 0.0, u[0][c] - slope * norm.measured[c].0]
         });
-        let dx = by(&|c| {
-            let (scale, [mean, mixed]) = (u[1][c] * roots[c], means[c]);
-            let slope = -scale * mixed * roots[c];
-            [scale, slope, 0.0, -scale * mean - slope * norm.measured[c].0]
-        });
+        let dx = by(&|c| centred(u[1][c] * roots[c], means[c], norm.measured[c].0, roots[c]));
         Ok((Some(combined(dg, x, None, None)?), Some(combined(dx, g, Some(x), None)?)))
     }
 }
@@ -255,11 +258,7 @@ impl InputGradient {
         let (g, x, weight) = (elements::<T>(s1, l1)?, elements::<T>(s2, l2)?, elements::<T>(s3, l3)?);
         let roots = self.norm.roots();
         let coefficients: Vec<Coefficients> = (0..planes.channels)
-            .map(|c| {
-                let (scale, [mean, mixed]) = (weight[c].to_f64() * roots[c], self.means[c]);
-                let slope = -scale * mixed * roots[c];
-                [scale, slope, 0.0, -scale * mean - slope * self.norm.measured[c].0]
-            })
+            .map(|c| centred(weight[c].to_f64() * roots[c], self.means[c], self.norm.measured[c].0, roots[c]))
             .collect();
         let out = combine(planes, &coefficients, &g, Some(&x), None);
         Ok((T::to_cpu_storage_owned(out), l1.shape().clone()))
@@ -307,8 +306,7 @@ impl CustomOp3 for InputGradient {
             let [a, b, mixed] = [sums[c][0], sums[c][1], sums[c][2]];
             let s = mixed - a * m - b * n;
             let scale = weights[c] * root;
-            let slope = -scale * b * root;
-            dg.push([scale, slope, 0.0, -scale * a - slope * mean]);
+            dg.push(centred(scale, [a, b], mean, root));
             let outer = scale * root;
             let slope = outer * root * (2.0 * b * n - s);
             dx.push([-outer * n, -outer * b, slope, outer * (n * a + b * m) - slope * mean]);
