@@ -61,6 +61,7 @@ pub fn nas_bench_201(cell: &Cell, skeleton: &Skeleton, channels: usize, style: C
     };
     let stem = net.add("stem_conv", plain(first, 3, 1), &[net.input()])?;
     let mut x = net.add("stem_bn", kept.clone(), &[stem])?;
+    net.end_block(x);
     for stage in 1..=3 {
         let width = first << (stage - 1);
         if stage > 1 {
@@ -74,9 +75,11 @@ pub fn nas_bench_201(cell: &Cell, skeleton: &Skeleton, channels: usize, style: C
                 x = net.add(&name(&format!("{part}.bn")), kept.clone(), &[conv])?;
             }
             x = net.add("", Operator::Sum, &[short, x])?;
+            net.end_block(x);
         }
         for number in 0..cells {
             x = add_cell(&mut net, cell, &format!("cells{stage}.{number}"), (x, width), style)?;
+            net.end_block(x);
         }
     }
     let last = net.add("last_bn", kept, &[x])?;

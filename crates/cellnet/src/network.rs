@@ -112,6 +112,7 @@ pub enum Role {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Network {
     layers: Vec<Layer>,
+    blocks: Vec<usize>,
 }
 
 /// What a network has and does for one image.
@@ -127,13 +128,14 @@ pub struct NetworkCost {
 #[derive(Debug, Clone)]
 pub struct Builder {
     layers: Vec<Layer>,
+    blocks: Vec<usize>,
 }
 
 impl Builder {
     /// A network of images of `shape`: channels, height and width.
     pub fn new(shape: [usize; 3]) -> Self {
         let input = Layer { name: String::new(), operator: Operator::Input, inputs: Vec::new(), shape };
-        Self { layers: vec![input] }
+        Self { layers: vec![input], blocks: Vec::new() }
     }
 
     /// The images.
@@ -166,6 +168,14 @@ impl Builder {
         Ok(self.layers.len() - 1)
     }
 
+    /// Says that a block ends with this layer: a stem, a cell, a reduction. Everything after it reads it alone, so that
+    /// blocks follow each other as in a chain. A layer that is not there, or not behind the last block, is no end.
+    pub fn end_block(&mut self, layer: usize) {
+        if layer < self.layers.len() && self.blocks.last().is_none_or(|&last| last < layer) {
+            self.blocks.push(layer);
+        }
+    }
+
     /// The shape of a layer's result.
     pub fn shape(&self, layer: usize) -> Option<[usize; 3]> {
         self.layers.get(layer).map(|layer| layer.shape)
@@ -177,7 +187,9 @@ impl Builder {
     /// A last layer that does not give one number a class.
     pub fn finish(self) -> Result<Network> {
         match self.layers.last() {
-            Some(Layer { operator: Operator::Linear { .. }, .. }) => Ok(Network { layers: self.layers }),
+            Some(Layer { operator: Operator::Linear { .. }, .. }) => {
+                Ok(Network { layers: self.layers, blocks: self.blocks })
+            }
             last => Err(NetworkError::Layer {
                 layer: last.map(|layer| layer.name.clone()).unwrap_or_default(),
                 reason: "the last layer must be linear".into(),
@@ -257,6 +269,11 @@ impl Network {
     /// The layers, the images first.
     pub fn layers(&self) -> &[Layer] {
         &self.layers
+    }
+
+    /// Where blocks end: see [`Builder::end_block`].
+    pub fn blocks(&self) -> &[usize] {
+        &self.blocks
     }
 
     /// Channels, height and width of the images.

@@ -1,5 +1,5 @@
 use crate::error::{NetworkError, Result};
-use crate::network::{Network, Role};
+use crate::network::{Network, Parameter, Role};
 use candle_core::{DType, Device, Tensor, Var};
 use cpu_ops::BatchStatistics;
 use nas_core::Seed;
@@ -46,9 +46,7 @@ impl Weights {
     /// # Errors
     /// A type that is neither f32 nor f64.
     pub fn init(network: &Network, dtype: DType, seed: Seed) -> Result<Self> {
-        check(dtype)?;
-        let mut parameters = BTreeMap::new();
-        for parameter in network.parameters() {
+        Self::from_values(network, dtype, |parameter| {
             let count: usize = parameter.shape.iter().product();
             let values: Vec<f64> = match parameter.role {
                 Role::Connection { inputs } => {
@@ -59,8 +57,30 @@ impl Weights {
                 Role::Scale => vec![1.0; count],
                 Role::Shift => vec![0.0; count],
             };
-            let tensor = Tensor::from_vec(values, parameter.shape, &Device::Cpu)?.to_dtype(dtype)?;
-            parameters.insert(parameter.name, Var::from_tensor(&tensor)?);
+            Ok(Tensor::from_vec(values, parameter.shape.clone(), &Device::Cpu)?)
+        })
+    }
+
+    /// Weights whose every parameter `values` gives, converted to `dtype`; running statistics begin afresh.
+    ///
+    /// # Errors
+    /// A type that is neither f32 nor f64, a tensor of another shape than its parameter, what `values` refuses.
+    pub fn from_values(
+        network: &Network,
+        dtype: DType,
+        mut values: impl FnMut(&Parameter) -> Result<Tensor>,
+    ) -> Result<Self> {
+        check(dtype)?;
+        let mut parameters = BTreeMap::new();
+        for parameter in network.parameters() {
+            let tensor = values(&parameter)?;
+            if tensor.dims() != parameter.shape {
+                let Parameter { name, shape, .. } = &parameter;
+                let problems = vec![format!("{name} is {:?}, expected {shape:?}", tensor.dims())];
+                return Err(NetworkError::Weights { problems });
+            }
+            let var = Var::from_tensor(&tensor.to_dtype(dtype)?.detach().copy()?)?;
+            parameters.insert(parameter.name, var);
         }
         Ok(Self { parameters, running: fresh(network) })
     }

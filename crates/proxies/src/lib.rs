@@ -1,0 +1,27 @@
+#![doc = include_str!("../README.md")]
+
+mod batch;
+mod cell;
+mod combine;
+mod error;
+mod flow;
+mod linear_algebra;
+mod model;
+mod observe;
+mod proxies;
+mod proxy;
+mod random;
+mod rectifiers;
+mod seen;
+mod tangent;
+
+pub use batch::Batch;
+pub use cell::CellModel;
+pub use combine::{log_rank_sum, ordered_pairs, rank_sum, vote};
+pub use error::{ProxyError, Result};
+pub use linear_algebra::Correlation;
+pub use model::{Cost, Kind, Model, Norms, Parameter, Place, Watch, Weighted};
+pub use observe::observe;
+pub use proxies::*;
+pub use proxy::{Proxy, Score};
+pub use seen::{Blocks, Flow, LayerSeen, Need, Perturbation, Seen};

@@ -1,0 +1,145 @@
+//! Proxies against PyTorch, definitions and second algorithms; bad input.
+
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+
+mod curvature;
+mod golden;
+mod own;
+
+use candle_core::{DType, Device, Tensor};
+use cellnet::CellStyle;
+use nas_core::Seed;
+use proxies::{ALL, Batch, CellModel, Need, Seen, observe};
+use serde_json::Value;
+use spaces::nas_bench_201::{Cell, Skeleton};
+use std::path::PathBuf;
+
+fn fixtures() -> PathBuf {
+    PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../fixtures/proxies/scores"))
+}
+
+fn json(path: PathBuf) -> Option<Value> {
+    serde_json::from_slice(&std::fs::read(path).ok()?).ok()
+}
+
+fn skeleton(image: u64) -> Skeleton {
+    Skeleton { channels: 4, cells: 1, classes: 5, image }
+}
+
+fn model(cell: &Cell, seed: u64, dtype: DType) -> CellModel {
+    CellModel::nas_bench_201(cell, &skeleton(8), 3, CellStyle::scored(), dtype, Seed(seed)).unwrap()
+}
+
+/// Images that are neither random nor alike.
+fn batch(images: usize, image: usize, dtype: DType) -> Batch {
+    let count = images * 3 * image * image;
+    let values = (0..count).map(|i| ((i * i + 3 * i) as f64 * 0.37).sin());
+    let images_ = Tensor::from_iter(values, &Device::Cpu).unwrap().to_dtype(dtype).unwrap();
+    let labels = (0..images as u32).map(|i| i % 5).collect();
+    Batch::new(images_.reshape((images, 3, image, image)).unwrap(), labels).unwrap()
+}
+
+/// All that every proxy needs.
+fn everything() -> Vec<Need> {
+    ALL.iter().flat_map(|proxy| proxy.needs()).copied().collect()
+}
+
+fn score(seen: &Seen, name: &str) -> f64 {
+    proxies::by_name(name).unwrap().score(seen).unwrap().value
+}
+
+#[test]
+fn names_are_distinct_and_needs_are_enough() {
+    let cell = Cell::new([spaces::nas_bench_201::Operation::Conv3x3; 6]);
+    let (model, batch) = (model(&cell, 0, DType::F32), batch(6, 8, DType::F32));
+    let mut names: Vec<&str> = ALL.iter().map(|proxy| proxy.name()).collect();
+    names.sort_unstable();
+    names.dedup();
+    assert_eq!(names.len(), ALL.len());
+    let whole = observe(&model, &batch, &everything(), Seed(1), &mut |_| {}).unwrap();
+    for proxy in ALL {
+        // alone as in company
+        let alone = observe(&model, &batch, proxy.needs(), Seed(1), &mut |_| {}).unwrap();
+        let (a, b) = (proxy.score(&alone).unwrap(), proxy.score(&whole).unwrap());
+        assert_eq!(a, b, "{}", proxy.name());
+        assert!(a.value.is_finite(), "{}: {a:?}", proxy.name());
+        let nothing = observe(&model, &batch, &[], Seed(1), &mut |_| {}).unwrap();
+        assert_eq!(proxy.score(&nothing).is_err(), !proxy.needs().is_empty(), "{}", proxy.name());
+    }
+}
+
+#[test]
+fn a_cell_of_nothing_has_scores_that_say_so() {
+    let cell = Cell::new([spaces::nas_bench_201::Operation::None; 6]);
+    let seen =
+        observe(&model(&cell, 0, DType::F32), &batch(6, 8, DType::F32), &everything(), Seed(1), &mut |_| {});
+    let seen = seen.unwrap();
+    for proxy in ALL {
+        let score = proxy.score(&seen).unwrap();
+        assert_eq!(score.value.is_finite(), score.flaw().is_none(), "{}", proxy.name());
+    }
+    assert_eq!(score(&seen, "grad_norm"), 0.0);
+    assert!(score(&seen, "jacob_cov").is_nan());
+    let synflow = proxies::by_name("synflow").unwrap().score(&seen).unwrap();
+    assert_eq!((synflow.value, synflow.log), (0.0, Some(f64::NEG_INFINITY)));
+}
+
+#[test]
+fn bad_input_is_said_before_work_starts() {
+    let cell = Cell::new([spaces::nas_bench_201::Operation::Conv3x3; 6]);
+    let one = batch(1, 8, DType::F32);
+    let seen = |model: &CellModel, batch: &Batch, needs: &[Need]| {
+        observe(model, batch, needs, Seed(0), &mut |_| {}).map(drop).map_err(|error| error.to_string())
+    };
+    let net = model(&cell, 0, DType::F32);
+    let error = seen(&net, &one, proxies::by_name("jacob_cov").unwrap().needs()).unwrap_err();
+    assert!(error.contains("at least 2"), "{error}");
+    let wrong = Batch::new(one.images().clone(), vec![7]).unwrap();
+    let error = seen(&net, &wrong, &[Need::Gradient]).unwrap_err();
+    assert!(error.contains("label 7") && error.contains("5 classes"), "{error}");
+    let error = seen(&net, &batch(2, 12, DType::F32), &[Need::Gradient]).unwrap_err();
+    assert!(error.contains("12"), "{error}");
+    let error = Batch::new(one.images().clone(), vec![0, 1]).unwrap_err().to_string();
+    assert!(error.contains("2 labels"), "{error}");
+    let var = net.weights().get("fc.weight").unwrap();
+    var.set(&(var.as_tensor() / 0.0).unwrap()).unwrap();
+    let error = seen(&net, &one, &[Need::Gradient]).unwrap_err();
+    assert!(error.contains("fc"), "{error}");
+}
+
+#[test]
+fn the_published_l2_norm_counts_what_never_runs() {
+    use spaces::nas_bench_201::Operation;
+    let count = |operation: Operation| {
+        let model = model(&Cell::new([operation; 6]), 0, DType::F32);
+        let seen = observe(&model, &batch(2, 8, DType::F32), &[], Seed(0), &mut |_| {}).unwrap();
+        let published = proxies::by_name("l2_norm_published").unwrap().score(&seen).unwrap();
+        (published.layers.len(), score(&seen, "l2_norm"), published.value)
+    };
+    let (all, some) = (count(Operation::Conv3x3), count(Operation::SkipConnect));
+    // 12 convolutions a cell in both, whatever runs
+    assert_eq!(all.0, some.0);
+    assert!((all.2 - some.2).abs() < 0.05 * all.2, "{all:?} {some:?}");
+    assert!(all.1 > 2.0 * some.1);
+}
+
+#[test]
+fn a_flow_beyond_f64_has_a_logarithm() {
+    use spaces::nas_bench_201::Operation;
+    // as many cells as overflow: each multiplies the flow by some power of ten
+    let cell = Cell::new([Operation::Conv3x3; 6]);
+    let of = |cells: u64| {
+        let skeleton = Skeleton { channels: 4, cells, classes: 5, image: 8 };
+        let net =
+            CellModel::nas_bench_201(&cell, &skeleton, 3, CellStyle::scored(), DType::F32, Seed(0)).unwrap();
+        let seen = observe(&net, &batch(1, 8, DType::F32), &[Need::CleanFlow], Seed(0), &mut |_| {}).unwrap();
+        proxies::by_name("synflow_clean").unwrap().score(&seen).unwrap()
+    };
+    let (small, large) = (of(4), of(150));
+    assert!((small.value.ln() - small.log.unwrap()).abs() < 1e-12);
+    assert_eq!(large.flaw(), Some("beyond the largest 64-bit number"));
+    // the logarithm grows in proportion to the number of cells
+    let each = (of(8).log.unwrap() - small.log.unwrap()) / 4.0;
+    let expected = small.log.unwrap() + 146.0 * each;
+    assert!((large.log.unwrap() - expected).abs() < 0.02 * expected, "{:?} {expected}", large.log);
+}
