@@ -14,8 +14,10 @@ mod predict;
 mod progress;
 mod record;
 mod registry;
+mod score;
 mod search;
 mod train;
+mod units;
 
 use clap::{Parser, Subcommand};
 use failure::Failure;
@@ -41,6 +43,9 @@ enum Command {
     #[command(args_override_self = true)]
     /// Fit a predictor on some rows of a table and judge it on the rest.
     Predict(predict::Args),
+    #[command(args_override_self = true)]
+    /// Score architectures without training them.
+    Score(score::Args),
     #[command(args_override_self = true)]
     /// Train architectures for real on images.
     Train(train::Args),
@@ -69,6 +74,7 @@ fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Search(args) => search::main(args),
         Command::Predict(args) => predict::main(args),
+        Command::Score(args) => score::main(args),
         Command::Train(args) => train::main(args),
         Command::Enumerate(args) => enumerate::main(args),
     };

@@ -8,6 +8,7 @@ use crate::options::{Common, read_config};
 use crate::output::{self, Show, grid, number};
 use crate::record::Record;
 use crate::registry::Space;
+use crate::units;
 use anyhow::{Context, anyhow};
 use cellnet::Recipe;
 use images::Images;
@@ -204,7 +205,7 @@ pub(crate) fn main(args: Args) -> Result<(), Failure> {
         test: &sets.test,
         seed,
     };
-    let (trained, found) = work::train_all(&job, &file, threads)?;
+    let (trained, found) = units::complete(&job, &file, threads)?;
     let report = Report { space, seed: seed.0, trained, found, wall_s: started.elapsed().as_secs_f64() };
     record.write("result.json", &report)?;
     output::print(&report, args.common.format())

@@ -1,27 +1,19 @@
 use crate::failure::{Failure, OrFail};
 use crate::host::now_ms;
-use crate::progress::Progress;
+use crate::units::{Work, ended};
 use anyhow::{Context, anyhow};
 use cellnet::{CellStyle, NetworkError, Recipe, Trainer, nas_bench_201};
 use images::Images;
 use nas_core::Seed;
-use rayon::{ThreadPool, ThreadPoolBuilder};
+use rayon::ThreadPool;
 use serde::{Deserialize, Serialize};
 use spaces::nas_bench_201::{Cell, Skeleton};
-use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Sender, channel};
 use std::time::{Duration, Instant};
-use store::{Filter, Key, Lease, Measured, State, Store, StoreError};
-
-/// How long a training may take to its first epoch before somebody else takes it up.
-const FIRST: Duration = Duration::from_secs(120);
+use store::{Key, Lease, Measured, State, Store, StoreError};
 
 /// How long it may take from one epoch to the next, at least; else four times as long as the last took.
 const NEXT: Duration = Duration::from_secs(5);
-
-/// How long to wait before looking again at what somebody else is training.
-const PAUSE: Duration = Duration::from_millis(200);
 
 /// Everything that is to be trained, in one setting.
 #[derive(Debug)]
@@ -35,6 +27,37 @@ pub(super) struct Job<'a> {
     pub(super) validation: Option<&'a Images>,
     pub(super) test: &'a Images,
     pub(super) seed: Seed,
+}
+
+impl Work for Job<'_> {
+    type Row = Trained;
+
+    const DONE: &'static str = "trained";
+
+    /// To the end of the first epoch.
+    const FIRST: Duration = Duration::from_secs(120);
+
+    fn keys(&self) -> Vec<Vec<Key>> {
+        self.cells.iter().map(|cell| vec![self.key(cell)]).collect()
+    }
+
+    fn row(&self, item: usize, store: &Store) -> Result<Option<Trained>, Failure> {
+        let key = self.key(&self.cells[item]);
+        Ok(store.get(&key, now_ms()).or_failed()?.and_then(|row| trained(&key, &row.state)))
+    }
+
+    fn act(
+        &self,
+        item: usize,
+        leases: Vec<Lease>,
+        store: &Store,
+        pool: &ThreadPool,
+        stop: &AtomicBool,
+    ) -> Result<bool, Failure> {
+        leases
+            .into_iter()
+            .try_fold(true, |all, lease| Ok(one(self, store, &self.cells[item], lease, (pool, stop))? && all))
+    }
 }
 
 /// What a training came to.
@@ -72,63 +95,6 @@ impl Job<'_> {
     }
 }
 
-/// Trains what the store does not have yet, several architectures at once on a thread each, and gives the results in
-/// the order of the job with how many were there already.
-pub(super) fn train_all(
-    job: &Job<'_>,
-    file: &Path,
-    threads: usize,
-) -> Result<(Vec<Trained>, usize), Failure> {
-    let keys: Vec<Key> = job.cells.iter().map(|cell| job.key(cell)).collect();
-    let store = Store::open_or_create(file).or_input()?;
-    store.submit(&keys, now_ms()).or_failed()?;
-    let outcome = |key: &Key| -> Result<Option<Trained>, Failure> {
-        Ok(store.get(key, now_ms()).or_failed()?.and_then(|row| trained(key, &row.state)))
-    };
-    let mut found = 0;
-    for key in &keys {
-        found += usize::from(outcome(key)?.is_some());
-    }
-    let workers = threads.min(keys.len() - found).max(1);
-    let each = (threads / workers).max(1);
-    let stop = AtomicBool::new(false);
-    let (sender, receiver) = channel();
-    std::thread::scope(|scope| {
-        for number in 0..workers {
-            let (sender, keys, stop) = (sender.clone(), &keys, &stop);
-            let owner = format!("{}-{number}", std::process::id());
-            scope.spawn(move || {
-                if let Err(failure) = worker(job, file, keys, &owner, each, stop, &sender) {
-                    stop.store(true, Ordering::Relaxed);
-                    let _ = sender.send(Event::Failed(failure));
-                }
-            });
-        }
-        drop(sender);
-        let mut progress = Progress::new("trained", keys.len());
-        let mut done = found;
-        for event in receiver {
-            match event {
-                Event::OneMore => done += 1,
-                Event::Failed(failure) => return Err(failure),
-            }
-            progress.step(done);
-        }
-        Ok(())
-    })?;
-    let rows = keys.iter().map(|key| outcome(key)?.context("a training without an outcome").or_failed());
-    Ok((rows.collect::<Result<_, _>>()?, found))
-}
-
-/// What a worker says.
-#[derive(Debug)]
-enum Event {
-    /// One more has an outcome.
-    OneMore,
-    /// It cannot go on.
-    Failed(Failure),
-}
-
 fn trained(key: &Key, state: &State) -> Option<Trained> {
     let none = |reason: &str| Trained {
         arch: key.arch.clone(),
@@ -149,52 +115,6 @@ fn trained(key: &Key, state: &State) -> Option<Trained> {
         State::Failed { reason } | State::Diverged { reason } => Some(none(reason)),
         _ => None,
     }
-}
-
-/// Takes one unit after another until all of them have an outcome, its own or somebody else's.
-fn worker(
-    job: &Job<'_>,
-    file: &Path,
-    keys: &[Key],
-    owner: &str,
-    threads: usize,
-    stop: &AtomicBool,
-    events: &Sender<Event>,
-) -> Result<(), Failure> {
-    let store = Store::open(file).or_failed()?;
-    let pool = ThreadPoolBuilder::new().num_threads(threads).build().or_failed()?;
-    let mut open: Vec<usize> = (0..keys.len()).collect();
-    while !open.is_empty() && !stop.load(Ordering::Relaxed) {
-        let mut waiting = Vec::new();
-        for at in open {
-            if stop.load(Ordering::Relaxed) {
-                return Ok(());
-            }
-            let key = &keys[at];
-            let leases = store.claim(owner, &Filter::from(key), 1, now_ms(), FIRST).or_failed()?;
-            match leases.into_iter().next() {
-                Some(lease) => {
-                    if one(job, &store, &job.cells[at], lease, (&pool, stop))? {
-                        // nobody listens any more where another worker has failed
-                        let _ = events.send(Event::OneMore);
-                    } else {
-                        waiting.push(at);
-                    }
-                }
-                None => {
-                    let row = store.get(key, now_ms()).or_failed()?;
-                    if row.is_none_or(|row| trained(key, &row.state).is_none()) {
-                        waiting.push(at);
-                    }
-                }
-            }
-        }
-        open = waiting;
-        if !open.is_empty() {
-            std::thread::sleep(PAUSE);
-        }
-    }
-    Ok(())
 }
 
 /// One training, epoch by epoch, each kept in the store before the next; whether it came to an end, and was not
@@ -257,13 +177,4 @@ fn one(
         cost_s: result.seconds,
     };
     ended(store.finish(&lease.key, &measured, now_ms()))
-}
-
-/// Whether there is an outcome: that another was there first is as good, but not that somebody else is at it.
-fn ended(kept: Result<bool, StoreError>) -> Result<bool, Failure> {
-    match kept {
-        Ok(_) => Ok(true),
-        Err(StoreError::LeaseLost { .. }) => Ok(false),
-        Err(error) => Err(error).or_failed(),
-    }
 }

@@ -1,0 +1,366 @@
+//! `brp-nas score`.
+
+mod compare;
+mod report;
+mod work;
+
+use crate::choice::Choice;
+use crate::failure::{Failure, OrFail};
+use crate::options::{Common, read_config};
+use crate::output;
+use crate::record::Record;
+use crate::registry::Space;
+use crate::units;
+use anyhow::{Context, anyhow};
+use candle_core::{DType, Device, Tensor};
+use cellnet::CellStyle;
+use clap::ValueEnum;
+use nas_core::{Seed, Stream};
+use proxies::{Batch, Proxy};
+use rand::RngExt;
+use report::Report;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use spaces::nas_bench_201::Skeleton;
+use std::path::PathBuf;
+use std::str::FromStr;
+use tables::TableRef;
+use work::Job;
+
+/// Flags of `score`; each is also a key of the `--config` file.
+#[derive(Debug, Clone, Default, clap::Args, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub(crate) struct Args {
+    /// The search space [default: nas-bench-201].
+    #[arg(long)]
+    space: Option<Space>,
+    #[command(flatten)]
+    #[serde(flatten)]
+    choice: Choice,
+    /// Proxies, separated by commas, or `all` [default: all].
+    #[arg(long, value_delimiter = ',')]
+    proxies: Option<Vec<String>>,
+    /// What they are scored on: a CIFAR or IDX file, or `random` [default: the Fashion-MNIST images that come with the
+    /// program].
+    #[arg(long)]
+    images: Option<Source>,
+    /// Side to which images are reduced; a multiple of 4 [default: their own; 32 for random ones].
+    #[arg(long)]
+    image: Option<usize>,
+    /// Images in the batch [default: 64].
+    #[arg(long)]
+    batch: Option<usize>,
+    /// Channels of the first stage [default: 16].
+    #[arg(long)]
+    channels: Option<u64>,
+    /// Cells a stage [default: 5].
+    #[arg(long)]
+    cells: Option<u64>,
+    /// Classes of the network [default: those of the images].
+    #[arg(long)]
+    classes: Option<usize>,
+    /// How convolutions of the cells are made [default: scored].
+    #[arg(long)]
+    style: Option<Style>,
+    /// The type of all numbers [default: f32].
+    #[arg(long)]
+    dtype: Option<Precision>,
+    /// Weights by PyTorch's names, as safetensors [default: drawn from the seed].
+    #[arg(long)]
+    weights: Option<PathBuf>,
+    /// The batch as it is, as safetensors with `input` and `labels`; instead of --images.
+    #[arg(long)]
+    inputs: Option<PathBuf>,
+    /// What the scores are compared with, FILE:COLUMN: an accuracy.
+    #[arg(long)]
+    table: Option<TableRef>,
+    /// The run store: what is in it is not scored again [default: store.sqlite in the run folder].
+    #[arg(long)]
+    store: Option<PathBuf>,
+    /// TOML file with the same options; flags win.
+    #[arg(long)]
+    #[serde(skip)]
+    config: Option<PathBuf>,
+    #[command(flatten)]
+    #[serde(flatten)]
+    common: Common,
+}
+
+impl Args {
+    fn or(self, other: Self) -> Self {
+        Self {
+            space: self.space.or(other.space),
+            choice: self.choice.or(other.choice),
+            proxies: self.proxies.or(other.proxies),
+            images: self.images.or(other.images),
+            image: self.image.or(other.image),
+            batch: self.batch.or(other.batch),
+            channels: self.channels.or(other.channels),
+            cells: self.cells.or(other.cells),
+            classes: self.classes.or(other.classes),
+            style: self.style.or(other.style),
+            dtype: self.dtype.or(other.dtype),
+            weights: self.weights.or(other.weights),
+            inputs: self.inputs.or(other.inputs),
+            table: self.table.or(other.table),
+            store: self.store.or(other.store),
+            config: self.config,
+            common: self.common.or(other.common),
+        }
+    }
+}
+
+/// Where images come from.
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[serde(from = "String", into = "String")]
+enum Source {
+    /// Normal noise with labels that take turns.
+    Random,
+    /// A file.
+    File(PathBuf),
+}
+
+impl From<String> for Source {
+    fn from(text: String) -> Self {
+        if text == "random" { Self::Random } else { Self::File(text.into()) }
+    }
+}
+
+impl FromStr for Source {
+    type Err = std::convert::Infallible;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Ok(text.to_owned().into())
+    }
+}
+
+impl From<Source> for String {
+    fn from(source: Source) -> Self {
+        match source {
+            Source::Random => "random".into(),
+            Source::File(file) => file.display().to_string(),
+        }
+    }
+}
+
+/// How convolutions of the cells are made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case")]
+enum Style {
+    /// With biases and batch norms without weights, as Zero-Cost NAS scored them.
+    Scored,
+    /// Without biases, with batch norms that have weights, as NAS-Bench-201 trained them.
+    Trained,
+}
+
+/// A type of numbers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case")]
+enum Precision {
+    /// 32 bits.
+    F32,
+    /// 64 bits.
+    F64,
+}
+
+/// All that decides what a score comes to, beside architecture, proxy and seed: the key of the store.
+#[derive(Debug, Clone, Serialize)]
+struct Fidelity {
+    channels: u64,
+    cells: u64,
+    classes: u64,
+    style: Style,
+    dtype: Precision,
+    batch: Vec<usize>,
+    /// Digest of images and labels.
+    batch_sha256: String,
+    /// Digest of the weights, where they are given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    weights_sha256: Option<String>,
+}
+
+/// What the record says of a run: the setting, and the flags as they were given.
+#[derive(Debug, Serialize)]
+struct Recorded<'a> {
+    fidelity: &'a Fidelity,
+    flags: &'a Args,
+}
+
+pub(crate) fn main(args: Args) -> Result<(), Failure> {
+    let args = {
+        let config = read_config(args.config.as_deref())?;
+        args.or(config)
+    };
+    let seed = Seed(args.common.seed());
+    let started = std::time::Instant::now();
+    let space = args.space.unwrap_or_default();
+    let threads = args.common.cores()?;
+    let proxies = chosen(args.proxies.as_deref())?;
+    let cells = args.choice.cells(space.cells().or_input()?, seed)?;
+    let truth = match &args.table {
+        Some(table) => {
+            let columns =
+                tables::read_columns(&space.cells().or_input()?, &table.file, &[table.column.as_str()]);
+            columns.or_input()?.pop()
+        }
+        None => None,
+    };
+    let precision = args.dtype.unwrap_or(Precision::F32);
+    let dtype = match precision {
+        Precision::F32 => DType::F32,
+        Precision::F64 => DType::F64,
+    };
+    let (batch, classes) = batch(&args, seed, dtype)?;
+    let [_, channels, side, _] = batch.images().dims4().map(<[usize; 4]>::from).or_failed()?;
+    let style = args.style.unwrap_or(Style::Scored);
+    let weights = match &args.weights {
+        Some(file) => {
+            let read = std::fs::read(file).with_context(|| format!("cannot read {}", file.display()));
+            Some(read.or_input()?)
+        }
+        None => None,
+    };
+    let skeleton = Skeleton {
+        channels: args.channels.unwrap_or(16),
+        cells: args.cells.unwrap_or(5),
+        classes: classes as u64,
+        image: side as u64,
+    };
+    let fidelity = Fidelity {
+        channels: skeleton.channels,
+        cells: skeleton.cells,
+        classes: skeleton.classes,
+        style,
+        dtype: precision,
+        batch: batch.images().dims().to_vec(),
+        batch_sha256: digest(&batch)?,
+        weights_sha256: weights.as_ref().map(|bytes| hex(Sha256::digest(bytes).as_slice())),
+    };
+    let job = Job {
+        space: space.name().into(),
+        fidelity: serde_json::to_string(&fidelity).or_failed()?,
+        cells: &cells,
+        proxies: &proxies,
+        skeleton,
+        channels,
+        style: match style {
+            Style::Scored => CellStyle::scored(),
+            Style::Trained => CellStyle::trained(),
+        },
+        dtype,
+        weights: weights.as_deref(),
+        batch: &batch,
+        seed,
+    };
+    // what is wrong with a setting is said before anything is written
+    job.check()?;
+    let recorded = Recorded { fidelity: &fidelity, flags: &args };
+    let record = Record::start("score", args.common.out.as_deref(), seed.0, &recorded, &[])?;
+    let file = args.store.clone().unwrap_or_else(|| record.folder().join("store.sqlite"));
+    let (rows, found) = units::complete(&job, &file, threads)?;
+    let compared = truth.as_ref().map(|truth| compare::compare(&rows, &cells, truth, &proxies, seed));
+    let report = Report::new(space, seed.0, &proxies, rows, found, compared, started.elapsed().as_secs_f64());
+    record.write("result.json", &report)?;
+    output::print(&report, args.common.format())
+}
+
+/// The proxies by name, each once.
+fn chosen(names: Option<&[String]>) -> Result<Vec<&'static dyn Proxy>, Failure> {
+    let all = || proxies::ALL.to_vec();
+    let Some(names) = names else { return Ok(all()) };
+    let mut chosen: Vec<&'static dyn Proxy> = Vec::new();
+    for name in names {
+        let more = if name == "all" { all() } else { vec![proxies::by_name(name.trim()).or_input()?] };
+        for proxy in more {
+            if !chosen.iter().any(|known| known.name() == proxy.name()) {
+                chosen.push(proxy);
+            }
+        }
+    }
+    Ok(chosen)
+}
+
+/// The batch, and how many classes the network has.
+fn batch(args: &Args, seed: Seed, dtype: DType) -> Result<(Batch, usize), Failure> {
+    let count = args.batch.unwrap_or(64);
+    if count == 0 {
+        return Err(anyhow!("--batch is 0; at least one image is needed")).or_input();
+    }
+    let (images, labels, classes) = if let Some(file) = &args.inputs {
+        if args.images.is_some() {
+            return Err(anyhow!("--inputs and --images exclude each other")).or_input();
+        }
+        given(file)?
+    } else if matches!(args.images, Some(Source::Random)) {
+        let side = args.image.unwrap_or(32);
+        let classes = args.classes.unwrap_or(10).max(1);
+        let mut rng = seed.stream("random images");
+        let pixels = (0..count * 3 * side * side).map(|_| normal(&mut rng));
+        let images = Tensor::from_iter(pixels, &Device::Cpu).and_then(|t| t.reshape((count, 3, side, side)));
+        let labels = (0..count).map(|image| (image % classes) as u32).collect();
+        (images.or_failed()?, labels, classes)
+    } else {
+        real(args, count, seed)?
+    };
+    let classes = args.classes.unwrap_or(classes);
+    let images = images.to_dtype(dtype).or_failed()?;
+    let batch = Batch::new(images, labels).or_input()?;
+    let [_, _, height, width] = batch.images().dims4().map(<[usize; 4]>::from).or_failed()?;
+    if height != width {
+        return Err(anyhow!("images are {height} x {width}; square ones are needed: use --image")).or_input();
+    }
+    Ok((batch, classes))
+}
+
+/// One of two normal numbers of Box and Muller.
+fn normal(rng: &mut Stream) -> f64 {
+    let (radius, angle): (f64, f64) = (rng.random(), rng.random());
+    (-2.0 * (1.0 - radius).ln()).sqrt() * (std::f64::consts::TAU * angle).cos()
+}
+
+/// Images of a file, of every class alike, normalised by all of its images.
+fn real(args: &Args, count: usize, seed: Seed) -> Result<(Tensor, Vec<u32>, usize), Failure> {
+    let mut images = match &args.images {
+        Some(Source::File(file)) => images::read(file).or_input()?,
+        _ => images::fashion_mnist().or_failed()?.0,
+    };
+    if let Some(side) = args.image {
+        images = images.resize(side, side).context("--image").or_input()?;
+    }
+    let by = images.statistics();
+    let part = images.take(count, seed.derive("batch")).context("--batch").or_input()?;
+    let rows: Vec<usize> = (0..part.len()).collect();
+    let [channels, height, width] = part.shape();
+    let pixels = part.batch(&rows, &by).or_input()?;
+    let tensor = Tensor::from_vec(pixels, (part.len(), channels, height, width), &Device::Cpu).or_failed()?;
+    Ok((tensor, part.labels().iter().map(|&label| label.into()).collect(), images.classes()))
+}
+
+/// `input` and `labels` of a safetensors file.
+fn given(file: &PathBuf) -> Result<(Tensor, Vec<u32>, usize), Failure> {
+    let place = || file.display().to_string();
+    let held = candle_core::safetensors::load(file, &Device::Cpu).with_context(place).or_input()?;
+    let tensor = |name: &str| {
+        held.get(name).cloned().ok_or_else(|| anyhow!("{}: expected a tensor `{name}`", place())).or_input()
+    };
+    let (images, labels) = (tensor("input")?, tensor("labels")?);
+    let labels = labels.to_dtype(DType::I64).and_then(|labels| labels.to_vec1::<i64>());
+    let labels = labels.with_context(|| format!("{}: `labels`", place())).or_input()?;
+    let label = |&label: &i64| u32::try_from(label).map_err(|_| anyhow!("{}: a label {label}", place()));
+    let labels = labels.iter().map(label).collect::<Result<Vec<u32>, _>>().or_input()?;
+    let classes = labels.iter().max().map_or(1, |&most| most as usize + 1).max(10);
+    Ok((images, labels, classes))
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn digest(batch: &Batch) -> Result<String, Failure> {
+    let numbers =
+        batch.images().to_dtype(DType::F64).and_then(|t| t.flatten_all()?.to_vec1::<f64>()).or_failed()?;
+    let mut hash = Sha256::new();
+    numbers.iter().for_each(|number| hash.update(number.to_le_bytes()));
+    batch.labels().iter().for_each(|label| hash.update(label.to_le_bytes()));
+    Ok(hex(hash.finalize().as_slice()))
+}

@@ -1,0 +1,96 @@
+//! How well scores order architectures, against a column of a table.
+
+use super::work::Row;
+use nas_core::{Seed, stats};
+use proxies::{AZ_NAS, Proxy, log_rank_sum, ordered_pairs, vote};
+use serde::Serialize;
+use spaces::nas_bench_201::Cell;
+use tables::Column;
+
+/// Draws of the bootstrap.
+const DRAWS: usize = 1_000;
+
+/// Votes compare every pair with every other: no more architectures than this.
+const MOST_PAIRS: usize = 8_192;
+
+/// How a score goes with the column.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Compared {
+    /// A proxy or a combination.
+    pub(crate) score: String,
+    /// Architectures that the table knows and that have a score.
+    pub(crate) architectures: usize,
+    pub(crate) spearman: Option<f64>,
+    /// Ends of the 95 % bootstrap interval of Spearman's correlation.
+    pub(crate) spearman_low: Option<f64>,
+    pub(crate) spearman_high: Option<f64>,
+    pub(crate) kendall: Option<f64>,
+    /// Share of pairs ordered right, for votes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) ordered_pairs: Option<f64>,
+}
+
+/// Scores of architectures with their truth, and how often the vote orders a pair right.
+type Combined = (String, Vec<f64>, Option<f64>);
+
+pub(super) fn compare(
+    rows: &[Row],
+    cells: &[Cell],
+    truth: &Column<Cell>,
+    proxies: &[&'static dyn Proxy],
+    seed: Seed,
+) -> Vec<Compared> {
+    let known: Vec<(usize, f64)> =
+        cells.iter().enumerate().filter_map(|(at, cell)| Some((at, truth.get(cell)?))).collect();
+    let values: Vec<f64> = known.iter().map(|(_, value)| *value).collect();
+    let column = |name: &str| -> Option<Vec<f64>> {
+        let at = proxies.iter().position(|proxy| proxy.name() == name)?;
+        Some(known.iter().map(|(row, _)| rows[*row].scores[at].order()).collect())
+    };
+    let columns = |names: &[&str]| names.iter().map(|name| column(name)).collect::<Option<Vec<Vec<f64>>>>();
+    let mut combined: Vec<Combined> = proxies
+        .iter()
+        .filter_map(|proxy| Some((proxy.name().to_owned(), column(proxy.name())?, None)))
+        .collect();
+    if let Some(votes) = columns(&["synflow", "jacob_cov", "snip"]).filter(|_| known.len() <= MOST_PAIRS)
+        && let (Ok(wins), pairs) = (vote(&votes), ordered_pairs(&votes, &values).ok())
+    {
+        combined.push(("vote of synflow, jacob_cov, snip".into(), wins, pairs));
+    }
+    for (name, parts) in [
+        ("az_nas", &AZ_NAS[..]),
+        ("jacov + params", &["jacov", "params"][..]),
+        ("nwot + jacov + params", &["nwot", "jacov", "params"][..]),
+    ] {
+        if let Some(Ok(sums)) = columns(parts).map(|scores| log_rank_sum(&scores)) {
+            combined.push((name.into(), sums, None));
+        }
+    }
+    combined.into_iter().map(|(name, scores, pairs)| one(name, &scores, &values, pairs, seed)).collect()
+}
+
+fn one(score: String, scores: &[f64], truth: &[f64], pairs: Option<f64>, seed: Seed) -> Compared {
+    let kept: Vec<(f64, f64)> =
+        scores.iter().copied().zip(truth.iter().copied()).filter(|(score, _)| !score.is_nan()).collect();
+    // what has no finite value takes part by its rank
+    let ranked = |rows: &[usize]| -> (Vec<f64>, Vec<f64>) {
+        let column: Vec<f64> = rows.iter().map(|&row| kept[row].0).collect();
+        (stats::average_ranks(&column), rows.iter().map(|&row| kept[row].1).collect())
+    };
+    let all: Vec<usize> = (0..kept.len()).collect();
+    let (x, y) = ranked(&all);
+    let spearman = |rows: &[usize]| {
+        let (x, y) = ranked(rows);
+        stats::spearman(&x, &y).ok()
+    };
+    let interval = stats::bootstrap(kept.len(), DRAWS, 0.95, seed.derive("bootstrap"), spearman).ok();
+    Compared {
+        score,
+        architectures: kept.len(),
+        spearman: stats::spearman(&x, &y).ok(),
+        spearman_low: interval.map(|interval| interval.low),
+        spearman_high: interval.map(|interval| interval.high),
+        kendall: stats::kendall_tau_b(&x, &y).ok(),
+        ordered_pairs: pairs,
+    }
+}

@@ -1,0 +1,149 @@
+//! Units of work from a run store, several at once: what `train` and `score` share.
+
+use crate::failure::{Failure, OrFail};
+use crate::host::now_ms;
+use crate::progress::Progress;
+use anyhow::Context;
+use rayon::{ThreadPool, ThreadPoolBuilder};
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Sender, channel};
+use std::time::Duration;
+use store::{Filter, Key, Lease, Store, StoreError};
+
+/// How long to wait before looking again at what somebody else is doing.
+const PAUSE: Duration = Duration::from_millis(200);
+
+/// Work that consists of items, each of one or more units of a store.
+pub(crate) trait Work: Sync {
+    /// What an item came to.
+    type Row;
+
+    /// What is done to an item, as progress says it.
+    const DONE: &'static str;
+
+    /// How long a unit may take to its first sign of life before somebody else takes it up.
+    const FIRST: Duration;
+
+    /// The units of every item; each item has at least one.
+    fn keys(&self) -> Vec<Vec<Key>>;
+
+    /// What an item came to, once every unit of it has an outcome.
+    fn row(&self, item: usize, store: &Store) -> Result<Option<Self::Row>, Failure>;
+
+    /// Does the units of an item that are leased; whether all of them have an outcome now, and were not stopped or
+    /// taken over by somebody else.
+    fn act(
+        &self,
+        item: usize,
+        leases: Vec<Lease>,
+        store: &Store,
+        pool: &ThreadPool,
+        stop: &AtomicBool,
+    ) -> Result<bool, Failure>;
+}
+
+/// Does what the store does not have yet, several items at once on a thread each, and gives the rows in the order of
+/// the items with how many were there already.
+pub(crate) fn complete<W: Work>(
+    work: &W,
+    file: &Path,
+    threads: usize,
+) -> Result<(Vec<W::Row>, usize), Failure> {
+    let keys = work.keys();
+    let store = Store::open_or_create(file).or_input()?;
+    store.submit(&keys.concat(), now_ms()).or_failed()?;
+    let mut found = 0;
+    for item in 0..keys.len() {
+        found += usize::from(work.row(item, &store)?.is_some());
+    }
+    let workers = threads.min(keys.len() - found).max(1);
+    let each = (threads / workers).max(1);
+    let stop = AtomicBool::new(false);
+    let (sender, receiver) = channel();
+    std::thread::scope(|scope| {
+        for number in 0..workers {
+            let (sender, keys, stop) = (sender.clone(), &keys, &stop);
+            let owner = format!("{}-{number}", std::process::id());
+            scope.spawn(move || {
+                if let Err(failure) = worker(work, file, keys, &owner, each, stop, &sender) {
+                    stop.store(true, Ordering::Relaxed);
+                    let _ = sender.send(Event::Failed(failure));
+                }
+            });
+        }
+        drop(sender);
+        let mut progress = Progress::new(W::DONE, keys.len());
+        let mut done = found;
+        for event in receiver {
+            match event {
+                Event::OneMore => done += 1,
+                Event::Failed(failure) => return Err(failure),
+            }
+            progress.step(done);
+        }
+        Ok(())
+    })?;
+    let row = |item| work.row(item, &store)?.context("an item without an outcome").or_failed();
+    Ok(((0..keys.len()).map(row).collect::<Result<_, _>>()?, found))
+}
+
+/// What a worker says.
+#[derive(Debug)]
+enum Event {
+    /// One more has an outcome.
+    OneMore,
+    /// It cannot go on.
+    Failed(Failure),
+}
+
+/// Takes one item after another until all of them have an outcome, its own or somebody else's.
+fn worker<W: Work>(
+    work: &W,
+    file: &Path,
+    keys: &[Vec<Key>],
+    owner: &str,
+    threads: usize,
+    stop: &AtomicBool,
+    events: &Sender<Event>,
+) -> Result<(), Failure> {
+    let store = Store::open(file).or_failed()?;
+    let pool = ThreadPoolBuilder::new().num_threads(threads).build().or_failed()?;
+    let mut open: Vec<usize> = (0..keys.len()).collect();
+    while !open.is_empty() && !stop.load(Ordering::Relaxed) {
+        let mut waiting = Vec::new();
+        for item in open {
+            if stop.load(Ordering::Relaxed) {
+                return Ok(());
+            }
+            let mut leases = Vec::new();
+            for key in &keys[item] {
+                leases.extend(store.claim(owner, &Filter::from(key), 1, now_ms(), W::FIRST).or_failed()?);
+            }
+            if leases.is_empty() {
+                if work.row(item, &store)?.is_none() {
+                    waiting.push(item);
+                }
+            } else if work.act(item, leases, &store, &pool, stop)? && work.row(item, &store)?.is_some() {
+                // nobody listens any more where another worker has failed
+                let _ = events.send(Event::OneMore);
+            } else {
+                waiting.push(item);
+            }
+        }
+        open = waiting;
+        if !open.is_empty() {
+            std::thread::sleep(PAUSE);
+        }
+    }
+    Ok(())
+}
+
+/// Whether there is an outcome: that another was there first is as good, but not that somebody else is at it.
+pub(crate) fn ended(kept: Result<bool, StoreError>) -> Result<bool, Failure> {
+    match kept {
+        Ok(_) => Ok(true),
+        Err(StoreError::LeaseLost { .. }) => Ok(false),
+        Err(error) => Err(error).or_failed(),
+    }
+}

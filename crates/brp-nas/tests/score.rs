@@ -1,0 +1,158 @@
+//! `brp-nas score` as a user runs it.
+
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+
+use candle_core::{Device, Tensor};
+use serde_json::Value;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+fn fixtures() -> PathBuf {
+    PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../fixtures/proxies/scores"))
+}
+
+/// A small setting, recorded in `out` of a folder, with a store beside it.
+fn score(folder: &Path, out: &str, extra: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_brp-nas"));
+    command.args(["score", "--channels", "2", "--cells", "1", "--image", "8", "--batch", "6", "--format", "json"]);
+    command.arg("--out").arg(folder.join(out)).arg("--store").arg(folder.join("store.sqlite")).args(extra);
+    command
+}
+
+fn json(output: &Output) -> Value {
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+#[test]
+fn scores_are_kept_and_only_what_is_missing_is_scored() {
+    let folder = tempfile::tempdir().unwrap();
+    let of = |out: &str, extra: &[&str]| json(&score(folder.path(), out, extra).output().unwrap());
+    let first = of("first", &["--sample", "5", "--proxies", "snip,synflow"]);
+    let rows = first["scores"].as_array().unwrap();
+    assert_eq!((rows.len(), first["found"].as_u64()), (5, Some(0)));
+    for row in rows {
+        assert!(row["snip"].as_f64().unwrap() >= 0.0 && row.get("fisher").is_none(), "{row}");
+    }
+    assert!(first["seconds"]["snip"].as_f64().unwrap() > 0.0);
+    let again = of("again", &["--sample", "5", "--proxies", "snip,synflow"]);
+    assert_eq!((&again["scores"], again["found"].as_u64()), (&first["scores"], Some(5)));
+    // another list, on another number of threads
+    let more = of("more", &["--sample", "5", "--proxies", "all", "--threads", "1"]);
+    for (row, known) in more["scores"].as_array().unwrap().iter().zip(rows) {
+        assert_eq!((&row["snip"], &row["synflow_log"]), (&known["snip"], &known["synflow_log"]));
+        assert!(row.get("az_nas").is_none() && row.get("trainability").is_some(), "{row}");
+    }
+}
+
+/// The network and batch of PyTorch's fixtures, scored as they are.
+#[test]
+fn weights_and_inputs_of_ones_own_are_scored() {
+    let folder = tempfile::tempdir().unwrap();
+    let cases: Value = serde_json::from_slice(&fs::read(fixtures().join("cases.json")).unwrap()).unwrap();
+    let held = candle_core::safetensors::load(fixtures().join("values.safetensors"), &Device::Cpu).unwrap();
+    let case = &cases["cases"][1];
+    let labels: Vec<i64> = case["labels"].as_array().unwrap().iter().map(|l| l.as_i64().unwrap()).collect();
+    let inputs = folder.path().join("inputs.safetensors");
+    let named = [("input".to_owned(), held["1/x"].clone()), ("labels".to_owned(), Tensor::new(labels, &Device::Cpu).unwrap())];
+    candle_core::safetensors::save(&named.into_iter().collect(), &inputs).unwrap();
+    let weights = fixtures().join("weights_1.safetensors");
+    let (inputs, weights) = (inputs.display().to_string(), weights.display().to_string());
+    let flags =
+        ["--arch", case["arch"].as_str().unwrap(), "--inputs", &inputs, "--weights", &weights, "--classes", "4", "--dtype", "f64"];
+    let result = json(&score(folder.path(), "run", &flags).output().unwrap());
+    for name in ["grad_norm", "snip", "grasp", "fisher", "synflow", "jacob_cov", "nwot", "zico", "swap"] {
+        let (found, expected) =
+            (result["scores"][0][name].as_f64().unwrap(), case["totals"][name].as_f64().unwrap());
+        assert!((found - expected).abs() <= 1e-9 * expected.abs(), "{name}: {found} instead of {expected}");
+    }
+    // of another cell
+    let other = ["--arch", "|none~0|+|none~0|none~1|+|none~0|none~1|none~2|", "--weights", &weights, "--classes", "4"];
+    let output = score(folder.path(), "other", &other).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.code() == Some(2) && said.contains("not known"), "{said}");
+}
+
+#[test]
+fn what_cannot_be_said_of_a_cell_of_nothing_is_null_with_a_reason() {
+    let folder = tempfile::tempdir().unwrap();
+    let nothing = "|none~0|+|none~0|none~1|+|none~0|none~1|none~2|";
+    let result = json(&score(folder.path(), "run", &["--arch", nothing]).output().unwrap());
+    let row = &result["scores"][0];
+    assert!(row["jacob_cov"].is_null() && row["reasons"]["jacob_cov"].is_string(), "{row}");
+    assert_eq!((row["snip"].as_f64(), result["failed"].as_u64()), (Some(0.0), Some(0)));
+}
+
+#[test]
+fn a_killed_run_goes_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let flags = ["--sample", "60", "--proxies", "snip,nwot,synflow,grasp"];
+    let mut killed =
+        score(folder.path(), "killed", &flags).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let store = folder.path().join("store.sqlite");
+    for _ in 0..2_000 {
+        let counts = store::Store::open(&store).and_then(|s| s.counts(&store::Filter::default(), 0));
+        if counts.is_ok_and(|counts| counts.done > 8) {
+            break;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    killed.kill().unwrap();
+    killed.wait().unwrap();
+    // what was leased when it died is free again after some seconds
+    let again = json(&score(folder.path(), "again", &flags).output().unwrap());
+    let alone = tempfile::tempdir().unwrap();
+    let whole = json(&score(alone.path(), "whole", &flags).output().unwrap());
+    assert!(again["found"].as_u64().unwrap() > 0);
+    assert_eq!(again["scores"], whole["scores"]);
+}
+
+#[test]
+fn scores_are_compared_with_a_column() {
+    let folder = tempfile::tempdir().unwrap();
+    let table = folder.path().join("table.csv");
+    let mut text = String::from("arch,accuracy\n");
+    for index in 0..400 {
+        let cell = spaces::NasBench201.get(index).unwrap();
+        text += &format!("{cell},{}\n", spaces::nas_bench_201::Skeleton::default().cost(&cell).unwrap().parameters);
+    }
+    fs::write(&table, text).unwrap();
+    let column = format!("{}:accuracy", table.display());
+    let archs = table.display().to_string();
+    let result = json(
+        &score(folder.path(), "run", &["--archs", &archs, "--table", &column, "--proxies", "params,jacov,l2_norm"])
+            .output()
+            .unwrap(),
+    );
+    let compared = result["compared"].as_array().unwrap();
+    let row = |name: &str| compared.iter().find(|row| row["score"] == name).unwrap();
+    // the column is the number of parameters itself, in another skeleton
+    assert!(row("params")["spearman"].as_f64().unwrap() > 0.999);
+    let interval = row("l2_norm");
+    assert!(interval["spearman_low"].as_f64() <= interval["spearman"].as_f64());
+    assert!(row("jacov + params")["kendall"].as_f64().is_some());
+}
+
+#[test]
+fn bad_input_of_a_score_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let good = ["--sample", "2"];
+    let cases: [(&[&str], &str); 8] = [
+        (&["--proxies", "sinflow"], "there is no proxy \"sinflow\"; there are grad_norm"),
+        (&["--batch", "0"], "--batch"),
+        (&["--batch", "1"], "at least 2"),
+        (&["--classes", "4"], "label"),
+        (&["--images", "missing.bin"], "missing.bin"),
+        (&["--weights", "missing.safetensors"], "missing.safetensors"),
+        (&["--inputs", "missing.safetensors"], "missing.safetensors"),
+        (&["--image", "6"], "multiple of 4"),
+    ];
+    for (extra, says) in cases {
+        let output = score(folder.path(), "run", &[&good[..], extra].concat()).output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(2), "{extra:?}: {said}");
+        assert!(said.contains(says), "{extra:?} should say {says:?}: {said}");
+        assert!(!folder.path().join("run").exists(), "{extra:?} left something behind");
+    }
+}
