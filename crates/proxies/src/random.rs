@@ -6,6 +6,7 @@ use crate::linear_algebra::{eigenvalues, largest_singular_value};
 use crate::model::{Kind, Model, Norms, Parameter, Place};
 use crate::seen::{Blocks, Perturbation};
 use candle_core::{DType, Device, Tensor, Var};
+use cpu_ops::{channel_dot, channel_sum};
 use nalgebra::DMatrix;
 use nas_core::{Seed, Stream};
 use rand::RngExt;
@@ -57,10 +58,12 @@ pub(crate) fn perturbation<M: Model>(model: &M, batch: &Batch, seed: Seed) -> Re
 
 /// The mean over channels of the biased variance over images and pixels.
 fn mean_variance(x: &Tensor) -> candle_core::Result<f64> {
-    let channels = x.dims().get(1).copied().unwrap_or(1);
-    let rows = x.detach().transpose(0, 1)?.contiguous()?.reshape((channels, ()))?.to_dtype(DType::F64)?;
-    let centred = rows.broadcast_sub(&rows.mean_keepdim(1)?)?;
-    centred.sqr()?.mean_all()?.to_scalar::<f64>()
+    let x = x.detach();
+    let pixels = x.elem_count() as f64 / x.dims().get(1).copied().unwrap_or(1) as f64;
+    let by_channel = |sums: Tensor| (sums.to_dtype(DType::F64)? * (1.0 / pixels))?.to_vec1::<f64>();
+    let (means, squares) = (by_channel(channel_sum(&x)?)?, by_channel(channel_dot(&x, &x)?)?);
+    let variances = means.iter().zip(&squares).map(|(mean, square)| (square - mean * mean).max(0.0));
+    Ok(variances.sum::<f64>() / means.len() as f64)
 }
 
 /// Features of blocks and gradients through them (Lee and Ham, AZ-NAS, CVPR 2024, section 3).
