@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod engine;
 mod error;
 mod forward;
 mod nas_bench_201;
@@ -7,6 +8,7 @@ mod network;
 mod train;
 mod weights;
 
+pub use engine::{Engine, Seen, Settings, cross_entropy};
 pub use error::{NetworkError, Result};
 pub use forward::{Mode, Outcome, forward};
 pub use nas_bench_201::{CellStyle, nas_bench_201};

@@ -3,6 +3,12 @@
 //!
 //! An image of `C` channels lies as `[C / 16][height * width][16]`, the last block filled up with zeros.
 
+mod elementwise;
+mod pool;
+
+pub use elementwise::{Term, combine, mask, moments, products};
+pub use pool::{ImagePool, copy_channels, image_mean, image_mean_gradient};
+
 use crate::conv::{
     Conv2d, ConvShape, Correlation, Plan, Source, Strip, Tiles, WeightGradient, Winograd, blocks,
 };
@@ -19,7 +25,7 @@ impl Real for f32 {}
 impl Real for f64 {}
 
 /// One convolution of one group as the engine sees it: channels in and out, height and width, kernel, settings.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct ImageShape {
     /// Channels in and out.
     pub channels: (usize, usize),
@@ -97,6 +103,8 @@ fn plane(name: &str, image: usize, channels: usize, blocked: usize) -> Result<Ve
 /// ```
 #[derive(Debug, Clone)]
 pub struct ImageConv<T> {
+    shape: ImageShape,
+    transposed: bool,
     how: How<T>,
     /// Blocks and pixels of a plane, in and out.
     source: (usize, usize),
@@ -169,7 +177,31 @@ impl<T: Real> ImageConv<T> {
                 How::Direct { conv: Correlation::new(plan, set, channels, at), to }
             }
         };
-        Ok(Self { how, source: (blocks(channels.0), source), target: (blocks(channels.1), target) })
+        let (source, target) = ((blocks(channels.0), source), (blocks(channels.1), target));
+        Ok(Self { shape: *image, transposed, how, source, target })
+    }
+
+    /// Takes other weights of the same shape; nothing is allocated.
+    ///
+    /// # Errors
+    /// A weight of another size.
+    pub fn set_weight(&mut self, weight: &[T]) -> Result<()> {
+        Self::check(&self.shape, weight)?;
+        let ((inputs, _), (rows, columns)) = (self.shape.channels, self.shape.kernel);
+        let transposed = self.transposed;
+        let kernel = |target: usize, source: usize| {
+            if transposed { source * inputs + target } else { target * inputs + source }
+        };
+        match &mut self.how {
+            How::Tiles { conv, .. } => {
+                let kernels = weight.as_chunks::<9>().0;
+                conv.pack(transposed, |t, s| &kernels[kernel(t, s)]);
+            }
+            How::Direct { conv, .. } => {
+                conv.pack(|t, s, r, c| weight[(kernel(t, s) * rows + r) * columns + c]);
+            }
+        }
+        Ok(())
     }
 
     /// Memory for [`ImageConv::run`].
@@ -318,6 +350,14 @@ impl ImageWeightGradient {
             kernel: shape.kernel,
             channels: shape.channels,
         })
+    }
+
+    /// How many numbers an image's part is added to.
+    pub fn sums_len(&self) -> usize {
+        match &self.how {
+            GradientHow::Tiles { gradient, .. } => gradient.sums_len(),
+            GradientHow::Direct { gradient, .. } => gradient.sums_len(),
+        }
     }
 
     /// Zeros for [`ImageWeightGradient::add`] to add to.

@@ -101,15 +101,15 @@ pub fn max_pool2d_tangent(x: &Tensor, tangent: &Tensor, window: &Pool2d) -> Resu
 }
 
 #[derive(Debug, Clone, Copy)]
-struct PoolShape {
+pub(crate) struct PoolShape {
     images: usize,
     channels: usize,
-    rows: Axis,
-    columns: Axis,
+    pub(crate) rows: Axis,
+    pub(crate) columns: Axis,
 }
 
 impl PoolShape {
-    fn new(
+    pub(crate) fn new(
         name: &str,
         (images, channels, h, w): (usize, usize, usize, usize),
         window: Pool2d,
@@ -125,11 +125,11 @@ impl PoolShape {
         Ok(Self { images, channels, rows, columns })
     }
 
-    fn input_len(&self) -> usize {
+    pub(crate) fn input_len(&self) -> usize {
         self.rows.input * self.columns.input
     }
 
-    fn output_len(&self) -> usize {
+    pub(crate) fn output_len(&self) -> usize {
         self.rows.output * self.columns.output
     }
 
@@ -153,7 +153,7 @@ impl PoolShape {
 }
 
 /// Elements of the image in the window of every output of an axis.
-fn inside(axis: &Axis) -> Vec<usize> {
+pub(crate) fn inside(axis: &Axis) -> Vec<usize> {
     (0..axis.output).map(|o| (0..axis.kernel).filter(|&k| axis.source(o, k).is_some()).count()).collect()
 }
 

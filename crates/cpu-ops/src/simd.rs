@@ -90,6 +90,8 @@ pub(crate) trait Lanes<T>: Simd {
     fn mul_add(self, a: Self::V, b: Self::V, c: Self::V) -> Self::V;
     fn add(self, a: Self::V, b: Self::V) -> Self::V;
     fn sub(self, a: Self::V, b: Self::V) -> Self::V;
+    /// The larger; `b` where one is no number.
+    fn max(self, a: Self::V, b: Self::V) -> Self::V;
     /// The transpose of 16 rows of 16.
     fn transpose(self, rows: [[T; BLOCK]; BLOCK]) -> [[T; BLOCK]; BLOCK];
 }
@@ -106,7 +108,7 @@ fn plain_transpose<T: Pod>(rows: [[T; BLOCK]; BLOCK]) -> [[T; BLOCK]; BLOCK] {
 }
 
 macro_rules! lanes {
-    ($simd:ty, $t:ty, $v:ident, $splat:ident, $mul_add:expr, $add:ident, $sub:ident, $transpose:expr) => {
+    ($simd:ty, $t:ty, $v:ident, $splat:ident, $mul_add:expr, $add:ident, $sub:ident, $max:ident, $transpose:expr) => {
         impl Lanes<$t> for $simd {
             type V = <Self as Simd>::$v;
 
@@ -131,6 +133,11 @@ macro_rules! lanes {
             }
 
             #[inline(always)]
+            fn max(self, a: Self::V, b: Self::V) -> Self::V {
+                Simd::$max(self, a, b)
+            }
+
+            #[inline(always)]
             fn transpose(self, rows: [[$t; BLOCK]; BLOCK]) -> [[$t; BLOCK]; BLOCK] {
                 $transpose(self, rows)
             }
@@ -148,6 +155,7 @@ lanes!(
     |simd: Self, a, b, c| simd.add_f32s(simd.mul_f32s(a, b), c),
     add_f32s,
     sub_f32s,
+    max_f32s,
     |_, rows| plain_transpose(rows)
 );
 lanes!(
@@ -158,6 +166,7 @@ lanes!(
     |simd: Self, a, b, c| simd.add_f64s(simd.mul_f64s(a, b), c),
     add_f64s,
     sub_f64s,
+    max_f64s,
     |_, rows| plain_transpose(rows)
 );
 

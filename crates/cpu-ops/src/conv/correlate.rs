@@ -53,11 +53,20 @@ impl<T: Element> Correlation<T> {
         (source_channels, target_channels): (usize, usize),
         weight: impl Fn(usize, usize, usize, usize) -> T,
     ) -> Self {
+        let mut of = Self { plan, set, source_channels, target_channels, weights: Vec::new() };
+        of.pack(weight);
+        of
+    }
+
+    /// Takes other weights.
+    pub(crate) fn pack(&mut self, weight: impl Fn(usize, usize, usize, usize) -> T) {
+        let Self { plan, set, source_channels, target_channels, weights } = self;
+        let (source_channels, target_channels) = (*source_channels, *target_channels);
         let slots = plan.slots.len();
-        let mut weights =
-            Vec::with_capacity(blocks(target_channels) * BLOCK * source_channels * plan.kernel_rows * slots);
+        weights.clear();
+        weights.reserve(blocks(target_channels) * BLOCK * source_channels * plan.kernel_rows * slots);
         let runs = || plan.phases.iter().flat_map(|phase| &phase.runs);
-        for targets in target_groups::<T>(set, target_channels) {
+        for targets in target_groups::<T>(*set, target_channels) {
             for sources in source_blocks(source_channels) {
                 for row in 0..plan.kernel_rows {
                     for run in runs() {
@@ -76,7 +85,11 @@ impl<T: Element> Correlation<T> {
                 }
             }
         }
-        Self { plan, set, source_channels, target_channels, weights }
+    }
+
+    /// The packed weights of a kernel of one tap, in [`pack_order`], to write to.
+    pub(crate) fn packed_mut(&mut self) -> &mut [T] {
+        &mut self.weights
     }
 
     /// With the weights of a kernel of one tap, in [`pack_order`].

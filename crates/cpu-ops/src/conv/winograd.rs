@@ -213,14 +213,22 @@ impl<T: Element> Winograd<T> {
         turned: bool,
         weight: impl Fn(usize, usize) -> &'a [T; 9],
     ) -> Self {
-        let (sources, targets) = channels;
         let plan = Plan::forward(&products(tiles.strip()));
-        let size = blocks(targets) * BLOCK * sources;
-        let mut packed = vec![T::zero(); POINTS * size];
+        let size = blocks(channels.1) * BLOCK * channels.0;
+        let product = Correlation::packed(plan, set, channels, vec![T::zero(); size]);
+        let products = vec![product; POINTS];
+        let mut of = Self { tiles, strips: tiles.strips(), set, channels, products };
+        of.pack(turned, weight);
+        of
+    }
+
+    /// Takes other weights, as [`Winograd::new`] does.
+    pub(crate) fn pack<'a>(&mut self, turned: bool, weight: impl Fn(usize, usize) -> &'a [T; 9]) {
+        let Self { set, channels, products, .. } = self;
         let mut at = 0;
-        pack_order::<T>(set, channels, |block, source| {
+        pack_order::<T>(*set, *channels, |block, source| {
             let mut kernels = [[T::zero(); BLOCK]; 9];
-            for lane in 0..BLOCK.min(targets - block) {
+            for lane in 0..BLOCK.min(channels.1 - block) {
                 for (value, kernels) in weight(block + lane, source).iter().zip(&mut kernels) {
                     kernels[lane] = *value;
                 }
@@ -228,16 +236,12 @@ impl<T: Element> Winograd<T> {
             if turned {
                 kernels.reverse();
             }
-            for (point, values) in T::run(set, TransformWeights { kernels: &kernels }).iter().enumerate() {
-                packed[point * size + at..][..BLOCK].copy_from_slice(values);
+            let values = T::run(*set, TransformWeights { kernels: &kernels });
+            for (product, values) in products.iter_mut().zip(&values) {
+                product.packed_mut()[at..][..BLOCK].copy_from_slice(values);
             }
             at += BLOCK;
         });
-        let products = packed
-            .chunks_exact(size)
-            .map(|weights| Correlation::packed(plan.clone(), set, channels, weights.to_vec()))
-            .collect();
-        Self { tiles, strips: tiles.strips(), set, channels, products }
     }
 
     pub(crate) fn strip(&self) -> Strip<T> {

@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
+mod engine;
+
 use candle_core::{DType, Device, Tensor};
 use cellnet::{
     Builder, CellStyle, Mode, Network, NetworkError, Operator, Recipe, Trainer, Weights, forward,

@@ -1,0 +1,371 @@
+//! The engine against the operators.
+
+use crate::{below, list, load};
+use candle_core::{DType, Device, Tensor, Var, WithDType};
+use cellnet::{
+    Builder, CellStyle, Engine, Mode, Network, NetworkError, Operator, Settings, Weights, cross_entropy,
+    forward, nas_bench_201,
+};
+use cpu_ops::blocked::Real;
+use cpu_ops::{Conv2d, Padding, Pool2d};
+use nas_core::{SearchSpace, Seed};
+use proptest::prelude::*;
+use serde_json::Value;
+use spaces::{NasBench201, nas_bench_201::Skeleton};
+use std::path::PathBuf;
+
+/// Numbers without a pattern.
+fn numbers(shape: &[usize], stream: u64) -> Tensor {
+    let count = shape.iter().product::<usize>() as u64;
+    let mix = |i: u64| {
+        let x = (i + 1 + stream * 7919).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        let x = (x ^ (x >> 29)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        (x >> 11) as f64 / (1_u64 << 53) as f64 * 2.0 - 1.0
+    };
+    Tensor::from_iter((0..count).map(mix), &Device::Cpu).unwrap().reshape(shape).unwrap()
+}
+
+/// Weights with batch norms that are not at their start.
+fn weights(net: &Network, dtype: DType) -> Weights {
+    let start = Weights::init(net, dtype, Seed(3)).unwrap();
+    for (i, (name, var)) in start.parameters().enumerate() {
+        if name.contains("bn") || name.contains("norm") {
+            let noise = (numbers(var.dims(), i as u64) * 0.3).unwrap().to_dtype(dtype).unwrap();
+            var.set(&(var.as_tensor() + noise).unwrap()).unwrap();
+        }
+    }
+    start
+}
+
+/// Whether numbers are those expected, relative to the largest of them and at least to `least`.
+fn same(found: &[f64], expected: &[f64], (bound, least): (f64, f64), what: &str) {
+    assert_eq!(found.len(), expected.len(), "{what}");
+    let largest = expected.iter().fold(least, |a, b| a.max(b.abs()));
+    for (at, (a, b)) in found.iter().zip(expected).enumerate() {
+        assert!((a - b).abs() <= bound * largest, "{what}, {at}: {a} instead of {b} (largest {largest})");
+    }
+}
+
+fn as_f64<T: Real>(values: &[T]) -> Vec<f64> {
+    values.iter().map(|v| v.to_f64()).collect()
+}
+
+/// Everything that the engine gives, against the operators.
+fn check<T: Real + WithDType>(net: &Network, batch: usize, mode: Mode, bound: f64) {
+    let [c, h, w] = net.input();
+    let weights = weights(net, T::DTYPE);
+    let mut weights = weights;
+    let x = numbers(&[batch, c, h, w], 1).to_dtype(T::DTYPE).unwrap();
+    let targets: Vec<u32> = (0..batch).map(|i| (i * 7 % net.classes()) as u32).collect();
+    if mode == Mode::Evaluate {
+        // statistics that are not those of the start
+        let outcome = forward(net, &weights, &x, Mode::Train, |_, x| Ok(x)).unwrap();
+        (0..5).for_each(|_| weights.update(&outcome.measured));
+    }
+    let var = Var::from_tensor(&x).unwrap();
+    let outcome = forward(net, &weights, var.as_tensor(), mode, |_, x| Ok(x)).unwrap();
+    let loss = cpu_ops::cross_entropy(&outcome.logits, &targets, 0.1).unwrap();
+    let grads = loss.backward().unwrap();
+    let values = x.flatten_all().unwrap().to_vec1::<T>().unwrap();
+
+    let settings = Settings { mode, gradients: true, input_gradient: true, ..Settings::training() };
+    let mut engine = Engine::<T>::new(net, settings).unwrap();
+    engine.load(&weights).unwrap();
+    for _ in 0..2 {
+        let logits = engine.forward(&values).unwrap();
+        same(&as_f64(logits), &list(&outcome.logits), (bound, 0.1), "logits");
+    }
+    let (found, grad) = cross_entropy(engine.logits(), net.classes(), &targets, 0.1).unwrap();
+    same(&[found], &list(&loss), (bound, 0.0), "loss");
+    let measured = engine.measured();
+    assert_eq!(measured.len(), outcome.measured.len());
+    for (name, expected) in &outcome.measured {
+        let found = &measured.iter().find(|(n, _)| n == name).unwrap().1;
+        same(&found.mean, &expected.mean, (bound, 1.0), name);
+        same(&found.variance, &expected.variance, (bound, 1.0), name);
+        assert_eq!(found.count, expected.count);
+    }
+    // backward twice: with another gradient in between
+    engine.backward(&grad).unwrap();
+    let ones = vec![T::one(); grad.len()];
+    engine.backward_to_input(&ones).unwrap();
+    let sum = outcome.logits.sum_all().unwrap().backward().unwrap();
+    let largest = |t: &Tensor| list(t).iter().fold(0.0_f64, |a, b| a.max(b.abs()));
+    if let Some(expected) = sum.get(var.as_tensor()) {
+        let found = as_f64(&engine.input_gradient().unwrap().unwrap());
+        same(&found, &list(expected), (bound * 30.0, 1e-2), "gradient of the sum by the images");
+    }
+    engine.backward(&ones).unwrap();
+    engine.backward(&grad).unwrap();
+    if let Some(expected) = grads.get(var.as_tensor()) {
+        let found = as_f64(&engine.input_gradient().unwrap().unwrap());
+        same(&found, &list(expected), (bound * 30.0, 1e-2), "gradient by the images");
+    }
+    let all = weights.parameters().filter_map(|(_, var)| grads.get(var.as_tensor())).map(largest);
+    let all = all.fold(0.0_f64, f64::max);
+    for (name, var) in weights.parameters() {
+        let found = engine.gradient(name).map(as_f64);
+        match (found, grads.get(var.as_tensor())) {
+            (Some(found), Some(expected)) => {
+                same(&found, &list(expected), (bound * 30.0, 1e-2 * all), &format!("gradient {name}"));
+            }
+            (None, Some(expected)) => assert!(largest(expected) == 0.0, "{name} has no gradient"),
+            (Some(found), None) => assert!(found.iter().all(|v| *v == 0.0), "{name} has a gradient"),
+            (None, None) => {}
+        }
+    }
+    // and without any gradients, where memory is shared and norms are folded
+    let mut engine = Engine::<T>::new(net, Settings { mode, ..Settings::inference() }).unwrap();
+    engine.load(&weights).unwrap();
+    for _ in 0..2 {
+        let logits = engine.forward(&values).unwrap();
+        same(&as_f64(logits), &list(&outcome.logits), (bound, 0.1), "logits of the inference");
+    }
+    assert!(engine.backward(&grad).is_err());
+}
+
+fn every_way(net: &Network, batch: usize) {
+    for mode in [Mode::Train, Mode::Evaluate] {
+        check::<f64>(net, batch, mode, 1e-9);
+        check::<f32>(net, batch, mode, 2e-4);
+    }
+}
+
+fn cell(index: usize, style: CellStyle, channels: u64, cells: u64, image: u64) -> Network {
+    let skeleton = Skeleton { channels, cells, classes: 5, image };
+    nas_bench_201(&NasBench201.get(index).unwrap(), &skeleton, 3, style).unwrap()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    #[test]
+    fn cells_are_the_operators(
+        index in 0_usize..15_625, scored: bool, channels in 1_u64..20, cells in 1_u64..3, batch in 2_usize..5,
+        image in 1_u64..4,
+    ) {
+        let style = if scored { CellStyle::scored() } else { CellStyle::trained() };
+        every_way(&cell(index, style, channels, cells, 4 * image), batch);
+    }
+
+    #[test]
+    fn networks_of_anything_are_the_operators(
+        size in (1_usize..9, 1_usize..9), channels in 1_usize..20,
+        choices in prop::collection::vec((0_usize..14, 0_usize..50, 0_usize..50), 1..12), batch in 2_usize..4,
+    ) {
+        every_way(&anything(size, channels, &choices), batch);
+    }
+}
+
+/// A network whose layers are chosen at random among those that fit.
+fn anything(size: (usize, usize), channels: usize, choices: &[(usize, usize, usize)]) -> Network {
+    let mut net = Builder::new([channels, size.0, size.1]);
+    let mut layers = vec![net.input()];
+    for (number, &(operator, a, b)) in choices.iter().enumerate() {
+        let (x, y) = (layers[a % layers.len()], layers[b % layers.len()]);
+        let [channels, h, w] = net.shape(x).unwrap();
+        let conv = |channels, kernel: (usize, usize), settings, bias| Operator::Convolution {
+            channels,
+            kernel,
+            settings,
+            bias,
+        };
+        let name = format!("layer{number}.{}", if operator < 6 { "conv" } else { "bn" });
+        let operator = match operator {
+            0 => conv(1 + b, (3.min(h), 3.min(w)), Conv2d::new(1, 1), a % 2 == 0),
+            1 => conv(1 + b, (1, 1), Conv2d::default(), b % 2 == 0),
+            2 => conv(16 + b % 17, (3, 3), Conv2d::new(2, 1), false),
+            3 => {
+                let settings = Conv2d { dilation: (2, 1), padding: (2, 1), ..Conv2d::default() };
+                conv(1 + b % 20, (3, 3), settings, true)
+            }
+            4 => conv(channels, (3, 3), Conv2d { groups: channels, ..Conv2d::new(1, 1) }, b % 2 == 0),
+            5 => {
+                let groups = if channels.is_multiple_of(2) { 2 } else { 1 };
+                conv(2 * (1 + b % 9), (1, 2.min(w)), Conv2d { groups, ..Conv2d::default() }, true)
+            }
+            6 => Operator::BatchNorm { affine: true, tracked: true },
+            7 => Operator::BatchNorm { affine: a % 2 == 0, tracked: b % 2 == 0 },
+            8 => Operator::Relu,
+            9 => Operator::AveragePool {
+                window: Pool2d::new(3, 1 + b % 2, 1),
+                padding: if b % 3 == 0 { Padding::Counted } else { Padding::Excluded },
+            },
+            10 => Operator::MaxPool { window: Pool2d::new(3, 1 + b % 2, 1) },
+            11 => Operator::Zero,
+            12 => Operator::Concatenate,
+            _ => Operator::Sum,
+        };
+        let inputs = match operator {
+            Operator::Sum | Operator::Concatenate if net.shape(x) == net.shape(y) => vec![x, y],
+            Operator::Sum | Operator::Concatenate => vec![x, x, x],
+            _ => vec![x],
+        };
+        if let Ok(layer) = net.add(&name, operator, &inputs) {
+            layers.push(layer);
+        }
+    }
+    let mean = net.add("", Operator::GlobalMean, &[*layers.last().unwrap()]).unwrap();
+    net.add("fc", Operator::Linear { outputs: 3 }, &[mean]).unwrap();
+    net.finish().unwrap()
+}
+
+#[test]
+fn the_engine_is_pytorchs_too() {
+    let folder = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../fixtures/cellnet/networks"));
+    let all = load(&folder.join("values.safetensors"));
+    let settings: Value = serde_json::from_slice(&std::fs::read(folder.join("cases.json")).unwrap()).unwrap();
+    let number = |key: &str| settings[key].as_u64().unwrap();
+    let skeleton = Skeleton {
+        channels: number("channels"),
+        cells: number("cells"),
+        classes: number("classes"),
+        image: number("image"),
+    };
+    for (at, case) in settings["cases"].as_array().unwrap().iter().enumerate() {
+        let held = below(&all, &format!("{at}/"));
+        let cell = NasBench201.parse(case["arch"].as_str().unwrap()).unwrap();
+        let style = if case["style"] == "trained" { CellStyle::trained() } else { CellStyle::scored() };
+        let net = nas_bench_201(&cell, &skeleton, 3, style).unwrap();
+        let saved = std::fs::read(folder.join(format!("weights_{at}.safetensors"))).unwrap();
+        let mut weights = Weights::from_safetensors(&net, &saved, DType::F64).unwrap();
+        let labels: Vec<u32> =
+            case["labels"].as_array().unwrap().iter().map(|l| l.as_u64().unwrap() as u32).collect();
+        let x = list(&held["x"]);
+        let mut engine = Engine::<f64>::new(&net, Settings::training()).unwrap();
+        engine.load(&weights).unwrap();
+        let logits = engine.forward(&x).unwrap();
+        same(logits, &list(&held["logits"]), (1e-10, 1e-3), "logits");
+        let (loss, grad) = cross_entropy(logits, net.classes(), &labels, 0.0).unwrap();
+        same(&[loss], &list(&held["loss"]), (1e-10, 0.0), "loss");
+        engine.backward(&grad).unwrap();
+        for (name, expected) in below(&held, "grad/") {
+            let zeros = vec![0.0; expected.elem_count()];
+            same(engine.gradient(&name).unwrap_or(&zeros), &list(&expected), (1e-9, 1e-3), &name);
+        }
+        weights.update(&engine.measured());
+        for (name, expected) in below(&held, "after/") {
+            let (layer, what) = name.split_once(".running_").unwrap();
+            let running = weights.running(layer).unwrap();
+            let values = if what == "mean" { &running.mean } else { &running.variance };
+            same(values, &list(&expected), (1e-12, 1e-3), &name);
+        }
+        let mut engine = Engine::<f64>::new(&net, Settings::inference()).unwrap();
+        engine.load(&weights).unwrap();
+        same(engine.forward(&x).unwrap(), &list(&held["evaluated"]), (1e-10, 1e-3), "evaluated");
+    }
+}
+
+#[test]
+fn what_is_watched_is_what_the_operators_give() {
+    let net = cell(1462, CellStyle::scored(), 6, 1, 8);
+    let weights = weights(&net, DType::F64);
+    let x = numbers(&[3, 3, 8, 8], 1);
+    let layers: Vec<usize> = (0..net.layers().len()).collect();
+    let mut expected = Vec::new();
+    forward(&net, &weights, &x, Mode::Train, |_, x| {
+        expected.push(list(&x));
+        Ok(x)
+    })
+    .unwrap();
+    for settings in [Settings { mode: Mode::Train, ..Settings::inference() }, Settings::training()] {
+        let settings = Settings { watched: layers.clone(), ..settings };
+        let mut engine = Engine::<f64>::new(&net, settings).unwrap();
+        engine.load(&weights).unwrap();
+        let mut seen = 0;
+        engine
+            .forward_seen(&list(&x), |layer, held| {
+                seen += 1;
+                assert_eq!(held.shape(), net.layers()[layer].shape);
+                same(&held.planes().unwrap(), &expected[layer], (1e-10, 1e-3), &format!("layer {layer}"));
+            })
+            .unwrap();
+        assert_eq!(seen, layers.len());
+    }
+}
+
+#[test]
+fn products_are_activation_times_gradient() {
+    let net = cell(1462, CellStyle::scored(), 6, 1, 8);
+    let weights = weights(&net, DType::F64);
+    let x = numbers(&[3, 3, 8, 8], 1);
+    let targets = [0, 3, 2];
+    let mut taps = Vec::new();
+    let outcome = forward(&net, &weights, &x, Mode::Train, |at, x| {
+        if matches!(net.layers()[at].operator, Operator::Convolution { .. } | Operator::Linear { .. }) {
+            // a summand of zeros that has a gradient of its own
+            let zeros = Var::zeros(x.dims(), DType::F64, &Device::Cpu)?;
+            taps.push((at, x.detach(), zeros.clone()));
+            return x + zeros.as_tensor();
+        }
+        Ok(x)
+    })
+    .unwrap();
+    let grads = cpu_ops::cross_entropy(&outcome.logits, &targets, 0.0).unwrap().backward().unwrap();
+    let settings = Settings { products: true, gradients: false, ..Settings::training() };
+    let mut engine = Engine::<f64>::new(&net, settings).unwrap();
+    engine.load(&weights).unwrap();
+    engine.forward(&list(&x)).unwrap();
+    let (_, grad) = cross_entropy(engine.logits(), net.classes(), &targets, 0.0).unwrap();
+    engine.backward(&grad).unwrap();
+    for (layer, a, zeros) in taps {
+        let Some(grad) = grads.get(zeros.as_tensor()) else { continue };
+        let product = (a * grad).unwrap().flatten_from(2.min(zeros.rank() - 1)).unwrap();
+        let expected = if zeros.rank() == 4 { product.sum(2).unwrap() } else { product };
+        let Some(found) = engine.products(layer) else {
+            assert!(list(&expected).iter().all(|v| *v == 0.0), "layer {layer} has no products");
+            continue;
+        };
+        same(&found, &list(&expected), (1e-8, 1e-6), &format!("layer {layer}"));
+    }
+}
+
+#[test]
+fn threads_change_no_bit() {
+    let net = cell(1462, CellStyle::trained(), 20, 1, 12);
+    let weights = weights(&net, DType::F32);
+    let x =
+        numbers(&[11, 3, 12, 12], 1).to_dtype(DType::F32).unwrap().flatten_all().unwrap().to_vec1().unwrap();
+    let run = || {
+        let mut engine =
+            Engine::<f32>::new(&net, Settings { input_gradient: true, ..Settings::training() }).unwrap();
+        engine.load(&weights).unwrap();
+        engine.forward(&x).unwrap();
+        let (_, grad) = cross_entropy(engine.logits(), 5, &[1; 11], 0.0).unwrap();
+        engine.backward(&grad).unwrap();
+        let mut all = engine.input_gradient().unwrap().unwrap();
+        all.extend_from_slice(engine.logits());
+        for (name, _) in weights.parameters() {
+            all.extend_from_slice(engine.gradient(name).unwrap_or_default());
+        }
+        all.into_iter().map(f32::to_bits).collect::<Vec<_>>()
+    };
+    let with = |threads| rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap().install(run);
+    let one = with(1);
+    for threads in [2, 3] {
+        assert!(with(threads) == one, "{threads} threads");
+    }
+}
+
+#[test]
+fn bad_input_is_an_error() {
+    let net = cell(1462, CellStyle::trained(), 4, 1, 8);
+    let mut engine = Engine::<f32>::new(&net, Settings::training()).unwrap();
+    assert!(matches!(engine.forward(&[0.0; 192]), Err(NetworkError::Weights { .. })));
+    assert!(matches!(engine.load(&weights(&net, DType::F64)), Err(NetworkError::Type(DType::F64))));
+    assert!(matches!(
+        engine.load(&weights(&cell(0, CellStyle::trained(), 4, 1, 8), DType::F32)),
+        Err(NetworkError::Weights { .. })
+    ));
+    assert!(engine.load(&weights(&cell(1462, CellStyle::trained(), 5, 1, 8), DType::F32)).is_err());
+    engine.load(&weights(&net, DType::F32)).unwrap();
+    assert!(engine.backward(&[0.0; 5]).is_err());
+    assert!(matches!(engine.forward(&[0.0; 191]), Err(NetworkError::Input { .. })));
+    assert!(matches!(engine.forward(&[]), Err(NetworkError::Input { .. })));
+    engine.forward(&[0.0; 192]).unwrap();
+    assert!(engine.backward(&[0.0; 4]).is_err());
+    assert!(Engine::<f32>::new(&net, Settings { watched: vec![1000], ..Settings::training() }).is_err());
+    assert!(cross_entropy(&[0f32; 4], 2, &[0], 0.0).is_err());
+    assert!(cross_entropy(&[0f32; 2], 2, &[2], 0.0).is_err());
+    assert!(cross_entropy(&[0f32; 2], 2, &[0], f64::NAN).is_err());
+}
