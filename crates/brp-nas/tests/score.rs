@@ -15,7 +15,19 @@ fn fixtures() -> PathBuf {
 /// A small setting, recorded in `out` of a folder, with a store beside it.
 fn score(folder: &Path, out: &str, extra: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_brp-nas"));
-    command.args(["score", "--channels", "2", "--cells", "1", "--image", "8", "--batch", "6", "--format", "json"]);
+    command.args([
+        "score",
+        "--channels",
+        "2",
+        "--cells",
+        "1",
+        "--image",
+        "8",
+        "--batch",
+        "6",
+        "--format",
+        "json",
+    ]);
     command.arg("--out").arg(folder.join(out)).arg("--store").arg(folder.join("store.sqlite")).args(extra);
     command
 }
@@ -55,12 +67,25 @@ fn weights_and_inputs_of_ones_own_are_scored() {
     let case = &cases["cases"][1];
     let labels: Vec<i64> = case["labels"].as_array().unwrap().iter().map(|l| l.as_i64().unwrap()).collect();
     let inputs = folder.path().join("inputs.safetensors");
-    let named = [("input".to_owned(), held["1/x"].clone()), ("labels".to_owned(), Tensor::new(labels, &Device::Cpu).unwrap())];
+    let named = [
+        ("input".to_owned(), held["1/x"].clone()),
+        ("labels".to_owned(), Tensor::new(labels, &Device::Cpu).unwrap()),
+    ];
     candle_core::safetensors::save(&named.into_iter().collect(), &inputs).unwrap();
     let weights = fixtures().join("weights_1.safetensors");
     let (inputs, weights) = (inputs.display().to_string(), weights.display().to_string());
-    let flags =
-        ["--arch", case["arch"].as_str().unwrap(), "--inputs", &inputs, "--weights", &weights, "--classes", "4", "--dtype", "f64"];
+    let flags = [
+        "--arch",
+        case["arch"].as_str().unwrap(),
+        "--inputs",
+        &inputs,
+        "--weights",
+        &weights,
+        "--classes",
+        "4",
+        "--dtype",
+        "f64",
+    ];
     let result = json(&score(folder.path(), "run", &flags).output().unwrap());
     for name in ["grad_norm", "snip", "grasp", "fisher", "synflow", "jacob_cov", "nwot", "zico", "swap"] {
         let (found, expected) =
@@ -68,7 +93,14 @@ fn weights_and_inputs_of_ones_own_are_scored() {
         assert!((found - expected).abs() <= 1e-9 * expected.abs(), "{name}: {found} instead of {expected}");
     }
     // of another cell
-    let other = ["--arch", "|none~0|+|none~0|none~1|+|none~0|none~1|none~2|", "--weights", &weights, "--classes", "4"];
+    let other = [
+        "--arch",
+        "|none~0|+|none~0|none~1|+|none~0|none~1|none~2|",
+        "--weights",
+        &weights,
+        "--classes",
+        "4",
+    ];
     let output = score(folder.path(), "other", &other).output().unwrap();
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(output.status.code() == Some(2) && said.contains("not known"), "{said}");
@@ -115,15 +147,22 @@ fn scores_are_compared_with_a_column() {
     let mut text = String::from("arch,accuracy\n");
     for index in 0..400 {
         let cell = spaces::NasBench201.get(index).unwrap();
-        text += &format!("{cell},{}\n", spaces::nas_bench_201::Skeleton::default().cost(&cell).unwrap().parameters);
+        text += &format!(
+            "{cell},{}\n",
+            spaces::nas_bench_201::Skeleton::default().cost(&cell).unwrap().parameters
+        );
     }
     fs::write(&table, text).unwrap();
     let column = format!("{}:accuracy", table.display());
     let archs = table.display().to_string();
     let result = json(
-        &score(folder.path(), "run", &["--archs", &archs, "--table", &column, "--proxies", "params,jacov,l2_norm"])
-            .output()
-            .unwrap(),
+        &score(
+            folder.path(),
+            "run",
+            &["--archs", &archs, "--table", &column, "--proxies", "params,jacov,l2_norm"],
+        )
+        .output()
+        .unwrap(),
     );
     let compared = result["compared"].as_array().unwrap();
     let row = |name: &str| compared.iter().find(|row| row["score"] == name).unwrap();

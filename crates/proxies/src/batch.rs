@@ -51,7 +51,10 @@ impl Batch {
     /// # Errors
     /// [`ProxyError::Label`] with the first that has none.
     pub fn check_labels(&self, logits: &Tensor) -> Result<()> {
-        let classes = logits.dims().last().copied().unwrap_or(0);
+        self.check_classes(logits.dims().last().copied().unwrap_or(0))
+    }
+
+    pub(crate) fn check_classes(&self, classes: usize) -> Result<()> {
         match self.labels.iter().position(|&label| label as usize >= classes) {
             Some(image) => Err(ProxyError::Label { image, label: self.labels[image], classes }),
             None => Ok(()),

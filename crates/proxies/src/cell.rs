@@ -1,6 +1,8 @@
 use crate::batch::Batch;
 use crate::error::Result;
+use crate::first_order::{self, FirstOrder};
 use crate::model::{Cost, Kind, Model, Norms, Parameter, Place, Watch, Weighted};
+use crate::seen::Need;
 use crate::tangent;
 use candle_core::{DType, Tensor};
 use cellnet::{
@@ -215,6 +217,10 @@ impl Model for CellModel {
 
     fn unused(&self) -> Vec<(String, f64)> {
         self.made.map_or_else(Vec::new, |made| made.unused())
+    }
+
+    fn first_order(&self, batch: &Batch, needs: &[Need], done: &mut dyn FnMut(Need)) -> Result<FirstOrder> {
+        first_order::through_engine(&self.network, &self.weights, batch, needs, done)
     }
 
     fn curvature(&self, batch: &Batch, direction: &[Tensor]) -> Result<Vec<f64>> {

@@ -1,5 +1,7 @@
 use crate::batch::Batch;
 use crate::error::{ProxyError, Result};
+use crate::first_order::{self, FirstOrder};
+use crate::seen::Need;
 use candle_core::{DType, Tensor, Var};
 use cpu_ops::cross_entropy;
 
@@ -110,6 +112,17 @@ pub trait Model: Sized {
     /// count them in `l2_norm`. None, unless a network is built that way.
     fn unused(&self) -> Vec<(String, f64)> {
         Vec::new()
+    }
+
+    /// What one forward on the batch and the backwards from it give: of `needs` those that it can, which are gradient,
+    /// saliency, Jacobian, agreement and patterns. `done` hears of each.
+    ///
+    /// This goes through candle; a network that has something faster says so here.
+    ///
+    /// # Errors
+    /// As [`Model::forward`], labels without a logit, and [`ProxyError::Missing`].
+    fn first_order(&self, batch: &Batch, needs: &[Need], done: &mut dyn FnMut(Need)) -> Result<FirstOrder> {
+        first_order::through_candle(self, batch, needs, done)
     }
 
     /// For each layer the sum over its weights of `weight * (H d)`, where `H` is the Hessian of the mean cross entropy

@@ -1,14 +1,12 @@
 use crate::batch::Batch;
 use crate::error::{ProxyError, Result};
+use crate::first_order::numbers;
 use crate::flow::flow;
 use crate::linear_algebra::Correlation;
-use crate::model::{Model, Norms, Place, Weighted};
+use crate::model::{Model, Norms, Weighted};
 use crate::random;
-use crate::rectifiers::Rectifiers;
 use crate::seen::{LayerSeen, Need, Seen};
-use candle_core::backprop::GradStore;
-use candle_core::{DType, Tensor, Var};
-use cpu_ops::{Probe, cross_entropy};
+use candle_core::Tensor;
 use nas_core::Seed;
 use std::collections::BTreeSet;
 
@@ -68,9 +66,9 @@ pub fn observe<M: Model>(
         perturbation: None,
         blocks: None,
     };
-    first_order(model, batch, &needs, (&layers, &mut seen), done)?;
+    first_order(model, batch, &needs, &mut seen, done)?;
     if needs.contains(&Need::Halves) {
-        halves(model, batch, (&layers, &mut seen))?;
+        halves(model, batch, &mut seen)?;
         done(Need::Halves);
     }
     if needs.contains(&Need::Curvature) {
@@ -110,94 +108,45 @@ fn layer(weighted: &Weighted) -> Result<LayerSeen> {
     Ok(LayerSeen { name, weight, inputs, ..LayerSeen::default() })
 }
 
-fn numbers(tensor: &Tensor) -> Result<Vec<f64>> {
-    Ok(tensor.detach().flatten_all()?.to_dtype(DType::F64)?.to_vec1()?)
-}
-
-fn gradients(grads: &GradStore, layers: &[Weighted]) -> Result<Vec<Vec<f64>>> {
-    let gradient = |layer: &Weighted| match grads.get(layer.weight.as_tensor()) {
-        Some(gradient) => numbers(gradient),
-        None => Ok(vec![0.0; layer.weight.elem_count()]),
-    };
-    layers.iter().map(gradient).collect()
-}
-
-/// One forward on the batch, and the backwards that start from it.
+/// What one forward on the batch gives.
 fn first_order<M: Model>(
     model: &M,
     batch: &Batch,
     needs: &BTreeSet<Need>,
-    (layers, seen): (&[Weighted], &mut Seen),
+    seen: &mut Seen,
     done: &mut dyn FnMut(Need),
 ) -> Result<()> {
-    let has = |need| needs.contains(&need);
-    let loss = [Need::Gradient, Need::Saliency, Need::Curvature].into_iter().any(has);
-    let rectified = has(Need::Agreement) || has(Need::Patterns);
-    if !loss && !rectified && !has(Need::Jacobian) {
+    let mut wanted: Vec<Need> = FIRST_ORDER.into_iter().filter(|need| needs.contains(need)).collect();
+    if needs.contains(&Need::Curvature) && !wanted.contains(&Need::Gradient) {
+        wanted.push(Need::Gradient);
+    }
+    if wanted.is_empty() {
         return Ok(());
     }
-    let images = match has(Need::Jacobian) {
-        true => Some(Var::from_tensor(batch.images())?),
-        false => None,
-    };
-    let probes: Vec<Probe> = layers.iter().map(|_| Probe::default()).collect();
-    let mut rectifiers = Rectifiers::new(batch.len(), has(Need::Agreement), has(Need::Patterns));
-    let input = images.as_ref().map_or(batch.images(), Var::as_tensor);
-    let logits = model.forward(input, &mut |place, x| {
-        match place {
-            Place::Layer(at) if has(Need::Saliency) => return probes[at].on(&x),
-            Place::Rectifier if rectified => rectifiers.add(&x)?,
-            _ => {}
-        }
-        Ok(x)
-    })?;
-    seen.classes = logits.dims().last().copied().unwrap_or(0);
-    if rectified {
-        if rectifiers.units == 0 {
-            return Err(ProxyError::Missing {
-                what: "rectifiers",
-                needs: Need::Agreement.name(),
-                expected: 1,
-            });
-        }
-        (seen.agreement, seen.patterns) = (rectifiers.agreement(), rectifiers.patterns());
-        [Need::Agreement, Need::Patterns].into_iter().filter(|&need| has(need)).for_each(&mut *done);
+    let found = model.first_order(batch, &wanted, done)?;
+    seen.classes = found.classes;
+    (seen.agreement, seen.patterns) = (found.agreement, found.patterns);
+    seen.jacobian = found.jacobian.map(|rows| Correlation::of(&rows, batch.len()));
+    for (layer, gradient) in seen.layers.iter_mut().zip(found.gradients.into_iter().flatten()) {
+        layer.gradient = Some(gradient);
     }
-    if loss {
-        batch.check_labels(&logits)?;
-        let grads = cross_entropy(&logits, batch.labels(), 0.0)?.backward()?;
-        for (layer, gradient) in seen.layers.iter_mut().zip(gradients(&grads, layers)?) {
-            layer.gradient = Some(gradient);
-        }
-        if has(Need::Saliency) {
-            for (layer, probe) in seen.layers.iter_mut().zip(&probes) {
-                let outputs = layer.weight.len() / layer.inputs.max(1);
-                layer.saliency = Some(probe.products().unwrap_or_else(|| vec![0.0; batch.len() * outputs]));
-            }
-        }
-        [Need::Gradient, Need::Saliency].into_iter().filter(|&need| has(need)).for_each(&mut *done);
-    }
-    if let Some(images) = &images {
-        let grads = logits.sum_all()?.backward()?;
-        let rows = match grads.get(images.as_tensor()) {
-            Some(jacobian) => numbers(jacobian)?,
-            None => vec![0.0; images.elem_count()],
-        };
-        seen.jacobian = Some(Correlation::of(&rows, batch.len()));
-        done(Need::Jacobian);
+    for (layer, saliency) in seen.layers.iter_mut().zip(found.saliency.into_iter().flatten()) {
+        layer.saliency = Some(saliency);
     }
     Ok(())
 }
 
-fn halves<M: Model>(model: &M, batch: &Batch, (layers, seen): (&[Weighted], &mut Seen)) -> Result<()> {
+/// What one forward and the backwards from it give.
+const FIRST_ORDER: [Need; 5] =
+    [Need::Gradient, Need::Saliency, Need::Jacobian, Need::Agreement, Need::Patterns];
+
+fn halves<M: Model>(model: &M, batch: &Batch, seen: &mut Seen) -> Result<()> {
     let half = batch.len() / 2;
-    let gradient = |start, len| -> Result<Vec<Vec<f64>>> {
-        let part = batch.part(start, len)?;
-        let logits = model.forward(part.images(), &mut |_, x| Ok(x))?;
-        part.check_labels(&logits)?;
-        gradients(&cross_entropy(&logits, part.labels(), 0.0)?.backward()?, layers)
+    let gradients = |start| -> Result<Vec<Vec<f64>>> {
+        let found = model.first_order(&batch.part(start, half)?, &[Need::Gradient], &mut |_| {})?;
+        Seen::need(Need::Gradient, found.gradients)
     };
-    let (first, second) = (gradient(0, half)?, gradient(half, half)?);
+    let (first, second) = (gradients(0)?, gradients(half)?);
     for ((layer, a), b) in seen.layers.iter_mut().zip(first).zip(second) {
         layer.halves = Some([a, b]);
     }

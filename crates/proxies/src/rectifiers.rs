@@ -1,4 +1,3 @@
-use candle_core::{CpuStorage, Storage, Tensor, bail};
 use nalgebra::DMatrix;
 
 /// Collects what rectifiers are given, as bits: whether it is above 0.
@@ -7,9 +6,9 @@ pub(crate) struct Rectifiers {
     /// Images.
     rows: usize,
     /// Rectifiers so far.
-    pub(crate) units: usize,
+    units: usize,
     /// By two images, at how many rectifiers they differ.
-    differ: Option<Vec<u32>>,
+    differ: Option<Vec<u64>>,
     /// The bits of every rectifier over the batch, in as many words as that takes.
     patterns: Option<Vec<u64>>,
 }
@@ -25,31 +24,16 @@ impl Rectifiers {
         }
     }
 
-    /// Adds the rectifiers of a layer, `(N, ...)`.
-    pub(crate) fn add(&mut self, x: &Tensor) -> candle_core::Result<()> {
-        let x = x.contiguous()?;
-        let (storage, layout) = x.storage_and_layout();
-        let from = layout.start_offset();
-        let len = x.elem_count();
-        match &*storage {
-            Storage::Cpu(CpuStorage::F32(values)) => self.bits(&values[from..from + len], |v| v > 0.0),
-            Storage::Cpu(CpuStorage::F64(values)) => self.bits(&values[from..from + len], |v| v > 0.0),
-            _ => {
-                bail!("rectifiers of {:?} on {:?}; f32 or f64 on the CPU is expected", x.dtype(), x.device())
-            }
-        }
-        Ok(())
-    }
-
-    fn bits<T: Copy>(&mut self, values: &[T], on: impl Fn(T) -> bool) {
+    /// Adds the rectifiers of a layer, the same ones as often as they are read: of every image what they are given.
+    pub(crate) fn add<T: Copy + Default + PartialOrd>(&mut self, images: &[&[T]], times: usize) {
+        let on = |value: T| value > T::default();
         let rows = self.rows.max(1);
-        let units = values.len() / rows;
-        self.units += units;
+        let units = images.first().map_or(0, |image| image.len());
+        self.units += units * times;
         if let Some(differ) = &mut self.differ {
             let words = units.div_ceil(64);
             let mut packed = vec![0_u64; rows * words];
-            for (row, packed) in values.chunks_exact(units.max(1)).zip(packed.chunks_exact_mut(words.max(1)))
-            {
+            for (row, packed) in images.iter().zip(packed.chunks_exact_mut(words.max(1))) {
                 for (word, piece) in packed.iter_mut().zip(row.chunks(64)) {
                     *word = piece.iter().rev().fold(0, |word, &v| word << 1 | u64::from(on(v)));
                 }
@@ -57,8 +41,8 @@ impl Rectifiers {
             let row = |at: usize| &packed[at * words..][..words];
             for a in 0..rows {
                 for b in 0..a {
-                    differ[a * rows + b] +=
-                        row(a).iter().zip(row(b)).map(|(x, y)| (x ^ y).count_ones()).sum::<u32>();
+                    let bits = row(a).iter().zip(row(b)).map(|(x, y)| u64::from((x ^ y).count_ones()));
+                    differ[a * rows + b] += bits.sum::<u64>() * times as u64;
                 }
             }
         }
@@ -66,7 +50,7 @@ impl Rectifiers {
             let (words, start) = (rows.div_ceil(64), patterns.len());
             patterns.resize(start + units * words, 0);
             let columns = &mut patterns[start..];
-            for (row, values) in values.chunks_exact(units.max(1)).enumerate() {
+            for (row, values) in images.iter().enumerate() {
                 let (word, bit) = (row / 64, row % 64);
                 for (unit, &v) in values.iter().enumerate() {
                     columns[unit * words + word] |= u64::from(on(v)) << bit;
@@ -75,11 +59,16 @@ impl Rectifiers {
         }
     }
 
+    /// How many rectifiers there were.
+    pub(crate) fn units(&self) -> usize {
+        self.units
+    }
+
     /// By two images, at how many rectifiers they agree.
     pub(crate) fn agreement(&self) -> Option<DMatrix<f64>> {
         let differ = self.differ.as_ref()?;
         let (rows, units) = (self.rows, self.units as f64);
-        Some(DMatrix::from_fn(rows, rows, |a, b| units - f64::from(differ[a.max(b) * rows + a.min(b)])))
+        Some(DMatrix::from_fn(rows, rows, |a, b| units - differ[a.max(b) * rows + a.min(b)] as f64))
     }
 
     /// How many different patterns there are.
