@@ -65,6 +65,19 @@ pub trait Objective<A> {
     fn evaluate(&self, arch: &A) -> Result<Evaluation, Self::Error>;
 }
 
+/// The user's own closure.
+impl<A, E, F> Objective<A> for F
+where
+    E: Error + Send + Sync + 'static,
+    F: Fn(&A) -> Result<Evaluation, E>,
+{
+    type Error = E;
+
+    fn evaluate(&self, arch: &A) -> Result<Evaluation, E> {
+        self(arch)
+    }
+}
+
 /// Somebody who watches: progress, a record on disk, a curve.
 pub trait Observe<A> {
     /// Called after every trial, before the strategy learns of it.
@@ -72,4 +85,13 @@ pub trait Observe<A> {
     /// # Errors
     /// A record that cannot be written ends the search: nothing is reported that is not recorded.
     fn on_trial(&mut self, trial: &Trial<A>) -> std::io::Result<()>;
+
+    /// Called instead for a trial that an earlier run recorded and this one goes on from. Nothing is to be done
+    /// by the record itself; a curve or a count takes it as any other trial.
+    ///
+    /// # Errors
+    /// As [`on_trial`](Observe::on_trial).
+    fn on_recorded(&mut self, _: &Trial<A>) -> std::io::Result<()> {
+        Ok(())
+    }
 }

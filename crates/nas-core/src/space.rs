@@ -38,3 +38,67 @@ pub trait SearchSpace {
     /// All architectures in a fixed order, where that is feasible.
     fn enumerate(&self) -> Option<Box<dyn Iterator<Item = Self::Arch> + '_>>;
 }
+
+/// A space whose architectures are made by one choice after another, independent of each other: what a policy
+/// draws from.
+///
+/// [`conformance::decisions`](crate::conformance::decisions) checks what is said here.
+pub trait Decisions: SearchSpace {
+    /// How many choices each decision has, at least one.
+    fn decisions(&self) -> Vec<usize>;
+
+    /// The choices that make an architecture, one a decision.
+    fn choices_of(&self, arch: &Self::Arch) -> Vec<usize>;
+
+    /// The architecture that these choices make; none for another number of choices, one out of range, or a
+    /// combination that is no architecture of the space.
+    fn arch_of(&self, choices: &[usize]) -> Option<Self::Arch>;
+}
+
+/// A borrowed space is a space.
+impl<S: SearchSpace> SearchSpace for &S {
+    type Arch = S::Arch;
+
+    fn name(&self) -> &str {
+        (**self).name()
+    }
+
+    fn len(&self) -> Option<u64> {
+        (**self).len()
+    }
+
+    fn sample(&self, rng: &mut Stream) -> Self::Arch {
+        (**self).sample(rng)
+    }
+
+    fn mutate(&self, arch: &Self::Arch, rng: &mut Stream) -> Self::Arch {
+        (**self).mutate(arch, rng)
+    }
+
+    fn neighbours(&self, arch: &Self::Arch) -> Vec<Self::Arch> {
+        (**self).neighbours(arch)
+    }
+
+    fn parse(&self, text: &str) -> Result<Self::Arch, ParseArchError> {
+        (**self).parse(text)
+    }
+
+    fn enumerate(&self) -> Option<Box<dyn Iterator<Item = Self::Arch> + '_>> {
+        (**self).enumerate()
+    }
+}
+
+/// A borrowed space has the decisions of the space.
+impl<S: Decisions> Decisions for &S {
+    fn decisions(&self) -> Vec<usize> {
+        (**self).decisions()
+    }
+
+    fn choices_of(&self, arch: &Self::Arch) -> Vec<usize> {
+        (**self).choices_of(arch)
+    }
+
+    fn arch_of(&self, choices: &[usize]) -> Option<Self::Arch> {
+        (**self).arch_of(choices)
+    }
+}

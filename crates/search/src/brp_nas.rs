@@ -1,4 +1,4 @@
-use crate::SearchError;
+use crate::{Moves, SearchError};
 use nas_core::{FitFrom, Labelled, Rank, Searcher, Seed, Trial};
 use rand::seq::SliceRandom;
 use serde::{Deserialize, Serialize};
@@ -50,14 +50,20 @@ impl Selection {
 /// Round 0 is random. Each later round ranks all candidates with the predictor fitted so far, takes the best
 /// unseen ones (`alpha` of the round) and draws the others from the unseen ones in the best `1/2^round` of the
 /// ranking; then the predictor goes on from its weights. The second phase asks in the order of the last
-/// ranking and fits no more. Failed trials count as seen; the predictor does not learn from them. Until two different values
-/// are known there is no predictor, and rounds are random.
+/// ranking and fits no more. Failed trials count as seen; the predictor does not learn from them. Until two different
+/// values are known there is no predictor, and rounds are random.
+///
+/// With a warm-up the predictor begins fitted ([`start_from`](BrpNas::start_from)): on the scores of a proxy, as
+/// Zero-Cost NAS pre-trains it. It ranks before anything is trained, so that round 0 takes its share from the top
+/// too, and the first fit goes on from its weights. With move proposal each random sample is the best by score of
+/// so many ([`moves`](BrpNas::moves)); what the predictor ranks is left to it.
 ///
 /// The candidates are any list, so a latency limit is applied before ([`within_limit`](crate::within_limit)).
 /// `P` gives the predictor's settings for a round: the published ones lengthen the training from round to round.
 #[derive(Debug)]
-pub struct BrpNas<A, F: FitFrom<A>, P> {
+pub struct BrpNas<'a, A, F: FitFrom<A>, P> {
     candidates: Vec<A>,
+    moves: Option<Moves<'a, A>>,
     selection: Selection,
     predictor: P,
     seed: Seed,
@@ -71,7 +77,7 @@ pub struct BrpNas<A, F: FitFrom<A>, P> {
     ranking: Vec<usize>,
 }
 
-impl<A, F, P> BrpNas<A, F, P>
+impl<'a, A, F, P> BrpNas<'a, A, F, P>
 where
     A: Clone,
     F: FitFrom<A>,
@@ -91,6 +97,7 @@ where
         selection.check(candidates.len())?;
         Ok(Self {
             candidates,
+            moves: None,
             selection,
             predictor,
             seed,
@@ -104,7 +111,23 @@ where
         })
     }
 
-    /// The predictor as fitted last; none before the first round was told.
+    /// Begins with a fitted predictor, and its ranking.
+    ///
+    /// # Errors
+    /// A predictor that cannot rank the candidates.
+    pub fn start_from(mut self, model: F::Model) -> Result<Self, SearchError> {
+        self.ranking = model.rank(&self.candidates).map_err(SearchError::predictor)?;
+        self.model = Some(model);
+        Ok(self)
+    }
+
+    /// Takes for each random sample the best of so many.
+    #[must_use]
+    pub fn moves(self, moves: Moves<'a, A>) -> Self {
+        Self { moves: Some(moves), ..self }
+    }
+
+    /// The predictor as fitted last, or begun with; none before.
     pub fn model(&self) -> Option<&F::Model> {
         self.model.as_ref()
     }
@@ -131,9 +154,25 @@ where
             ranking[..ranking.len() >> self.round.min(63)].to_vec()
         };
         pool.shuffle(&mut self.seed.nth("selection", self.round as u64).stream("pool"));
+        if let Some(moves) = self.moves {
+            pool = self.proposed(&pool, wanted, moves);
+        }
         self.take(&pool, wanted);
         // where the best part is used up, the next best follows
         self.take(&ranking, wanted);
+    }
+
+    /// From one part of the shuffled pool after another, the best of each.
+    fn proposed(&self, pool: &[usize], wanted: usize, moves: Moves<'_, A>) -> Vec<usize> {
+        let unseen: Vec<usize> = pool.iter().copied().filter(|i| !self.seen.contains(i)).collect();
+        let count = wanted.saturating_sub(self.asked.len());
+        // a small pool is divided evenly
+        let each = moves.count().min((unseen.len() / count.max(1)).max(1));
+        let best = |part: &[usize]| {
+            let archs: Vec<A> = part.iter().map(|&i| self.candidates[i].clone()).collect();
+            moves.best(&archs).map(|place| part[place])
+        };
+        unseen.chunks(each).take(count).filter_map(best).collect()
     }
 
     /// Whether there is anything to learn: two different values.
@@ -156,7 +195,7 @@ where
     }
 }
 
-impl<A, F, P> Searcher<A> for BrpNas<A, F, P>
+impl<A, F, P> Searcher<A> for BrpNas<'_, A, F, P>
 where
     A: Clone,
     F: FitFrom<A>,
@@ -187,7 +226,7 @@ where
                 self.values.push(evaluation.value);
             }
         }
-        if self.round < self.selection.iterations && self.can_fit() {
+        if self.round < self.selection.iterations && self.can_fit() && !trials.is_empty() {
             self.fit()?;
         }
         self.round += 1;

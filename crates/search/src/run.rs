@@ -1,27 +1,20 @@
-use crate::SearchError;
+use crate::evaluate::evaluate;
+use crate::{Budget, SearchError, Stopped};
 use nas_core::{Objective, Observe, Searcher, Trial};
+use std::fmt::Display;
+use std::ops::ControlFlow;
 
-/// The one loop: asks, evaluates, shows every trial to the observers, tells; until `budget` evaluations are
-/// spent or the strategy is done. It counts evaluations, so no strategy can overspend.
-///
-/// An evaluation that fails is a trial that failed: it counts, the strategy is told, the search goes on.
+/// The one loop with `budget` trials, one at a time, and nothing else set: see [`Run`].
 ///
 /// # Errors
-/// A strategy that fails, or an observer that cannot record.
+/// As [`Run::search`].
 ///
 /// ```
-/// use nas_core::{Evaluation, Objective};
+/// use nas_core::Evaluation;
 /// use search::{InOrder, run};
 ///
-/// struct Square;
-/// impl Objective<i32> for Square {
-///     type Error = std::convert::Infallible;
-///     fn evaluate(&self, x: &i32) -> Result<Evaluation, Self::Error> {
-///         Ok(Evaluation::of(-f64::from((x - 3) * (x - 3))))
-///     }
-/// }
-///
-/// let trials = run(&mut InOrder::new(0..100), &Square, 10, &mut [])?;
+/// let square = |x: &i32| Ok::<_, std::io::Error>(Evaluation::of(-f64::from((x - 3) * (x - 3))));
+/// let trials = run(&mut InOrder::new(0..100), &square, 10, &mut [])?;
 /// assert_eq!(trials.len(), 10);
 /// # Ok::<(), search::SearchError>(())
 /// ```
@@ -32,28 +25,217 @@ pub fn run<A, S, O>(
     observers: &mut [&mut dyn Observe<A>],
 ) -> Result<Vec<Trial<A>>, SearchError>
 where
+    A: Clone + Display + PartialEq + Sync,
     S: Searcher<A>,
-    O: Objective<A>,
+    O: Objective<A> + Sync,
 {
-    let mut trials: Vec<Trial<A>> = Vec::with_capacity(budget);
-    let strategy = |error| SearchError::Strategy(Box::new(error));
-    for iteration in 0.. {
-        let room = budget - trials.len();
-        if room == 0 {
-            break;
-        }
-        let batch = searcher.ask(room).map_err(strategy)?;
-        if batch.is_empty() {
-            break;
-        }
-        let start = trials.len();
-        for arch in batch.into_iter().take(room) {
-            let result = objective.evaluate(&arch).map_err(|error| error.to_string());
-            let trial = Trial { number: trials.len(), iteration, arch, result };
-            observers.iter_mut().try_for_each(|observer| observer.on_trial(&trial))?;
-            trials.push(trial);
-        }
-        searcher.tell(&trials[start..]).map_err(strategy)?;
+    Ok(Run::new(budget).search(searcher, objective, observers)?.trials)
+}
+
+/// The one loop: asks, evaluates, shows every trial to the observers, tells; until the budget is spent or the
+/// strategy is done. It counts, so no strategy can overspend.
+///
+/// An evaluation that fails, panics or gives a number that is not finite is tried again as often as asked, then
+/// it is a trial that failed: it counts, the strategy is told, the search goes on.
+///
+/// The order of trials is the strategy's, and no result depends on the number of threads.
+///
+/// ```
+/// use nas_core::Evaluation;
+/// use search::{Budget, InOrder, Run, Stopped};
+///
+/// // an evaluation that says what it cost
+/// let costly = |x: &u32| Ok::<_, std::io::Error>(Evaluation { cost_s: Some(2.0), ..Evaluation::of(f64::from(*x)) });
+/// let budget = Budget { cost_s: Some(9.0), ..Budget::trials(100) };
+/// let cut = Run::new(budget).search(&mut InOrder::new(0..100), &costly, &mut [])?;
+/// assert_eq!((cut.trials.len(), cut.stopped), (5, Stopped::Cost));
+///
+/// // the same search goes on from what was recorded, without evaluating it again
+/// let whole = Run::new(8).go_on_from(cut.trials).search(&mut InOrder::new(0..100), &costly, &mut [])?;
+/// assert_eq!(whole.trials.len(), 8);
+/// # Ok::<(), search::SearchError>(())
+/// ```
+pub struct Run<'a, A> {
+    budget: Budget,
+    threads: usize,
+    retries: usize,
+    recorded: Vec<Trial<A>>,
+    clock: Option<&'a dyn Fn() -> f64>,
+}
+
+impl<A: std::fmt::Debug> std::fmt::Debug for Run<'_, A> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { budget, threads, retries, recorded, clock } = self;
+        f.debug_struct("Run")
+            .field("budget", budget)
+            .field("threads", threads)
+            .field("retries", retries)
+            .field("recorded", recorded)
+            .field("clock", &clock.is_some())
+            .finish()
     }
-    Ok(trials)
+}
+
+/// What a search did.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Searched<A> {
+    /// All trials, recorded ones first.
+    pub trials: Vec<Trial<A>>,
+    /// Why there are no more.
+    pub stopped: Stopped,
+}
+
+impl<'a, A> Run<'a, A> {
+    /// With this budget, on one thread, without another try, from the beginning.
+    pub fn new(budget: impl Into<Budget>) -> Self {
+        Self { budget: budget.into(), threads: 1, retries: 0, recorded: Vec::new(), clock: None }
+    }
+
+    /// How many evaluations of a batch run at once.
+    #[must_use]
+    pub fn threads(self, threads: usize) -> Self {
+        Self { threads, ..self }
+    }
+
+    /// How often an evaluation that failed is tried again before it is a failed trial.
+    #[must_use]
+    pub fn retries(self, retries: usize) -> Self {
+        Self { retries, ..self }
+    }
+
+    /// Goes on from the trials of a run that was stopped, with the same settings and a fresh strategy. The
+    /// strategy is asked as before, and told what was recorded instead of evaluating it; so what comes is what an
+    /// uninterrupted run gives.
+    #[must_use]
+    pub fn go_on_from(self, recorded: Vec<Trial<A>>) -> Self {
+        Self { recorded, ..self }
+    }
+
+    /// Seconds since the start, for a budget of wall time: this crate reads no clock.
+    #[must_use]
+    pub fn clock(self, clock: &'a dyn Fn() -> f64) -> Self {
+        Self { clock: Some(clock), ..self }
+    }
+
+    fn check(&self) -> Result<(), SearchError> {
+        let Budget { cost_s, wall_s, .. } = self.budget;
+        for (name, value) in [("cost budget", cost_s), ("wall budget", wall_s)] {
+            if let Some(value) = value.filter(|value| !(*value > 0.0 && value.is_finite())) {
+                let expected = "it is a positive number of seconds".into();
+                return Err(SearchError::Setting { name, value, expected });
+            }
+        }
+        match (wall_s, self.clock) {
+            (Some(value), None) => {
+                let expected = "a budget of wall time needs a clock".into();
+                Err(SearchError::Setting { name: "wall budget", value, expected })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Runs the search.
+    ///
+    /// # Errors
+    /// A strategy that fails, an observer that cannot record, a budget that is no number of seconds, one of cost
+    /// where an evaluation does not say what it cost, and [`SearchError::OtherRecord`] where what was recorded is
+    /// not what the strategy asks for.
+    pub fn search<S, O>(
+        self,
+        searcher: &mut S,
+        objective: &O,
+        observers: &mut [&mut dyn Observe<A>],
+    ) -> Result<Searched<A>, SearchError>
+    where
+        A: Clone + Display + PartialEq + Sync,
+        S: Searcher<A>,
+        O: Objective<A> + Sync,
+    {
+        self.check()?;
+        let Self { budget, threads, retries, recorded, clock } = self;
+        let strategy = |error| SearchError::Strategy(Box::new(error));
+        let late = || budget.wall_s.zip(clock).is_some_and(|(wall_s, clock)| clock() >= wall_s);
+        let mut recorded = recorded.into_iter().peekable();
+        let mut done = Done { trials: Vec::new(), cost_s: 0.0, budget };
+        let mut stopped = (budget.trials == 0).then_some(Stopped::Trials);
+        let mut iteration = 0;
+        while stopped.is_none() {
+            let start = done.trials.len();
+            let room = budget.trials - start;
+            let mut batch = searcher.ask(room).map_err(strategy)?;
+            batch.truncate(room);
+            if batch.is_empty() {
+                stopped = Some(Stopped::Exhausted);
+            }
+            let mut archs = batch.into_iter();
+            while stopped.is_none() && recorded.peek().is_some() {
+                let (Some(arch), Some(trial)) = (archs.next(), recorded.peek()) else { break };
+                same(trial, done.trials.len(), iteration, &arch)?;
+                observers.iter_mut().try_for_each(|observer| observer.on_recorded(trial))?;
+                stopped = recorded.next().map_or(Ok(None), |trial| done.take(trial))?;
+            }
+            let rest: Vec<A> = archs.collect();
+            if stopped.is_none() && !rest.is_empty() {
+                let mut more = || !late();
+                let mut take = |i: usize, result| {
+                    let trial = Trial { number: done.trials.len(), iteration, arch: rest[i].clone(), result };
+                    observers.iter_mut().try_for_each(|observer| observer.on_trial(&trial))?;
+                    stopped = done.take(trial)?;
+                    Ok(if stopped.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+                };
+                evaluate(objective, &rest, threads, retries, &mut more, &mut take)?;
+                if stopped.is_none() && late() {
+                    stopped = Some(Stopped::Wall);
+                }
+            }
+            if done.trials.len() > start {
+                searcher.tell(&done.trials[start..]).map_err(strategy)?;
+            }
+            iteration += 1;
+        }
+        match recorded.next() {
+            Some(trial) => Err(SearchError::RecordGoesOn { trials: done.trials.len(), next: trial.number }),
+            None => Ok(Searched { trials: done.trials, stopped: stopped.unwrap_or(Stopped::Exhausted) }),
+        }
+    }
+}
+
+/// What was done so far, against what may be done.
+struct Done<A> {
+    trials: Vec<Trial<A>>,
+    cost_s: f64,
+    budget: Budget,
+}
+
+impl<A: Display> Done<A> {
+    /// Counts a trial; why it was the last, if it was.
+    fn take(&mut self, trial: Trial<A>) -> Result<Option<Stopped>, SearchError> {
+        if let (Some(_), Ok(evaluation)) = (self.budget.cost_s, &trial.result) {
+            let arch = || trial.arch.to_string();
+            self.cost_s += evaluation.cost_s.ok_or_else(|| SearchError::NoCost { arch: arch() })?;
+        }
+        self.trials.push(trial);
+        Ok(if self.trials.len() >= self.budget.trials {
+            Some(Stopped::Trials)
+        } else {
+            self.budget.cost_s.filter(|limit| self.cost_s >= *limit).map(|_| Stopped::Cost)
+        })
+    }
+}
+
+/// Whether a recorded trial is the one that is asked for.
+fn same<A: Display + PartialEq>(
+    trial: &Trial<A>,
+    number: usize,
+    iteration: usize,
+    arch: &A,
+) -> Result<(), SearchError> {
+    if (trial.number, trial.iteration) == (number, iteration) && trial.arch == *arch {
+        return Ok(());
+    }
+    Err(SearchError::OtherRecord {
+        number,
+        recorded: format!("{} in iteration {}", trial.arch, trial.iteration),
+        asked: format!("{arch} in iteration {iteration}"),
+    })
 }

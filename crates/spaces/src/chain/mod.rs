@@ -11,7 +11,7 @@ pub use encoding::ChainEncoding;
 
 use crate::{ArchHash, Shuffled, SpaceError};
 use arch_graph::Cost;
-use nas_core::{ParseArchError, SearchSpace, Stream};
+use nas_core::{Decisions, ParseArchError, SearchSpace, Stream};
 use rand::RngExt;
 
 /// The largest space that is enumerated.
@@ -215,5 +215,21 @@ impl SearchSpace for ChainSpace {
     fn enumerate(&self) -> Option<Box<dyn Iterator<Item = Chain> + '_>> {
         let len = self.len().filter(|&len| len <= ENUMERATED)?;
         Some(Box::new((0..len).filter_map(|index| self.get(index).ok())))
+    }
+}
+
+/// One decision a layer.
+impl Decisions for ChainSpace {
+    fn decisions(&self) -> Vec<usize> {
+        self.layers.iter().map(|&count| usize::from(count)).collect()
+    }
+
+    fn choices_of(&self, chain: &Chain) -> Vec<usize> {
+        chain.0.iter().map(|&choice| usize::from(choice)).collect()
+    }
+
+    fn arch_of(&self, choices: &[usize]) -> Option<Chain> {
+        let small: Option<Vec<u8>> = choices.iter().map(|&choice| u8::try_from(choice).ok()).collect();
+        self.chain(&small?).ok()
     }
 }

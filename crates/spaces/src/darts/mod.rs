@@ -3,6 +3,7 @@
 //! A normal and a reduction cell. Each has four intermediate nodes; a node is the sum of two operations on two
 //! different earlier states: (180 * 7^8)^2, about 1.08e18 genotypes.
 
+mod decisions;
 mod encoding;
 mod genotype;
 mod text;
@@ -105,8 +106,7 @@ fn cell(mut number: u64) -> Result<Cell, SpaceError> {
 
 fn number(cell: Cell) -> u64 {
     (2..).zip(cell.sorted().inputs()).fold(0, |number, (sources, [a, b])| {
-        let (first, second) = (a.1 as u64, b.1 as u64);
-        let rank = pairs(sources) - pairs(sources - first) + second - first - 1;
+        let rank = decisions::rank(sources as usize, a.1, b.1) as u64;
         ((number * pairs(sources) + rank) * 7 + a.0 as u64) * 7 + b.0 as u64
     })
 }

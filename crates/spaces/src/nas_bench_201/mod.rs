@@ -15,7 +15,7 @@ pub use cost::Skeleton;
 pub use encoding::{FullEncoding, PrunedEncoding};
 
 use crate::SpaceError;
-use nas_core::{ParseArchError, SearchSpace, Stream};
+use nas_core::{Decisions, ParseArchError, SearchSpace, Stream};
 use rand::RngExt;
 use std::collections::BTreeMap;
 
@@ -111,5 +111,22 @@ impl SearchSpace for NasBench201 {
     /// All cells by index.
     fn enumerate(&self) -> Option<Box<dyn Iterator<Item = Cell> + '_>> {
         Some(Box::new(order::codes().iter().copied().map(Cell::from_code)))
+    }
+}
+
+/// One decision an edge, in the order of [`EDGES`]; a choice is the number of an operation.
+impl Decisions for NasBench201 {
+    fn decisions(&self) -> Vec<usize> {
+        vec![Operation::ALL.len(); EDGES.len()]
+    }
+
+    fn choices_of(&self, cell: &Cell) -> Vec<usize> {
+        cell.operations().map(Operation::number).to_vec()
+    }
+
+    fn arch_of(&self, choices: &[usize]) -> Option<Cell> {
+        let ops: Option<Vec<Operation>> =
+            choices.iter().map(|&choice| Operation::ALL.get(choice).copied()).collect();
+        Some(Cell::new(ops?.try_into().ok()?))
     }
 }

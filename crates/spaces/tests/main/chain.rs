@@ -14,6 +14,7 @@ const ALL: [&ChainSpace; 3] = [&PROXYLESS_NAS, &FB_NET, &NAS_BENCH_MACRO];
 fn the_spaces_conform() {
     for space in ALL {
         nas_core::conformance::space(space, 100, Seed(3)).unwrap();
+        nas_core::conformance::decisions(space, 100, Seed(4)).unwrap();
     }
     // 3 * 6^6 * 7^15, as published: 6.64e17
     assert_eq!(PROXYLESS_NAS.len(), Some(664_506_689_423_701_824));

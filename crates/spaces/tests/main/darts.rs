@@ -26,6 +26,7 @@ fn cell(value: &Value) -> Cell {
 #[test]
 fn the_space_conforms() {
     nas_core::conformance::space(&Darts, 100, Seed(3)).unwrap();
+    nas_core::conformance::decisions(&Darts, 200, Seed(4)).unwrap();
     assert_eq!((Darts.name(), Darts.len()), ("darts", Some(1_076_746_950_455_072_400)));
     assert!(Darts.enumerate().is_none());
 }

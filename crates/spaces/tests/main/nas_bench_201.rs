@@ -16,6 +16,7 @@ fn all() -> Vec<Cell> {
 #[test]
 fn the_space_conforms() {
     nas_core::conformance::space(&NasBench201, 300, Seed(3)).unwrap();
+    nas_core::conformance::decisions(&NasBench201, 200, Seed(4)).unwrap();
     assert_eq!(NasBench201.name(), "nas-bench-201");
 }
 

@@ -2,6 +2,11 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
+mod fronts;
+mod strategies;
+mod the_loop;
+mod toy;
+
 use nas_core::{
     Evaluation, Fit, FitFrom, Labelled, Objective, Observe, Predict, Rank, Searcher, Seed, Trial,
 };
@@ -14,12 +19,12 @@ use std::convert::Infallible;
 
 /// Predicts what the nearest known integer has; counts its fits.
 #[derive(Debug, Clone, Default)]
-struct Nearest;
+pub(crate) struct Nearest;
 
 #[derive(Debug)]
-struct FittedNearest {
-    known: Labelled<u32>,
-    fits: usize,
+pub(crate) struct FittedNearest {
+    pub(crate) known: Labelled<u32>,
+    pub(crate) fits: usize,
 }
 
 impl Fit<u32> for Nearest {
