@@ -18,6 +18,7 @@ mod score;
 mod search;
 mod train;
 mod units;
+mod watch;
 
 use clap::{Parser, Subcommand};
 use failure::Failure;

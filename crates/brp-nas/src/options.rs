@@ -75,11 +75,6 @@ impl Common {
             threads => Ok(threads.min(1_024)),
         }
     }
-
-    /// At least one, at most one a repeat.
-    pub(crate) fn threads(&self) -> Result<usize, Failure> {
-        Ok(self.cores()?.min(self.repeats()?))
-    }
 }
 
 /// The options in a TOML file, whose keys are the names of the flags.

@@ -55,4 +55,8 @@ impl<A> Observe<A> for Progress {
         self.step(trial.number + 1);
         Ok(())
     }
+
+    fn on_recorded(&mut self, trial: &Trial<A>) -> std::io::Result<()> {
+        self.on_trial(trial)
+    }
 }

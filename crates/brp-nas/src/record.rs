@@ -1,9 +1,11 @@
 use crate::failure::{Failure, OrFail};
 use crate::host::{Host, now_s};
 use anyhow::Context;
-use nas_core::{Observe, Trial};
-use serde::Serialize;
-use std::fs::{self, File};
+use nas_core::{Evaluation, Observe, Trial};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::fmt::Display;
+use std::fs::{self, File, OpenOptions};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
@@ -19,8 +21,69 @@ struct Start<'a, S> {
     command: &'a str,
     started_s: u64,
     settings: &'a S,
-    inputs: &'a [serde_json::Value],
+    inputs: &'a [Value],
     host: Host,
+}
+
+/// What `settings.json` says of a run that is gone on with.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Begun {
+    command: String,
+    settings: Value,
+    #[serde(default)]
+    inputs: Vec<Value>,
+}
+
+impl Begun {
+    /// Of the run in this folder.
+    pub(crate) fn read(folder: &Path) -> Result<Self, Failure> {
+        let path = folder.join("settings.json");
+        let what = || format!("{} holds no run to go on with: cannot read settings.json", folder.display());
+        let text = fs::read_to_string(&path).with_context(what).or_input()?;
+        serde_json::from_str(&text).with_context(|| format!("in {}", path.display())).or_input()
+    }
+
+    /// The flags of that run, as they were given.
+    pub(crate) fn flags<T: serde::de::DeserializeOwned>(&self) -> Result<T, Failure> {
+        let flags = self.settings.get("flags").cloned().unwrap_or_default();
+        serde_json::from_value(flags).context("the flags in settings.json").or_input()
+    }
+
+    /// That these are its settings and inputs, apart from the keys that may differ.
+    pub(crate) fn check<S: Serialize>(
+        &self,
+        command: &str,
+        settings: &S,
+        inputs: &[Value],
+        free: &[&str],
+    ) -> Result<(), Failure> {
+        let differ = |what: String| {
+            let advice = "go on with the settings it was made with, or begin a new one with --out";
+            Err(anyhow::anyhow!("the record is one of other settings: {what}; {advice}")).or_input()
+        };
+        if self.command != command {
+            return differ(format!("it is of `{}`", self.command));
+        }
+        let now = serde_json::to_value(settings).or_failed()?;
+        let (before, now) = (fields(&self.settings), fields(&now));
+        for (key, value) in &now {
+            let known = before.iter().find(|(other, _)| other == key).map(|(_, value)| value);
+            if !free.contains(&key.as_str()) && known != Some(value) {
+                let known = known.map_or_else(|| "not there".into(), ToString::to_string);
+                return differ(format!("{key} is {known} in it and {value} now"));
+            }
+        }
+        if self.inputs != inputs {
+            return differ("its tables are other ones, or have changed since (sha256)".into());
+        }
+        Ok(())
+    }
+}
+
+/// The keys of an object, but for the flags, from which the others come.
+fn fields(value: &Value) -> Vec<(String, Value)> {
+    let all = value.as_object().into_iter().flatten();
+    all.filter(|(key, _)| *key != "flags").map(|(key, value)| (key.clone(), value.clone())).collect()
 }
 
 impl Record {
@@ -30,7 +93,7 @@ impl Record {
         out: Option<&Path>,
         seed: u64,
         settings: &S,
-        inputs: &[serde_json::Value],
+        inputs: &[Value],
     ) -> Result<Self, Failure> {
         let folder = match out {
             Some(folder) => folder.to_path_buf(),
@@ -38,8 +101,8 @@ impl Record {
         };
         if folder.join("settings.json").exists() {
             let folder = folder.display();
-            return Err(anyhow::anyhow!("{folder} already holds a run; name another folder with --out"))
-                .or_input();
+            let advice = "name another folder with --out, or go on with it where the command has --resume";
+            return Err(anyhow::anyhow!("{folder} already holds a run; {advice}")).or_input();
         }
         let record = Self { folder };
         fs::create_dir_all(&record.folder)
@@ -48,6 +111,11 @@ impl Record {
         let start = Start { command, started_s: now_s(), settings, inputs, host: Host::here() };
         record.write("settings.json", &start)?;
         Ok(record)
+    }
+
+    /// The folder of a run that is gone on with; what it holds stays.
+    pub(crate) fn go_on(folder: &Path) -> Self {
+        Self { folder: folder.to_path_buf() }
     }
 
     pub(crate) fn folder(&self) -> &Path {
@@ -67,12 +135,24 @@ impl Record {
         write().with_context(|| format!("cannot write {}", path.display())).or_failed()
     }
 
-    /// A file that takes one trial a line.
-    pub(crate) fn trials(&self, name: &str) -> Result<TrialLines, Failure> {
+    /// A file that takes one trial a line, and what it holds already. A last line that was cut off is dropped.
+    pub(crate) fn trials(&self, name: &str) -> Result<(TrialLines, Vec<Trial<String>>), Failure> {
         let path = self.folder.join(name);
-        let file =
-            File::create(&path).with_context(|| format!("cannot write {}", path.display())).or_failed()?;
-        Ok(TrialLines { file })
+        let open = || -> std::io::Result<(File, Vec<u8>)> {
+            let mut bytes = if path.exists() { fs::read(&path)? } else { Vec::new() };
+            bytes.truncate(bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1));
+            let file = OpenOptions::new().create(true).append(true).open(&path)?;
+            file.set_len(bytes.len() as u64)?;
+            Ok((file, bytes))
+        };
+        let (file, bytes) = open().with_context(|| format!("cannot write {}", path.display())).or_failed()?;
+        let lines = bytes.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
+        let parse = |(number, line): (usize, &[u8])| {
+            let place = || format!("{}, line {number}: expected a trial", path.display());
+            serde_json::from_slice(line).with_context(place).or_input()
+        };
+        let trials = (1..).zip(lines).map(parse).collect::<Result<_, _>>()?;
+        Ok((TrialLines { file }, trials))
     }
 }
 
@@ -88,9 +168,20 @@ pub(crate) struct TrialLines {
     file: File,
 }
 
-impl<A: Serialize> Observe<A> for TrialLines {
+/// A trial with its architecture as text.
+#[derive(Serialize)]
+struct Line<'a> {
+    number: usize,
+    iteration: usize,
+    arch: String,
+    result: &'a Result<Evaluation, String>,
+}
+
+impl<A: Display> Observe<A> for TrialLines {
     fn on_trial(&mut self, trial: &Trial<A>) -> std::io::Result<()> {
-        let mut line = serde_json::to_vec(trial)?;
+        let Trial { number, iteration, arch, result } = trial;
+        let line = Line { number: *number, iteration: *iteration, arch: arch.to_string(), result };
+        let mut line = serde_json::to_vec(&line)?;
         line.push(b'\n');
         self.file.write_all(&line)
     }

@@ -165,6 +165,39 @@ pub(crate) fn multiply_adds(cell: &Cell) -> f64 {
     Skeleton::default().cost(cell).map_or(0.0, |cost| cost.multiply_adds as f64)
 }
 
+/// A score that the program works out itself, without training: every other name is a column of a table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Proxy {
+    /// Parameters of the published network.
+    Params,
+    /// Its multiply-adds.
+    Flops,
+}
+
+impl Proxy {
+    pub(crate) const ALL: [Self; 2] = [Self::Params, Self::Flops];
+
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Params => "params",
+            Self::Flops => "flops",
+        }
+    }
+
+    /// The one of this name.
+    pub(crate) fn known(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|proxy| proxy.name() == name)
+    }
+
+    /// Larger is better.
+    pub(crate) fn score(self, cell: &Cell) -> f64 {
+        match self {
+            Self::Params => Skeleton::default().cost(cell).map_or(f64::NAN, |cost| cost.parameters as f64),
+            Self::Flops => multiply_adds(cell),
+        }
+    }
+}
+
 /// What is known of a whole cell without training it: costs, counts and paths of what it computes.
 pub(crate) fn descriptors() -> Result<impl Fn(&Cell) -> Vec<f64> + Clone, SpaceError> {
     let table = Skeleton::default().table()?;

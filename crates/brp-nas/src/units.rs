@@ -73,14 +73,15 @@ pub(crate) fn complete<W: Work>(
             });
         }
         drop(sender);
-        let mut progress = Progress::new(W::DONE, keys.len());
+        // a search asks for one item at a time, and has a bar of its own
+        let mut progress = (keys.len() > 1).then(|| Progress::new(W::DONE, keys.len()));
         let mut done = found;
         for event in receiver {
             match event {
                 Event::OneMore => done += 1,
                 Event::Failed(failure) => return Err(failure),
             }
-            progress.step(done);
+            progress.iter_mut().for_each(|progress| progress.step(done));
         }
         Ok(())
     })?;

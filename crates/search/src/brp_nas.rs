@@ -54,8 +54,8 @@ impl Selection {
 /// values are known there is no predictor, and rounds are random.
 ///
 /// With a warm-up the predictor begins fitted ([`start_from`](BrpNas::start_from)): on the scores of a proxy, as
-/// Zero-Cost NAS pre-trains it. It ranks before anything is trained, so that round 0 takes its share from the top
-/// too, and the first fit goes on from its weights. With move proposal each random sample is the best by score of
+/// Zero-Cost NAS pre-trains it. It ranks before anything is trained, so that every round is one further: round 0
+/// takes its share from the top, the others from the better half, and the first fit goes on from its weights. With move proposal each random sample is the best by score of
 /// so many ([`moves`](BrpNas::moves)); what the predictor ranks is left to it.
 ///
 /// The candidates are any list, so a latency limit is applied before ([`within_limit`](crate::within_limit)).
@@ -75,6 +75,8 @@ pub struct BrpNas<'a, A, F: FitFrom<A>, P> {
     model: Option<F::Model>,
     /// The last ranking of the candidates, best first.
     ranking: Vec<usize>,
+    /// Whether the predictor was fitted before the first round.
+    warm: bool,
 }
 
 impl<'a, A, F, P> BrpNas<'a, A, F, P>
@@ -108,6 +110,7 @@ where
             values: Vec::new(),
             model: None,
             ranking: Vec::new(),
+            warm: false,
         })
     }
 
@@ -118,6 +121,7 @@ where
     pub fn start_from(mut self, model: F::Model) -> Result<Self, SearchError> {
         self.ranking = model.rank(&self.candidates).map_err(SearchError::predictor)?;
         self.model = Some(model);
+        self.warm = true;
         Ok(self)
     }
 
@@ -151,7 +155,7 @@ where
         let mut pool = if ranking.is_empty() {
             (0..self.candidates.len()).collect()
         } else {
-            ranking[..ranking.len() >> self.round.min(63)].to_vec()
+            ranking[..ranking.len() >> (self.round + usize::from(self.warm)).min(63)].to_vec()
         };
         pool.shuffle(&mut self.seed.nth("selection", self.round as u64).stream("pool"));
         if let Some(moves) = self.moves {

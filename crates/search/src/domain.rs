@@ -121,6 +121,14 @@ impl<'a, S: SearchSpace> Domain<'a, S> {
         Some(all.into_iter().filter(|arch| self.condition.is_none_or(|condition| condition(arch))).collect())
     }
 
+    /// The list in a random order, the first last; none where there is no list.
+    pub(crate) fn shuffled(&self, rng: &mut Stream) -> Option<Vec<S::Arch>> {
+        let mut order = self.list.as_ref()?.archs.clone();
+        order.shuffle(rng);
+        order.reverse();
+        Some(order)
+    }
+
     /// So many distinct ones at random. O(n log n) of the space where it can be listed, else of `count`.
     ///
     /// # Errors

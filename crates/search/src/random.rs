@@ -36,16 +36,19 @@ use std::convert::Infallible;
 pub struct Random<'a, S: SearchSpace> {
     unseen: Unseen<'a, S>,
     first: VecDeque<S::Arch>,
+    /// What is left of a list, the next last.
+    order: Vec<S::Arch>,
     moves: Option<Moves<'a, S::Arch>>,
     batch: usize,
     rng: Stream,
 }
 
 impl<'a, S: SearchSpace> Random<'a, S> {
-    /// Uniform over the domain.
+    /// Uniform over the domain: a list is gone through in a random order.
     pub fn new(domain: Domain<'a, S>, seed: Seed) -> Self {
+        let order = domain.shuffled(&mut seed.stream("order")).unwrap_or_default();
         let rng = seed.stream("random");
-        Self { unseen: Unseen::new(domain), first: VecDeque::new(), moves: None, batch: 1, rng }
+        Self { unseen: Unseen::new(domain), first: VecDeque::new(), order, moves: None, batch: 1, rng }
     }
 
     /// Begins with what was scored, best first.
@@ -71,6 +74,13 @@ impl<'a, S: SearchSpace> Random<'a, S> {
         while let Some(arch) = self.first.pop_front() {
             if self.unseen.holds(&arch) {
                 return Some(arch);
+            }
+        }
+        if self.moves.is_none() {
+            while let Some(arch) = self.order.pop() {
+                if self.unseen.holds(&arch) {
+                    return Some(arch);
+                }
             }
         }
         let count = self.moves.map_or(1, |moves| moves.count());

@@ -1,21 +1,24 @@
-use super::{Settings, evaluated};
+use super::args::Algorithm;
+use super::settings::Settings;
 use crate::host::Stopwatch;
 use crate::output::{Show, grid, number};
 use crate::registry::Space;
-use nas_core::{Trial, stats};
-use search::Summary;
+use nas_core::{Evaluation, Trial, stats};
+use search::{Point, Searched, Stopped, Summary, hypervolume, running_best, trials_front};
 use serde::Serialize;
 use spaces::nas_bench_201::Cell;
-use tables::Column;
 
 /// What a search prints. Where it was repeated, numbers at the top are means over the runs.
 #[derive(Debug, Serialize)]
 pub(super) struct Report {
-    algorithm: super::Algorithm,
+    algorithm: Algorithm,
     space: Space,
     seed: u64,
     budget: usize,
     max_latency: Option<f64>,
+    warmup: Option<usize>,
+    moves: Option<usize>,
+    proxy: Option<String>,
     #[serde(flatten)]
     first: Found,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -45,6 +48,19 @@ pub(super) struct Found {
     trained: Vec<Trained>,
     best: Option<Trained>,
     failed: usize,
+    /// Why there are no more trials.
+    stopped: Stopped,
+    /// What was scored before anything was trained, and how much of it has no score.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    warm_up_scored: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    warm_up_unscored: Option<usize>,
+    /// The trained networks that no other beats in both value and latency, from the fastest.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    front: Vec<Trained>,
+    /// What they dominate, in percent times ms, between value 0 and the slowest architecture of the table.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hypervolume: Option<f64>,
     /// Architectures that were predicted to meet the limit.
     #[serde(skip_serializing_if = "Option::is_none")]
     within_limit: Option<usize>,
@@ -70,25 +86,37 @@ struct Trained {
     failure: Option<String>,
 }
 
+/// What a search came to, beside its trials.
+pub(super) struct Outcome {
+    pub(super) seed: u64,
+    pub(super) summary: Summary,
+    /// Kendall and Spearman of the last ranking.
+    pub(super) agreement: (Option<f64>, Option<f64>),
+    pub(super) within_limit: Option<usize>,
+    /// How many were to be scored before, and how many have no score.
+    pub(super) warm_up: Option<[usize; 2]>,
+    /// The largest latency that is known.
+    pub(super) slowest: Option<f64>,
+}
+
 impl Found {
     pub(super) fn new(
-        seed: u64,
-        trials: &[Trial<Cell>],
-        summary: Summary,
-        test: Option<&Column<Cell>>,
-        [kendall, spearman]: [Option<f64>; 2],
-        within_limit: Option<usize>,
+        outcome: Outcome,
+        searched: &Searched<Cell>,
+        test: impl Fn(&Cell) -> Option<f64>,
         watch: &Stopwatch,
     ) -> Self {
+        let Outcome { seed, summary, agreement: (kendall, spearman), within_limit, warm_up, slowest } =
+            outcome;
         let row = |trial: &Trial<Cell>| Trained {
             arch: trial.arch.to_string(),
             valid: evaluated(trial).map(|e| e.value),
-            test: test.and_then(|column| column.get(&trial.arch)),
+            test: evaluated(trial).and_then(|_| test(&trial.arch)),
             latency: evaluated(trial).and_then(|e| e.latency_ms),
             iteration: trial.iteration,
             failure: trial.result.as_ref().err().cloned(),
         };
-        let trained: Vec<Trained> = trials.iter().map(row).collect();
+        let trained: Vec<Trained> = searched.trials.iter().map(row).collect();
         let (mut largest, mut by_valid) = (Vec::new(), Vec::new());
         let mut best: Option<(f64, f64)> = None;
         for trial in &trained {
@@ -98,11 +126,19 @@ impl Found {
                 by_valid.extend(best.map(|(_, test)| test));
             }
         }
+        let front =
+            if slowest.is_some() { trials_front(&searched.trials).unwrap_or_default() } else { Vec::new() };
+        let points: Vec<Point> = front.iter().filter_map(|&i| Point::of(&searched.trials[i])).collect();
         Self {
             seed,
             best: summary.best.map(|i| trained[i].clone()),
-            trained,
             failed: summary.failed,
+            stopped: searched.stopped,
+            warm_up_scored: warm_up.map(|[asked, unscored]| asked - unscored),
+            warm_up_unscored: warm_up.map(|[_, unscored]| unscored),
+            hypervolume: slowest.map(|latency_ms| hypervolume(&points, Point { value: 0.0, latency_ms })),
+            front: front.into_iter().map(|i| trained[i].clone()).collect(),
+            trained,
             within_limit,
             false_positives: within_limit.map(|_| summary.false_positives),
             largest_test_by_trained: largest,
@@ -113,6 +149,27 @@ impl Found {
             wall_s: watch.wall_s(),
         }
     }
+
+    /// The best value so far, of the test accuracy where it is known, else of what is searched by.
+    pub(super) fn largest(&self) -> Vec<f64> {
+        if self.largest_test_by_trained.is_empty() {
+            return running_best(self.trained.iter().filter_map(|trial| trial.valid));
+        }
+        self.largest_test_by_trained.clone()
+    }
+
+    pub(super) fn best_valid_test(&self) -> &[f64] {
+        &self.best_valid_test_by_trained
+    }
+
+    pub(super) fn counts(&self) -> (usize, usize, f64) {
+        (self.trained.len(), self.failed, self.cpu_s)
+    }
+}
+
+/// A trial as it is reported.
+fn evaluated(trial: &Trial<Cell>) -> Option<&Evaluation> {
+    trial.result.as_ref().ok()
 }
 
 /// The mean where every run has the number.
@@ -146,6 +203,9 @@ impl Report {
             seed: settings.seed,
             budget: settings.budget,
             max_latency: settings.max_latency,
+            warmup: settings.plans.first().and_then(|plan| plan.warmup),
+            moves: settings.plans.first().and_then(|plan| plan.moves),
+            proxy: settings.proxy.as_ref().map(ToString::to_string),
             first: runs[0].clone(),
             runs: if mean.is_some() { runs } else { Vec::new() },
             mean,
@@ -217,6 +277,10 @@ impl Show for Report {
         }
         if let (Some(within), Some(wrong)) = (run.within_limit, run.false_positives) {
             text += &format!("; {within} predicted to meet the limit, {wrong} trained that do not");
+        }
+        if let Some(volume) = run.hypervolume {
+            let count = run.front.len();
+            text += &format!("; front of {count} in value and latency, hypervolume {volume:.1} % ms");
         }
         text + "\n"
     }

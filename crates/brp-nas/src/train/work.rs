@@ -17,16 +17,16 @@ const NEXT: Duration = Duration::from_secs(5);
 
 /// Everything that is to be trained, in one setting.
 #[derive(Debug)]
-pub(super) struct Job<'a> {
-    pub(super) space: String,
-    pub(super) fidelity: String,
-    pub(super) cells: &'a [Cell],
-    pub(super) skeleton: Skeleton,
-    pub(super) recipe: Recipe,
-    pub(super) train: &'a Images,
-    pub(super) validation: Option<&'a Images>,
-    pub(super) test: &'a Images,
-    pub(super) seed: Seed,
+pub(crate) struct Job<'a> {
+    pub(crate) space: String,
+    pub(crate) fidelity: String,
+    pub(crate) cells: &'a [Cell],
+    pub(crate) skeleton: Skeleton,
+    pub(crate) recipe: Recipe,
+    pub(crate) train: &'a Images,
+    pub(crate) validation: Option<&'a Images>,
+    pub(crate) test: &'a Images,
+    pub(crate) seed: Seed,
 }
 
 impl Work for Job<'_> {
@@ -62,16 +62,16 @@ impl Work for Job<'_> {
 
 /// What a training came to.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub(super) struct Trained {
-    pub(super) arch: String,
+pub(crate) struct Trained {
+    pub(crate) arch: String,
     /// Percent of the validation images.
-    pub(super) valid: Option<f64>,
+    pub(crate) valid: Option<f64>,
     /// Percent of the test images.
-    pub(super) test: Option<f64>,
-    pub(super) epochs: usize,
-    pub(super) seconds: Option<f64>,
+    pub(crate) test: Option<f64>,
+    pub(crate) epochs: usize,
+    pub(crate) seconds: Option<f64>,
     /// Why there is no result.
-    pub(super) reason: Option<String>,
+    pub(crate) reason: Option<String>,
 }
 
 impl Job<'_> {

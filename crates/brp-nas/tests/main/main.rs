@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
+mod strategies;
+
 use nas_core::Seed;
 use rand::seq::SliceRandom;
 use serde_json::Value;

@@ -1,0 +1,261 @@
+//! The flags of `search`.
+
+use super::proxy::Proxies;
+use crate::options::Common;
+use crate::registry::{Setting, Space};
+use crate::train;
+use crate::watch::Watch;
+use clap::ValueEnum;
+use search::Goal;
+use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
+use std::str::FromStr;
+use tables::TableRef;
+
+/// A strategy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Algorithm {
+    /// BRP-NAS: the binary relation predictor with iterative data selection, then training by rank.
+    Brp,
+    /// The same with a graph network that predicts the accuracy.
+    Predictor,
+    /// Random search, the baseline.
+    Random,
+    /// Aging evolution.
+    Evolution,
+    /// A policy over the decisions of the space, trained by REINFORCE.
+    Reinforce,
+    /// The four of Zero-Cost NAS (random, evolution, reinforce, brp), each as it is, with a warm-up, and with moves:
+    /// one table.
+    All,
+}
+
+impl Algorithm {
+    /// As on the command line.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Brp => "brp",
+            Self::Predictor => "predictor",
+            Self::Random => "random",
+            Self::Evolution => "evolution",
+            Self::Reinforce => "reinforce",
+            Self::All => "all",
+        }
+    }
+}
+
+/// What a latency limit is checked by before an architecture is trained.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum LimitBy {
+    /// A predictor fitted on some rows of the latency table; what it lets pass wrongly is counted.
+    #[default]
+    Predictor,
+    /// The table itself.
+    Table,
+}
+
+/// What a predictor is pre-trained on.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(try_from = "String", into = "String")]
+pub(crate) enum Source {
+    /// Nothing.
+    None,
+    /// Multiply-adds.
+    Flops,
+    /// A column of a table.
+    Table(TableRef),
+}
+
+impl FromStr for Source {
+    type Err = tables::TableError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Ok(match text {
+            "none" => Self::None,
+            "flops" => Self::Flops,
+            other => Self::Table(other.parse()?),
+        })
+    }
+}
+
+impl TryFrom<String> for Source {
+    type Error = tables::TableError;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        text.parse()
+    }
+}
+
+impl From<Source> for String {
+    fn from(source: Source) -> Self {
+        match source {
+            Source::None => "none".into(),
+            Source::Flops => "flops".into(),
+            Source::Table(table) => table.to_string(),
+        }
+    }
+}
+
+/// Flags of `search`; each is also a key of the `--config` file.
+#[derive(Debug, Clone, Default, clap::Args, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub(crate) struct Args {
+    /// The search space [default: nas-bench-201].
+    #[arg(long)]
+    pub(crate) space: Option<Space>,
+    /// What training an architecture gives, FILE:COLUMN: the validation accuracy that the search maximises.
+    #[arg(long)]
+    pub(crate) accuracy: Option<TableRef>,
+    /// What is only reported and never seen by the search, FILE:COLUMN: the test accuracy.
+    #[arg(long)]
+    pub(crate) test: Option<TableRef>,
+    /// Measured latency in ms, FILE:COLUMN.
+    #[arg(long)]
+    pub(crate) latency: Option<TableRef>,
+    /// Only architectures of at most this latency, in ms; needs --latency.
+    #[arg(long, allow_negative_numbers = true)]
+    pub(crate) max_latency: Option<f64>,
+    /// Rows of the latency table that the latency predictor learns from [default: 900].
+    #[arg(long)]
+    pub(crate) latency_train: Option<usize>,
+    /// The strategy [default: brp].
+    #[arg(long)]
+    pub(crate) algorithm: Option<Algorithm>,
+    /// How many networks are trained [default: 100].
+    #[arg(long)]
+    pub(crate) budget: Option<usize>,
+    /// How many of them are chosen to teach the predictor; the rest is trained by rank [default: 100, at most
+    /// the budget].
+    #[arg(long)]
+    pub(crate) samples: Option<usize>,
+    /// Rounds of iterative data selection [default: 5].
+    #[arg(long)]
+    pub(crate) iterations: Option<usize>,
+    /// Share of each round that is taken from the top of the ranking [default: 0.5].
+    #[arg(long, allow_negative_numbers = true)]
+    pub(crate) alpha: Option<f64>,
+    /// What the predictor is pre-trained on: `flops` (multiply-adds, known without training), `none`, or a
+    /// latency as FILE:COLUMN [default: flops; none with --setting published].
+    #[arg(long)]
+    pub(crate) transfer_from: Option<Source>,
+    /// Architectures that it is pre-trained on [default: 1000].
+    #[arg(long)]
+    pub(crate) transfer_train: Option<usize>,
+    /// Whose settings the predictor is trained with [default: ours].
+    #[arg(long)]
+    pub(crate) setting: Option<Setting>,
+    /// Score so many architectures by --proxy first, and start from the best: evolution's pool, the policy by
+    /// imitation, the predictor by pre-training, random search by order [default: none; with --algorithm all 3000,
+    /// every one for evolution, at most 512 for the predictor].
+    #[arg(long)]
+    pub(crate) warmup: Option<usize>,
+    /// Of so many proposed moves train the best by --proxy; evolution proposes the one-edit neighbours, at most so
+    /// many [default: none; with --algorithm all 100].
+    #[arg(long)]
+    pub(crate) moves: Option<usize>,
+    /// Scores without training: `params`, `flops`, FILE:COLUMN, or several separated by commas, which are combined
+    /// by the sum of their log ranks; a column alone is of the file before it [default: params].
+    #[arg(long)]
+    pub(crate) proxy: Option<Proxies>,
+    /// How many architectures live in evolution [default: 64].
+    #[arg(long)]
+    pub(crate) pool: Option<usize>,
+    /// How many of them compete to be the parent [default: 10, at most the pool].
+    #[arg(long)]
+    pub(crate) tournament: Option<usize>,
+    /// With --moves, how often evolution trains a random neighbour instead [default: 0.25].
+    #[arg(long, allow_negative_numbers = true)]
+    pub(crate) explore: Option<f64>,
+    /// How a parent is chosen: by value, or from the front of value and latency [default: value].
+    #[arg(long, value_parser = goal)]
+    pub(crate) goal: Option<Goal>,
+    /// What a latency limit is checked by [default: predictor].
+    #[arg(long)]
+    pub(crate) limit_by: Option<LimitBy>,
+    /// What training an architecture costs in seconds, FILE:COLUMN.
+    #[arg(long)]
+    pub(crate) cost: Option<TableRef>,
+    /// End after evaluations that cost so many seconds in sum; needs --cost or --train.
+    #[arg(long, allow_negative_numbers = true)]
+    pub(crate) max_cost: Option<f64>,
+    /// End each search after so many seconds of wall time.
+    #[arg(long, allow_negative_numbers = true)]
+    pub(crate) max_wall: Option<f64>,
+    /// How often an evaluation that failed is tried again before it is a failed trial [default: 0].
+    #[arg(long)]
+    pub(crate) retries: Option<usize>,
+    /// How many architectures random search, evolution and the policy ask for at once, so that they can be trained
+    /// beside each other [default: 1].
+    #[arg(long)]
+    pub(crate) at_once: Option<usize>,
+    /// Also write every trial as `csv` or for `tensorboard`; several separated by commas.
+    #[arg(long, value_delimiter = ',')]
+    pub(crate) observe: Option<Vec<Watch>>,
+    /// Train the architectures for real instead of looking them up; with the flags of `train`.
+    #[arg(long, num_args = 0..=1, default_missing_value = "true")]
+    pub(crate) train: Option<bool>,
+    #[command(flatten)]
+    #[serde(flatten)]
+    pub(crate) bench: train::Flags,
+    /// Go on with the run in this folder, with its settings.
+    #[arg(long)]
+    #[serde(skip)]
+    pub(crate) resume: Option<PathBuf>,
+    /// TOML file with the same options; flags win.
+    #[arg(long)]
+    #[serde(skip)]
+    pub(crate) config: Option<PathBuf>,
+    #[command(flatten)]
+    #[serde(flatten)]
+    pub(crate) common: Common,
+}
+
+impl Args {
+    pub(crate) fn or(self, other: Self) -> Self {
+        Self {
+            space: self.space.or(other.space),
+            accuracy: self.accuracy.or(other.accuracy),
+            test: self.test.or(other.test),
+            latency: self.latency.or(other.latency),
+            max_latency: self.max_latency.or(other.max_latency),
+            latency_train: self.latency_train.or(other.latency_train),
+            algorithm: self.algorithm.or(other.algorithm),
+            budget: self.budget.or(other.budget),
+            samples: self.samples.or(other.samples),
+            iterations: self.iterations.or(other.iterations),
+            alpha: self.alpha.or(other.alpha),
+            transfer_from: self.transfer_from.or(other.transfer_from),
+            transfer_train: self.transfer_train.or(other.transfer_train),
+            setting: self.setting.or(other.setting),
+            warmup: self.warmup.or(other.warmup),
+            moves: self.moves.or(other.moves),
+            proxy: self.proxy.or(other.proxy),
+            pool: self.pool.or(other.pool),
+            tournament: self.tournament.or(other.tournament),
+            explore: self.explore.or(other.explore),
+            goal: self.goal.or(other.goal),
+            limit_by: self.limit_by.or(other.limit_by),
+            cost: self.cost.or(other.cost),
+            max_cost: self.max_cost.or(other.max_cost),
+            max_wall: self.max_wall.or(other.max_wall),
+            retries: self.retries.or(other.retries),
+            at_once: self.at_once.or(other.at_once),
+            observe: self.observe.or(other.observe),
+            train: self.train.or(other.train),
+            bench: self.bench.or(other.bench),
+            resume: self.resume,
+            config: self.config,
+            common: self.common.or(other.common),
+        }
+    }
+}
+
+fn goal(text: &str) -> Result<Goal, String> {
+    match text {
+        "value" => Ok(Goal::Value),
+        "front" => Ok(Goal::Front),
+        _ => Err("expected `value` or `front`".into()),
+    }
+}

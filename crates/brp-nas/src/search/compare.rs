@@ -1,0 +1,191 @@
+//! All algorithms in one table, each without and with its parts.
+
+use super::args::Algorithm;
+use super::report::Found;
+use super::settings::{Plan, Settings};
+use crate::failure::{Failure, OrFail};
+use crate::output::{Show, grid, number};
+use crate::registry::Space;
+use nas_core::{Seed, stats};
+use search::{Saved, saved};
+use serde::Serialize;
+
+/// Draws of the bootstrap.
+const RESAMPLES: usize = 2_000;
+
+/// The result of `--algorithm all`.
+#[derive(Debug, Serialize)]
+pub(super) struct Comparison {
+    algorithm: Algorithm,
+    space: Space,
+    seed: u64,
+    budget: usize,
+    repeats: usize,
+    proxy: Option<String>,
+    rows: Vec<Row>,
+    wall_s: f64,
+}
+
+/// One way of searching.
+#[derive(Debug, Serialize)]
+struct Row {
+    algorithm: Algorithm,
+    warmup: Option<usize>,
+    moves: Option<usize>,
+    /// The mean over the repeats, and how far they spread.
+    largest_test_by_trained: Vec<f64>,
+    largest_test_sd_by_trained: Vec<f64>,
+    best_valid_test_by_trained: Vec<f64>,
+    best_valid_test_sd_by_trained: Vec<f64>,
+    /// Against the same algorithm without the part.
+    saved: Option<Saved>,
+    failed: usize,
+    cpu_s: f64,
+}
+
+/// Mean and standard deviation at every place that all curves have.
+fn bands(curves: &[Vec<f64>]) -> (Vec<f64>, Vec<f64>) {
+    let length = curves.iter().map(Vec::len).min().unwrap_or(0);
+    let at = |place: usize| -> Vec<f64> { curves.iter().map(|curve| curve[place]).collect() };
+    let spread = |values: &[f64]| {
+        let mean = stats::mean(values);
+        let squares = values.iter().map(|value| (value - mean) * (value - mean)).sum::<f64>();
+        (squares / (values.len().max(2) - 1) as f64).sqrt()
+    };
+    (0..length).map(|place| (stats::mean(&at(place)), spread(&at(place)))).unzip()
+}
+
+impl Comparison {
+    /// `found` holds the repeats of each plan, one plan after another.
+    pub(super) fn new(settings: &Settings, found: &[Found], wall_s: f64) -> Result<Self, Failure> {
+        let of: Vec<(&Plan, &[Found])> = settings.plans.iter().zip(found.chunks(settings.repeats)).collect();
+        let curves = |found: &[Found]| -> Vec<Vec<f64>> { found.iter().map(Found::largest).collect() };
+        let mut rows = Vec::new();
+        for (plan, found) in &of {
+            let largest = curves(found);
+            let plain = of.iter().find(|(other, _)| {
+                other.algorithm == plan.algorithm && other.warmup.is_none() && other.moves.is_none()
+            });
+            let saved = match plain {
+                Some((other, without)) if other != plan => {
+                    Some(saved(&curves(without), &largest, RESAMPLES, Seed(settings.seed)).or_failed()?)
+                }
+                _ => None,
+            };
+            let by_valid: Vec<Vec<f64>> = found.iter().map(|run| run.best_valid_test().to_vec()).collect();
+            let (largest_test_by_trained, largest_test_sd_by_trained) = bands(&largest);
+            let (best_valid_test_by_trained, best_valid_test_sd_by_trained) = bands(&by_valid);
+            rows.push(Row {
+                algorithm: plan.algorithm,
+                warmup: plan.warmup,
+                moves: plan.moves,
+                largest_test_by_trained,
+                largest_test_sd_by_trained,
+                best_valid_test_by_trained,
+                best_valid_test_sd_by_trained,
+                saved,
+                failed: found.iter().map(|run| run.counts().1).sum(),
+                cpu_s: stats::mean(&found.iter().map(|run| run.counts().2).collect::<Vec<_>>()),
+            });
+        }
+        Ok(Self {
+            algorithm: settings.algorithm,
+            space: settings.space,
+            seed: settings.seed,
+            budget: settings.budget,
+            repeats: settings.repeats,
+            proxy: settings.proxy.as_ref().map(ToString::to_string),
+            rows,
+            wall_s,
+        })
+    }
+}
+
+/// The places at which a table for people shows the curves: a fifth, two fifths and so on of the budget.
+fn places(budget: usize) -> Vec<usize> {
+    let mut places: Vec<usize> = (1..=5).map(|fifth| (budget * fifth / 5).max(1)).collect();
+    places.dedup();
+    places
+}
+
+impl Row {
+    fn part(&self) -> String {
+        match (self.warmup, self.moves) {
+            (Some(count), _) => format!("warm-up {count}"),
+            (None, Some(count)) => format!("moves {count}"),
+            (None, None) => String::new(),
+        }
+    }
+
+    fn cells(&self, budget: usize) -> Vec<String> {
+        let band = |mean: &[f64], spread: &[f64], place: usize| match (mean.get(place), spread.get(place)) {
+            (Some(mean), Some(spread)) => format!("{mean:.2} ±{spread:.2}"),
+            _ => String::new(),
+        };
+        let mut cells = vec![self.algorithm.name().to_owned(), self.part()];
+        for place in places(budget) {
+            cells.push(band(&self.largest_test_by_trained, &self.largest_test_sd_by_trained, place - 1));
+        }
+        let last = budget - 1;
+        cells.push(band(&self.best_valid_test_by_trained, &self.best_valid_test_sd_by_trained, last));
+        cells.push(self.saved.map_or_else(String::new, |saved| {
+            let Saved { target, evaluations, interval, .. } = saved;
+            format!("{evaluations:.0} ({:.0} to {:.0}) at {target:.2}", interval.low, interval.high)
+        }));
+        cells.push(number(Some(self.cpu_s), 1));
+        cells
+    }
+}
+
+impl Comparison {
+    fn header(&self) -> Vec<String> {
+        let largest = places(self.budget).into_iter().map(|place| format!("largest at {place}"));
+        ["algorithm", "part"]
+            .map(String::from)
+            .into_iter()
+            .chain(largest)
+            .chain(["best by valid", "evaluations saved", "cpu s"].map(String::from))
+            .collect()
+    }
+}
+
+impl Show for Comparison {
+    fn table(&self) -> String {
+        let header = self.header();
+        let header: Vec<&str> = header.iter().map(String::as_str).collect();
+        let rows = self.rows.iter().map(|row| row.cells(self.budget));
+        let (repeats, seconds) = (self.repeats, self.wall_s);
+        format!("{}mean ±deviation of {repeats} repeats, {seconds:.1} s in all\n", grid(&header, rows))
+    }
+
+    /// A row a trained network of every way: the curves.
+    fn rows(&self) -> (Vec<String>, Vec<Vec<String>>) {
+        let header = [
+            "algorithm",
+            "warmup",
+            "moves",
+            "trained",
+            "largest_test",
+            "largest_test_sd",
+            "best_valid_test",
+            "best_valid_test_sd",
+        ];
+        let count = |value: Option<usize>| value.map_or_else(String::new, |value| value.to_string());
+        let at = |curve: &[f64], place: usize| curve.get(place).map_or_else(String::new, ToString::to_string);
+        let rows = self.rows.iter().flat_map(|row| {
+            (0..row.largest_test_by_trained.len()).map(move |place| {
+                vec![
+                    row.algorithm.name().to_owned(),
+                    count(row.warmup),
+                    count(row.moves),
+                    (place + 1).to_string(),
+                    at(&row.largest_test_by_trained, place),
+                    at(&row.largest_test_sd_by_trained, place),
+                    at(&row.best_valid_test_by_trained, place),
+                    at(&row.best_valid_test_sd_by_trained, place),
+                ]
+            })
+        });
+        (header.map(String::from).to_vec(), rows.collect())
+    }
+}

@@ -1,0 +1,129 @@
+//! The tables of a search, as columns over the space.
+
+use super::args::{Args, Source};
+use super::proxy::{Proxies, Scores};
+use super::settings::{Plan, Settings};
+use crate::failure::{Failure, OrFail};
+use anyhow::anyhow;
+use nas_core::SearchSpace;
+use serde_json::Value;
+use spaces::nas_bench_201::Cell;
+use std::collections::BTreeSet;
+use tables::{Column, TableRef};
+
+/// What is known of the space.
+pub(super) struct Data {
+    /// All architectures there are, as the accuracy table lists them.
+    pub(super) space: Vec<Cell>,
+    pub(super) accuracy: Option<Column<Cell>>,
+    pub(super) test: Option<Column<Cell>>,
+    pub(super) latency: Option<Column<Cell>>,
+    /// Seconds that a training costs.
+    pub(super) cost: Option<Column<Cell>>,
+    /// What the predictor is pre-trained on, where that is a table.
+    pub(super) source: Option<Column<Cell>>,
+    /// Scores without training, where a part needs them.
+    pub(super) scores: Option<Scores>,
+    /// Where all of it comes from.
+    pub(super) provenance: Vec<Value>,
+}
+
+impl Data {
+    /// Reads each file once, however many columns of it are named.
+    pub(super) fn read(args: &Args, proxy: Option<&Proxies>) -> Result<Self, Failure> {
+        let space = args.space.unwrap_or_default().cells().or_input()?;
+        let source = match &args.transfer_from {
+            Some(Source::Table(table)) => Some(table.clone()),
+            _ => None,
+        };
+        let proxies: Vec<&TableRef> = proxy.into_iter().flat_map(Proxies::tables).collect();
+        let named = [&args.accuracy, &args.test, &args.latency, &args.cost, &source];
+        let wanted: Vec<&TableRef> = named.into_iter().flatten().chain(proxies.iter().copied()).collect();
+        let mut known: Vec<(&TableRef, Column<Cell>)> = Vec::new();
+        for table in &wanted {
+            if known.iter().any(|(name, _)| name == table) {
+                continue;
+            }
+            let mut names: Vec<&TableRef> = Vec::new();
+            for other in wanted.iter().filter(|other| other.file == table.file) {
+                if !names.contains(other) {
+                    names.push(other);
+                }
+            }
+            let columns: Vec<&str> = names.iter().map(|name| name.column.as_str()).collect();
+            let read = tables::read_columns(&space, &table.file, &columns).or_input()?;
+            known.extend(names.into_iter().zip(read));
+        }
+        let one = |name: &TableRef| known.iter().find(|(known, _)| *known == name).map(|(_, c)| c.clone());
+        let find = |name: &Option<TableRef>| name.as_ref().and_then(&one);
+        let accuracy = find(&args.accuracy);
+        let all = match &accuracy {
+            Some(column) => column.labelled().archs().to_vec(),
+            None => space.enumerate().into_iter().flatten().collect(),
+        };
+        let columns: Vec<Column<Cell>> = proxies.iter().filter_map(|name| one(name)).collect();
+        let scores = proxy.map(|proxy| Scores::new(proxy, &columns, &all)).transpose()?;
+        let (test, latency, cost, source) =
+            (find(&args.test), find(&args.latency), find(&args.cost), find(&source));
+        let parts = [&accuracy, &test, &latency, &source, &cost].into_iter().flatten().chain(&columns);
+        let provenance = parts.map(|column| serde_json::to_value(column.provenance()));
+        let provenance = provenance.collect::<Result<_, _>>().or_failed()?;
+        Ok(Self { space: all, accuracy, test, latency, cost, source, scores, provenance })
+    }
+
+    /// All architectures that every table of a result knows, in index order.
+    pub(super) fn candidates(&self, settings: &Settings) -> Result<Vec<Cell>, Failure> {
+        let known = |column: &Option<Column<Cell>>, arch: &Cell| {
+            column.as_ref().is_none_or(|column| column.get(arch).is_some())
+        };
+        let mut archs = self.space.clone();
+        archs.retain(|arch| known(&self.latency, arch) && known(&self.cost, arch));
+        archs.sort_by_cached_key(|cell| cell.index());
+        let dropped = self.space.len() - archs.len();
+        if dropped > 0 {
+            eprintln!("{dropped} architectures have an accuracy but no latency or cost and are left out");
+        }
+        let count = archs.len();
+        for (flag, wanted) in [("--budget", Some(settings.budget)), ("--warmup", asked(settings))] {
+            if let Some(wanted) = wanted.filter(|&wanted| wanted > count) {
+                return Err(anyhow!("{flag} is {wanted}, but the tables know only {count} architectures"))
+                    .or_input();
+            }
+        }
+        Ok(archs)
+    }
+
+    /// The largest latency there is: what a front is measured from.
+    pub(super) fn slowest(&self) -> Option<f64> {
+        let latency = self.latency.as_ref()?;
+        latency.labelled().values().iter().copied().reduce(f64::max)
+    }
+}
+
+/// The warm-up that somebody asked for.
+fn asked(settings: &Settings) -> Option<usize> {
+    settings.plans.iter().filter_map(|plan| plan.warmup).filter(|&count| count != usize::MAX).max()
+}
+
+/// Says once what has no score.
+pub(super) fn note_unscored(data: &Data, settings: &Settings) {
+    if let (Some(scores), Some(proxy)) = (&data.scores, &settings.proxy)
+        && scores.unscored > 0
+    {
+        let (unscored, all) = (scores.unscored, data.space.len());
+        let files: BTreeSet<String> = proxy.tables().map(|table| table.file.display().to_string()).collect();
+        let files: Vec<String> = files.into_iter().collect();
+        eprintln!(
+            "{unscored} of {all} architectures are not scored by {proxy} ({}): a warm-up leaves them out, a move \
+             takes them last",
+            files.join(", ")
+        );
+    }
+}
+
+/// A warm-up of everything becomes as many as there are.
+pub(super) fn fit_plans(plans: &mut [Plan], candidates: usize) {
+    for plan in plans {
+        plan.warmup = plan.warmup.map(|count| if count == usize::MAX { candidates } else { count });
+    }
+}

@@ -1,0 +1,218 @@
+//! One search: a plan with a seed.
+
+use super::args::{Algorithm, LimitBy};
+use super::data::Data;
+use super::mine;
+use super::objective::Work;
+use super::predictor::{
+    Fits, agreement, committee, latency_predictor, pre_trained, regressor, relation, warmed,
+};
+use super::report::{Found, Outcome};
+use super::settings::{Plan, Settings};
+use crate::failure::{Failure, OrFail};
+use crate::host::Stopwatch;
+use crate::progress::Progress;
+use crate::record::TrialLines;
+use crate::registry::{CellEncoding, EncodingName, Setting};
+use crate::watch::Watcher;
+use nas_core::{FitFrom, Observe, Rank, Searcher, Seed, Trial};
+use predictors::{FittedRegressor, PredictError};
+use rand::seq::SliceRandom;
+use search::{
+    BrpNas, Domain, Evolution, Moves, Random, Reinforce, Run, Searched, Selection, WarmUp, summarise,
+    within_limit,
+};
+use spaces::NasBench201;
+use spaces::nas_bench_201::Cell;
+
+/// What all searches of a run have in common.
+pub(super) struct Search<'a> {
+    pub(super) settings: &'a Settings,
+    pub(super) data: &'a Data,
+    pub(super) candidates: &'a [Cell],
+    pub(super) work: Work<'a>,
+    /// Evaluations of a batch at once.
+    pub(super) threads: usize,
+}
+
+/// Where the trials of one search go, and those that are there already.
+pub(super) struct Files {
+    pub(super) lines: TrialLines,
+    pub(super) recorded: Vec<Trial<Cell>>,
+    pub(super) watchers: Vec<Watcher>,
+    pub(super) progress: Option<Progress>,
+}
+
+/// Runs a strategy, once it is made.
+struct Go<'a> {
+    search: &'a Search<'a>,
+    budget: usize,
+    files: Files,
+    watch: Stopwatch,
+}
+
+impl Go<'_> {
+    fn run<S: Searcher<Cell>>(self, searcher: &mut S) -> Result<Searched<Cell>, Failure> {
+        let Files { mut lines, recorded, mut watchers, mut progress } = self.files;
+        let mut observers: Vec<&mut dyn Observe<Cell>> = vec![&mut lines];
+        observers.extend(watchers.iter_mut().map(|watcher| watcher as &mut dyn Observe<Cell>));
+        observers.extend(progress.as_mut().map(|progress| progress as &mut dyn Observe<Cell>));
+        let clock = || self.watch.wall_s();
+        let settings = self.search.settings;
+        let budget = search::Budget { trials: self.budget, ..settings.budget() };
+        Run::new(budget)
+            .threads(self.search.threads)
+            .retries(settings.retries)
+            .go_on_from(recorded)
+            .clock(&clock)
+            .search(searcher, &self.search.work, &mut observers)
+            .map_err(mine)
+    }
+}
+
+/// The parts of a plan, ready for a strategy.
+struct Parts<'a> {
+    warm_up: Option<WarmUp<Cell>>,
+    moves: Option<Moves<'a, Cell>>,
+}
+
+impl Search<'_> {
+    /// The seeds of repeats differ in everything: samples, weights, order.
+    pub(super) fn one(&self, plan: &Plan, seed: u64, files: Files) -> Result<Found, Failure> {
+        let (watch, root) = (Stopwatch::start(), Seed(seed));
+        let Self { settings, data, .. } = self;
+        let mut candidates = self.candidates.to_vec();
+        let mut within = None;
+        if let (Some(limit), Some(column)) = (settings.max_latency, &data.latency) {
+            candidates = match settings.limit_by {
+                LimitBy::Predictor => {
+                    let predictor =
+                        latency_predictor(column, settings.latency_train, root.derive("latency"))?;
+                    within_limit(candidates, &predictor, limit)
+                }
+                LimitBy::Table => within_limit(candidates, &Measured(column), limit),
+            }
+            .map_err(mine)?
+            .archs;
+            within = Some(candidates.len());
+        }
+        let parts = self.parts(plan, &candidates, root)?;
+        let unscored = parts.warm_up.as_ref().map(|warm_up| [warm_up.asked, warm_up.unscored]);
+        let budget = settings.budget.min(candidates.len());
+        let go = Go { search: self, budget, files, watch };
+        let seed_of_search = root.derive("search");
+        let (searched, ranking) = match plan.algorithm {
+            Algorithm::Brp | Algorithm::Predictor => self.predicted(plan, candidates, parts, go, root)?,
+            Algorithm::Random | Algorithm::All => {
+                let domain = Domain::listed(&NasBench201, candidates);
+                let mut random = Random::new(domain, seed_of_search).batch(settings.at_once);
+                random = parts.warm_up.iter().fold(random, Random::warm_up);
+                random = parts.moves.into_iter().fold(random, Random::moves);
+                (go.run(&mut random)?, None)
+            }
+            Algorithm::Evolution => {
+                let domain = Domain::listed(&NasBench201, candidates);
+                let evolution = Evolution::new(domain, settings.evolution, seed_of_search).map_err(mine)?;
+                let mut evolution = evolution.limit_ms(settings.max_latency).batch(settings.at_once);
+                evolution = parts.warm_up.iter().fold(evolution, Evolution::warm_up);
+                evolution = parts.moves.into_iter().fold(evolution, Evolution::moves);
+                (go.run(&mut evolution)?, None)
+            }
+            Algorithm::Reinforce => {
+                let domain = Domain::listed(&NasBench201, candidates);
+                let policy = Reinforce::new(domain, settings.reinforce, seed_of_search).map_err(mine)?;
+                let mut policy = policy.limit_ms(settings.max_latency).batch(settings.at_once);
+                policy = parts.warm_up.iter().fold(policy, Reinforce::warm_up);
+                policy = parts.moves.into_iter().fold(policy, Reinforce::moves);
+                (go.run(&mut policy)?, None)
+            }
+        };
+        let outcome = Outcome {
+            seed,
+            summary: summarise(&searched.trials, settings.max_latency),
+            agreement: agreement(data, ranking.as_deref())?,
+            within_limit: within,
+            warm_up: unscored,
+            slowest: data.slowest(),
+        };
+        Ok(Found::new(outcome, &searched, |cell| self.work.test(cell), &watch))
+    }
+
+    fn parts(&self, plan: &Plan, candidates: &[Cell], root: Seed) -> Result<Parts<'_>, Failure> {
+        let Some(scores) = &self.data.scores else { return Ok(Parts { warm_up: None, moves: None }) };
+        let warm_up = plan.warmup.map(|count| {
+            let mut some = candidates.to_vec();
+            some.shuffle(&mut root.derive("search").stream("warm-up"));
+            some.truncate(count);
+            WarmUp::new(some, scores)
+        });
+        let moves = plan.moves.map(|count| Moves::new(count, scores));
+        Ok(Parts { warm_up: warm_up.transpose().map_err(mine)?, moves: moves.transpose().map_err(mine)? })
+    }
+
+    /// A search around a predictor, and the whole space in the order of its last model.
+    fn predicted(
+        &self,
+        plan: &Plan,
+        candidates: Vec<Cell>,
+        parts: Parts<'_>,
+        go: Go<'_>,
+        root: Seed,
+    ) -> Result<Ranked, Failure> {
+        let settings = self.settings;
+        let samples = settings.selection.samples.min(go.budget);
+        let iterations = settings.selection.iterations.min(samples);
+        let selection = Selection { samples, iterations, ..settings.selection };
+        let encode = CellEncoding(EncodingName::Pruned);
+        let start = pre_trained(settings, self.data, encode, root.derive("transfer"))?;
+        let start = start.as_ref().map(FittedRegressor::gcn);
+        let around =
+            Around { candidates, selection, parts, seed: root.derive("search"), space: &self.data.space };
+        match (plan.algorithm, settings.setting) {
+            (Algorithm::Predictor, _) => around.run(regressor(selection, start), go),
+            (_, Setting::Ours) => around.run(committee(iterations, start)?, go),
+            (_, Setting::Published) => around.run(relation(Setting::Published, iterations, start), go),
+        }
+    }
+}
+
+/// Trials, and the indices of the space best first where a predictor ranked it.
+type Ranked = (Searched<Cell>, Option<Vec<usize>>);
+
+/// What a search around a predictor needs, beside the predictor.
+struct Around<'a> {
+    candidates: Vec<Cell>,
+    selection: Selection,
+    parts: Parts<'a>,
+    seed: Seed,
+    space: &'a [Cell],
+}
+
+impl Around<'_> {
+    fn run<F>(self, fits: Fits<'_, F>, go: Go<'_>) -> Result<Ranked, Failure>
+    where
+        F: FitFrom<Cell, Error = PredictError>,
+        F::Model: Rank<Cell>,
+    {
+        let mut brp = BrpNas::new(self.candidates, self.selection, fits.round, self.seed).map_err(mine)?;
+        if let Some(warm_up) = &self.parts.warm_up {
+            let model = warmed(&fits.warm, warm_up, self.seed.derive("warm-up"))?;
+            brp = brp.start_from(model).map_err(mine)?;
+        }
+        brp = self.parts.moves.into_iter().fold(brp, BrpNas::moves);
+        let searched = go.run(&mut brp)?;
+        let ranking = brp.model().map(|model| model.rank(self.space)).transpose().or_failed()?;
+        Ok((searched, ranking))
+    }
+}
+
+/// A table as a predictor that does not err.
+struct Measured<'a>(&'a tables::Column<Cell>);
+
+impl nas_core::Predict<Cell> for Measured<'_> {
+    type Error = tables::TableError;
+
+    fn predict(&self, cells: &[Cell]) -> Result<Vec<f64>, tables::TableError> {
+        self.0.values_of(cells)
+    }
+}

@@ -1,0 +1,173 @@
+//! The predictors of a search: of accuracies, of what they start from, and of latencies.
+
+use super::args::Source;
+use super::data::Data;
+use super::settings::Settings;
+use crate::failure::{Failure, OrFail};
+use crate::registry::{CellEncoding, EncodingName, Setting, descriptors, multiply_adds};
+use anyhow::Context;
+use gcn::{EarlyStopping, Gcn, Training};
+use nas_core::{FitFrom, Labelled, Seed, stats};
+use predictors::{
+    BinaryRelation, Committee, FittedRegressor, GcnRegressor, PredictError, RegressorSettings,
+    RelationSettings, Ridge, Transferred,
+};
+use search::{Selection, WarmUp};
+use spaces::nas_bench_201::Cell;
+use tables::Column;
+
+/// Share of the last ranking, from its top, that the network fills alone. It knows the top, where half of its
+/// samples are from, and so it also chooses the samples; a line through descriptors knows the rest better.
+const LEAD: f64 = 1.0 / 32.0;
+
+/// How strongly the weights of that line are held back.
+const PENALTY: f64 = 0.1;
+
+/// What a predictor is fitted with in a round, and what on the scores of a warm-up.
+pub(super) struct Fits<'a, F> {
+    pub(super) round: Box<dyn Fn(usize) -> F + 'a>,
+    pub(super) warm: F,
+}
+
+/// The binary relation network, and where it starts from.
+pub(super) type Relation<'a> = Transferred<'a, BinaryRelation<CellEncoding>>;
+
+/// A graph network that predicts accuracies, and where it starts from.
+pub(super) type Regressor<'a> = Transferred<'a, GcnRegressor<CellEncoding>>;
+
+/// Zero-Cost NAS pre-trains on scores for 50 epochs in batches of 256, stopped after 5 without progress.
+fn warming(training: Training) -> Training {
+    let stop = Some(EarlyStopping { patience: 5, after: 0, restore_best: true });
+    Training { epochs: 50, batch: 256, stop, ..training }
+}
+
+pub(super) fn relation(setting: Setting, rounds: usize, start: Option<&Gcn>) -> Fits<'_, Relation<'_>> {
+    let encode = CellEncoding(EncodingName::Pruned);
+    let relation = match setting {
+        Setting::Ours => RelationSettings::searching(),
+        Setting::Published => RelationSettings::published(),
+    };
+    let of = move |settings| Transferred { settings: BinaryRelation { encode, settings }, start };
+    let warm = warming(relation.training);
+    let warm = match setting {
+        // more steps than two an epoch
+        Setting::Ours => Training { batch: relation.training.batch, ..warm },
+        Setting::Published => warm,
+    };
+    Fits {
+        round: Box::new(move |round| of(relation.round(round, rounds))),
+        warm: of(RelationSettings { training: warm, ..relation }),
+    }
+}
+
+/// That network, and in the last ranking a ridge regression beside it.
+pub(super) fn committee<'a>(
+    rounds: usize,
+    start: Option<&'a Gcn>,
+) -> Result<Fits<'a, Committee<Relation<'a>, Ridge<impl Fn(&Cell) -> Vec<f64> + Clone + 'a>>>, Failure> {
+    let Fits { round, warm } = relation(Setting::Ours, rounds, start);
+    let second = Ridge { describe: descriptors().or_failed()?, penalty: PENALTY };
+    let warm = Committee { first: warm, second: second.clone(), lead: 1.0 };
+    let round = move |number| Committee {
+        first: round(number),
+        second: second.clone(),
+        lead: if number + 1 < rounds { 1.0 } else { LEAD },
+    };
+    Ok(Fits { round: Box::new(round), warm })
+}
+
+pub(super) fn regressor(selection: Selection, start: Option<&Gcn>) -> Fits<'_, Regressor<'_>> {
+    let encode = CellEncoding(EncodingName::Pruned);
+    let accuracy = RegressorSettings::published_accuracy(selection.samples);
+    let of = move |training| Transferred {
+        settings: GcnRegressor { encode, settings: RegressorSettings { training, ..accuracy } },
+        start,
+    };
+    let epochs = move |round: usize| accuracy.training.epochs * (round + 1) / selection.iterations;
+    Fits {
+        round: Box::new(move |round| of(Training { epochs: epochs(round), ..accuracy.training })),
+        warm: of(Training { batch: accuracy.training.batch, ..warming(accuracy.training) }),
+    }
+}
+
+/// Fits to the scores of a warm-up, by their places: scores have no unit, and some have a long tail.
+pub(super) fn warmed<F: FitFrom<Cell, Error = PredictError>>(
+    fit: &F,
+    warm_up: &WarmUp<Cell>,
+    seed: Seed,
+) -> Result<F::Model, Failure> {
+    let (cells, scores): (Vec<Cell>, Vec<f64>) = warm_up.scored.iter().copied().unzip();
+    let count = cells.len() as f64;
+    let places = stats::average_ranks(&scores).into_iter().map(|rank| rank / count).collect();
+    let known = Labelled::new(cells, places).or_failed()?;
+    match fit.fit(&known, &Labelled::empty(), seed) {
+        Err(error @ (PredictError::TooFew { .. } | PredictError::Constant { .. })) => {
+            Err(error).context("the predictor cannot learn from the scores of the warm-up").or_input()
+        }
+        other => other.or_failed(),
+    }
+}
+
+/// The network that the predictor starts from.
+pub(super) fn pre_trained(
+    settings: &Settings,
+    data: &Data,
+    encode: CellEncoding,
+    seed: Seed,
+) -> Result<Option<FittedRegressor<CellEncoding>>, Failure> {
+    let space = &data.space;
+    let known = match (&settings.transfer_from, &data.source) {
+        (Source::None, _) => return Ok(None),
+        (Source::Table(_), Some(column)) => column.labelled().clone(),
+        _ => Labelled::new(space.to_vec(), space.iter().map(multiply_adds).collect()).or_failed()?,
+    };
+    let rows = settings.transfer_train.min(known.len());
+    let split = known.split(rows, 0, seed).or_input()?;
+    let source = GcnRegressor { encode, settings: RegressorSettings::pre_training() };
+    match nas_core::Fit::fit(&source, &split.train, &Labelled::empty(), seed) {
+        // nothing to learn from a table of one row or of equal costs
+        Err(PredictError::TooFew { .. } | PredictError::Constant { .. }) => Ok(None),
+        other => other.map(Some).or_failed(),
+    }
+}
+
+/// How the final ranking of the whole space agrees with the test accuracy, or the validation accuracy where
+/// there is no test.
+pub(super) fn agreement(
+    data: &Data,
+    ranking: Option<&[usize]>,
+) -> Result<(Option<f64>, Option<f64>), Failure> {
+    let (Some(ranking), Some(truth)) = (ranking, data.test.as_ref().or(data.accuracy.as_ref())) else {
+        return Ok((None, None));
+    };
+    let (mut predicted, mut known) = (Vec::new(), Vec::new());
+    for (place, &i) in ranking.iter().enumerate() {
+        if let Some(value) = truth.get(&data.space[i]) {
+            predicted.push(-(place as f64));
+            known.push(value);
+        }
+    }
+    let defined = |result: Result<f64, stats::StatsError>| match result {
+        Err(stats::StatsError::Constant(_) | stats::StatsError::TooFew { .. }) => Ok(None),
+        other => other.map(Some).or_failed(),
+    };
+    Ok((defined(stats::kendall_tau_b(&predicted, &known))?, defined(stats::spearman(&predicted, &known))?))
+}
+
+/// A graph network fitted on `train` rows of the latency table and stopped by a ninth as many more.
+pub(super) fn latency_predictor(
+    column: &Column<Cell>,
+    train: usize,
+    seed: Seed,
+) -> Result<FittedRegressor<CellEncoding>, Failure> {
+    let validation = train / 9;
+    let split = column
+        .labelled()
+        .split(train, validation, seed)
+        .context("--latency-train asks for too many rows of the latency table")
+        .or_input()?;
+    let encode = CellEncoding(EncodingName::Full);
+    let predictor = GcnRegressor { encode, settings: RegressorSettings::fast_latency(train) };
+    let fit = |validation: &Labelled<Cell>| nas_core::Fit::fit(&predictor, &split.train, validation, seed);
+    fit(&split.validation).context("the latency predictor cannot be fitted").or_failed()
+}

@@ -1,0 +1,216 @@
+//! What is searched with: all defaults filled in, everything checked that can be before a file is read.
+
+use super::args::{Algorithm, Args, LimitBy, Source};
+use super::proxy::Proxies;
+use crate::failure::{Failure, OrFail};
+use crate::registry::{Setting, Space};
+use crate::train::Fidelity;
+use anyhow::anyhow;
+use search::{Budget, EvolutionSettings, ReinforceSettings, Selection};
+use serde::Serialize;
+
+/// One way of searching: a strategy and its parts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub(super) struct Plan {
+    pub(super) algorithm: Algorithm,
+    /// How many architectures are scored first; all there are where there are fewer and nobody asked for more.
+    pub(super) warmup: Option<usize>,
+    pub(super) moves: Option<usize>,
+}
+
+impl Plan {
+    /// A name for files.
+    pub(super) fn name(&self) -> String {
+        let warmup = if self.warmup.is_some() { "-warmup" } else { "" };
+        let moves = if self.moves.is_some() { "-moves" } else { "" };
+        format!("{}{warmup}{moves}", self.algorithm.name())
+    }
+}
+
+/// All that decides what a search gives.
+#[derive(Debug, Clone, Serialize)]
+pub(super) struct Settings {
+    pub(super) space: Space,
+    pub(super) algorithm: Algorithm,
+    pub(super) plans: Vec<Plan>,
+    pub(super) budget: usize,
+    pub(super) max_cost_s: Option<f64>,
+    pub(super) max_wall_s: Option<f64>,
+    pub(super) selection: Selection,
+    pub(super) evolution: EvolutionSettings,
+    pub(super) reinforce: ReinforceSettings,
+    pub(super) at_once: usize,
+    pub(super) retries: usize,
+    pub(super) proxy: Option<Proxies>,
+    pub(super) max_latency: Option<f64>,
+    pub(super) limit_by: LimitBy,
+    pub(super) latency_train: usize,
+    pub(super) setting: Setting,
+    pub(super) transfer_from: Source,
+    pub(super) transfer_train: usize,
+    pub(super) accuracy: Option<String>,
+    pub(super) test: Option<String>,
+    pub(super) latency: Option<String>,
+    pub(super) cost: Option<String>,
+    /// What architectures are trained on and how, where they are.
+    pub(super) train: Option<Fidelity>,
+    pub(super) seed: u64,
+    pub(super) repeats: usize,
+}
+
+/// What may differ where a run is gone on with: the replay says where it does not fit.
+pub(super) const FREE: [&str; 4] = ["budget", "max_cost_s", "max_wall_s", "retries"];
+
+/// Scored for a table of all algorithms, where nobody says how many.
+const WARM_UP: usize = 3_000;
+
+/// The published warm-up of a predictor.
+const PRE_TRAINED: usize = 512;
+
+/// Proposed for a table of all algorithms, where nobody says how many.
+const MOVES: usize = 100;
+
+const NO_TABLE: &str = "search needs to know what training an architecture gives: name a table with a column \
+    `arch` as --accuracy FILE:COLUMN, for instance --accuracy nas_bench_201_accuracy.csv.gz:cifar100_valid_acc, \
+    or train for real with --train (the program has no benchmark of its own)";
+
+impl Settings {
+    pub(super) fn new(args: &Args, repeats: usize) -> Result<Self, Failure> {
+        let train = args.train == Some(true);
+        match (&args.accuracy, train) {
+            (None, false) => return Err(anyhow!(NO_TABLE)).or_input(),
+            (Some(_), true) => return Err(anyhow!("--accuracy and --train exclude each other")).or_input(),
+            _ => {}
+        }
+        if args.max_latency.is_some() && args.latency.is_none() {
+            return Err(anyhow!("a latency limit needs both: --latency FILE:COLUMN and --max-latency MS"))
+                .or_input();
+        }
+        for (flag, value, unit) in [
+            ("--max-latency", args.max_latency, "milliseconds"),
+            ("--max-cost", args.max_cost, "seconds"),
+            ("--max-wall", args.max_wall, "seconds"),
+        ] {
+            if let Some(value) = value.filter(|value| !(*value > 0.0 && value.is_finite())) {
+                return Err(anyhow!("{flag} is {value}; it is a positive number of {unit}")).or_input();
+            }
+        }
+        if args.max_cost.is_some() && args.cost.is_none() && !train {
+            return Err(anyhow!("--max-cost needs to know what a training costs: name --cost FILE:COLUMN"))
+                .or_input();
+        }
+        let budget = args.budget.unwrap_or(100);
+        if budget == 0 {
+            return Err(anyhow!("--budget is 0; at least one network has to be trained")).or_input();
+        }
+        let algorithm = args.algorithm.unwrap_or(Algorithm::Brp);
+        let plans = plans(args, algorithm)?;
+        let evolution =
+            evolution(args, budget, plans.iter().any(|plan| plan.algorithm == Algorithm::Evolution))?;
+        let setting = args.setting.unwrap_or_default();
+        let default = match setting {
+            Setting::Ours => Source::Flops,
+            Setting::Published => Source::None,
+        };
+        let scored = plans.iter().any(|plan| plan.warmup.is_some() || plan.moves.is_some());
+        let at_once = args.at_once.unwrap_or(1);
+        if at_once == 0 {
+            return Err(anyhow!("--at-once is 0; at least one architecture is asked for")).or_input();
+        }
+        let text = |table: &Option<tables::TableRef>| table.as_ref().map(ToString::to_string);
+        Ok(Self {
+            space: args.space.unwrap_or_default(),
+            algorithm,
+            plans,
+            budget,
+            max_cost_s: args.max_cost,
+            max_wall_s: args.max_wall,
+            selection: selection(args, budget)?,
+            evolution,
+            reinforce: ReinforceSettings::standard(),
+            at_once,
+            retries: args.retries.unwrap_or(0),
+            proxy: scored.then(|| args.proxy.clone().unwrap_or_default()),
+            max_latency: args.max_latency,
+            limit_by: args.limit_by.unwrap_or_default(),
+            latency_train: args.latency_train.unwrap_or(900),
+            setting,
+            transfer_from: args.transfer_from.clone().unwrap_or(default),
+            transfer_train: args.transfer_train.unwrap_or(1000),
+            accuracy: text(&args.accuracy),
+            test: text(&args.test),
+            latency: text(&args.latency),
+            cost: text(&args.cost),
+            train: None,
+            seed: args.common.seed(),
+            repeats,
+        })
+    }
+
+    pub(super) fn budget(&self) -> Budget {
+        Budget { trials: self.budget, cost_s: self.max_cost_s, wall_s: self.max_wall_s }
+    }
+}
+
+fn plans(args: &Args, algorithm: Algorithm) -> Result<Vec<Plan>, Failure> {
+    for (flag, count) in [("--warmup", args.warmup), ("--moves", args.moves)] {
+        if count == Some(0) {
+            return Err(anyhow!("{flag} is 0; leave it out, or ask for at least one")).or_input();
+        }
+    }
+    if algorithm != Algorithm::All {
+        if args.proxy.is_some() && args.warmup.is_none() && args.moves.is_none() {
+            return Err(anyhow!("--proxy is used by nothing: it needs --warmup N or --moves M")).or_input();
+        }
+        return Ok(vec![Plan { algorithm, warmup: args.warmup, moves: args.moves }]);
+    }
+    let of = |algorithm| {
+        let warmup = match algorithm {
+            Algorithm::Evolution => args.warmup.unwrap_or(usize::MAX),
+            Algorithm::Brp => args.warmup.unwrap_or(PRE_TRAINED).min(PRE_TRAINED),
+            _ => args.warmup.unwrap_or(WARM_UP),
+        };
+        let plain = Plan { algorithm, warmup: None, moves: None };
+        let moves = Some(args.moves.unwrap_or(MOVES));
+        [plain, Plan { warmup: Some(warmup), ..plain }, Plan { moves, ..plain }]
+    };
+    let four = [Algorithm::Random, Algorithm::Reinforce, Algorithm::Evolution, Algorithm::Brp];
+    Ok(four.into_iter().flat_map(of).collect())
+}
+
+fn evolution(args: &Args, budget: usize, used: bool) -> Result<EvolutionSettings, Failure> {
+    let published = EvolutionSettings::published();
+    let pool = args.pool.unwrap_or(published.pool);
+    let tournament = args.tournament.unwrap_or(published.tournament.min(pool));
+    let explore = args.explore.unwrap_or(published.explore);
+    if used && (pool == 0 || pool > budget) {
+        return Err(anyhow!("--pool is {pool}; it lies between 1 and the budget of {budget}")).or_input();
+    }
+    if used && (tournament == 0 || tournament > pool) {
+        return Err(anyhow!("--tournament is {tournament}; it lies between 1 and the pool of {pool}"))
+            .or_input();
+    }
+    if !(0.0..=1.0).contains(&explore) {
+        return Err(anyhow!("--explore is {explore}; it is a share between 0 and 1")).or_input();
+    }
+    let goal = args.goal.unwrap_or_default();
+    if goal == search::Goal::Front && args.latency.is_none() {
+        return Err(anyhow!("--goal front needs latencies: name --latency FILE:COLUMN")).or_input();
+    }
+    Ok(EvolutionSettings { pool, tournament, explore, goal })
+}
+
+fn selection(args: &Args, budget: usize) -> Result<Selection, Failure> {
+    let published = Selection::published();
+    let samples = args.samples.unwrap_or(published.samples).min(budget);
+    let iterations = args.iterations.unwrap_or(published.iterations.min(samples));
+    let alpha = args.alpha.unwrap_or(published.alpha);
+    if !(0.0..=1.0).contains(&alpha) {
+        return Err(anyhow!("--alpha is {alpha}; it is a share between 0 and 1")).or_input();
+    }
+    if iterations == 0 || iterations > samples {
+        return Err(anyhow!("--iterations is {iterations}; it lies between 1 and the {samples} samples"))
+            .or_input();
+    }
+    Ok(Selection { samples, iterations, alpha })
+}

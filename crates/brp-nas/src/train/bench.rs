@@ -1,0 +1,232 @@
+//! What a network is trained on and how: images, skeleton and recipe, from the flags.
+
+use super::work::Job;
+use crate::failure::{Failure, OrFail};
+use anyhow::{Context, anyhow};
+use cellnet::Recipe;
+use images::Images;
+use nas_core::Seed;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use spaces::nas_bench_201::{Cell, Skeleton};
+use std::path::{Path, PathBuf};
+
+/// Flags of a training.
+#[derive(Debug, Clone, Default, clap::Args, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub(crate) struct Flags {
+    /// Training images: a CIFAR or IDX file [default: the Fashion-MNIST images that come with the program].
+    #[arg(long)]
+    pub(crate) images: Option<PathBuf>,
+    /// Test images, of the same kind.
+    #[arg(long)]
+    pub(crate) test_images: Option<PathBuf>,
+    /// Train on so many of the images, every class alike [default: all].
+    #[arg(long)]
+    pub(crate) train_images: Option<usize>,
+    /// Hold back so many of the training images for validation [default: a fifth].
+    #[arg(long)]
+    pub(crate) validation: Option<usize>,
+    /// Side to which images are reduced; a multiple of 4 [default: 16 for the images that come with the program, else
+    /// their own].
+    #[arg(long)]
+    pub(crate) image: Option<usize>,
+    /// Channels of the first stage [default: 8].
+    #[arg(long)]
+    pub(crate) channels: Option<u64>,
+    /// Cells a stage [default: 1].
+    #[arg(long)]
+    pub(crate) cells: Option<u64>,
+    /// Epochs [default: 5].
+    #[arg(long)]
+    pub(crate) epochs: Option<usize>,
+    /// Images a step [default: 64].
+    #[arg(long)]
+    pub(crate) batch: Option<usize>,
+    /// The learning rate of the first epoch [default: 0.05].
+    #[arg(long)]
+    pub(crate) rate: Option<f64>,
+    /// Pixels by which images are shifted at random [default: an eighth of their side].
+    #[arg(long)]
+    pub(crate) crop: Option<usize>,
+    /// Whether images are flipped at random [default: true].
+    #[arg(long)]
+    pub(crate) flip: Option<bool>,
+    /// Share of the target that is spread over all classes [default: 0].
+    #[arg(long)]
+    pub(crate) label_smoothing: Option<f64>,
+    /// The run store: what is in it is not trained again [default: store.sqlite in the run folder].
+    #[arg(long)]
+    pub(crate) store: Option<PathBuf>,
+}
+
+impl Flags {
+    pub(crate) fn or(self, other: Self) -> Self {
+        Self {
+            images: self.images.or(other.images),
+            test_images: self.test_images.or(other.test_images),
+            train_images: self.train_images.or(other.train_images),
+            validation: self.validation.or(other.validation),
+            image: self.image.or(other.image),
+            channels: self.channels.or(other.channels),
+            cells: self.cells.or(other.cells),
+            epochs: self.epochs.or(other.epochs),
+            batch: self.batch.or(other.batch),
+            rate: self.rate.or(other.rate),
+            crop: self.crop.or(other.crop),
+            flip: self.flip.or(other.flip),
+            label_smoothing: self.label_smoothing.or(other.label_smoothing),
+            store: self.store.or(other.store),
+        }
+    }
+}
+
+/// All that decides what a training comes to, beside the architecture and the seed: the key of the store.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Fidelity {
+    channels: u64,
+    cells: u64,
+    classes: usize,
+    /// Channels and side of the images.
+    image: [usize; 2],
+    train: usize,
+    validation: usize,
+    test: usize,
+    /// Digest of all pixels and labels.
+    images_sha256: String,
+    #[serde(flatten)]
+    recipe: Recipe,
+}
+
+/// Training, validation and test images.
+struct Sets {
+    train: Images,
+    validation: Option<Images>,
+    test: Images,
+}
+
+/// A training that any cell can be put through.
+pub(crate) struct Bench {
+    sets: Sets,
+    skeleton: Skeleton,
+    fidelity: Fidelity,
+    seed: Seed,
+}
+
+impl std::fmt::Debug for Bench {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Bench").field("fidelity", &self.fidelity).field("seed", &self.seed).finish()
+    }
+}
+
+impl Bench {
+    /// Reads the images.
+    pub(crate) fn new(args: &Flags, seed: Seed) -> Result<Self, Failure> {
+        let sets = sets(args, seed)?;
+        let [channels, side, _] = sets.train.shape();
+        let classes = sets.train.classes();
+        let recipe = Recipe {
+            batch: args.batch.unwrap_or(64),
+            rate: args.rate.unwrap_or(0.05),
+            crop: args.crop.unwrap_or(side / 8),
+            flip: args.flip.unwrap_or(true),
+            label_smoothing: args.label_smoothing.unwrap_or(0.0),
+            ..Recipe::nas_bench_201(args.epochs.unwrap_or(5))
+        };
+        let skeleton = Skeleton {
+            channels: args.channels.unwrap_or(8),
+            cells: args.cells.unwrap_or(1),
+            classes: classes as u64,
+            image: side as u64,
+        };
+        let fidelity = Fidelity {
+            channels: skeleton.channels,
+            cells: skeleton.cells,
+            classes,
+            image: [channels, side],
+            train: sets.train.len(),
+            validation: sets.validation.as_ref().map_or(0, Images::len),
+            test: sets.test.len(),
+            images_sha256: digest(&sets),
+            recipe,
+        };
+        Ok(Self { sets, skeleton, fidelity, seed })
+    }
+
+    /// What is wrong with a setting is said before anything is written.
+    pub(crate) fn check(&self, cell: Cell) -> Result<(), Failure> {
+        let [channels, ..] = self.sets.train.shape();
+        let network = cellnet::nas_bench_201(&cell, &self.skeleton, channels, cellnet::CellStyle::trained());
+        let statistics = self.sets.train.statistics();
+        cellnet::Trainer::new(network.or_input()?, self.fidelity.recipe, statistics, self.seed).or_input()?;
+        Ok(())
+    }
+
+    pub(crate) fn fidelity(&self) -> &Fidelity {
+        &self.fidelity
+    }
+
+    /// Whether there are images to choose by.
+    pub(crate) fn validates(&self) -> bool {
+        self.sets.validation.is_some()
+    }
+
+    /// The training of these cells.
+    pub(crate) fn job<'a>(&'a self, space: &str, cells: &'a [Cell]) -> Result<Job<'a>, Failure> {
+        Ok(Job {
+            space: space.into(),
+            fidelity: serde_json::to_string(&self.fidelity).or_failed()?,
+            cells,
+            skeleton: self.skeleton,
+            recipe: self.fidelity.recipe,
+            train: &self.sets.train,
+            validation: self.sets.validation.as_ref(),
+            test: &self.sets.test,
+            seed: self.seed,
+        })
+    }
+}
+
+fn sets(args: &Flags, seed: Seed) -> Result<Sets, Failure> {
+    let read = |file: &Path| images::read(file).or_input();
+    let (mut train, mut test, side) = match (&args.images, &args.test_images) {
+        (None, None) => {
+            let (train, test) = images::fashion_mnist().or_failed()?;
+            (train, test, Some(args.image.unwrap_or(16)))
+        }
+        (Some(train), Some(test)) => (read(train)?, read(test)?, args.image),
+        _ => return Err(anyhow!("--images and --test-images belong together: name both or none")).or_input(),
+    };
+    if let Some(count) = args.train_images {
+        train = train.take(count, seed.derive("images")).context("--train-images").or_input()?;
+    }
+    if let Some(side) = side {
+        train = train.resize(side, side).context("--image").or_input()?;
+        test = test.resize(side, side).context("--image").or_input()?;
+    }
+    if train.shape() != test.shape() || train.classes() != test.classes() {
+        let (a, b) = (train.shape(), test.shape());
+        return Err(anyhow!("training images are {a:?}, test images {b:?} (channels, height, width)"))
+            .or_input();
+    }
+    if train.shape()[1] != train.shape()[2] {
+        return Err(anyhow!("images are {:?}; square ones are needed: use --image", train.shape()))
+            .or_input();
+    }
+    let held = args.validation.unwrap_or(train.len() / 5);
+    if held == 0 {
+        return Ok(Sets { train, validation: None, test });
+    }
+    let (validation, train) =
+        train.split(held, seed.derive("validation")).context("--validation").or_input()?;
+    Ok(Sets { train, validation: Some(validation), test })
+}
+
+fn digest(sets: &Sets) -> String {
+    let mut hash = Sha256::new();
+    for images in [Some(&sets.train), sets.validation.as_ref(), Some(&sets.test)].into_iter().flatten() {
+        hash.update(images.pixels());
+        hash.update(images.labels());
+    }
+    hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+}
