@@ -107,6 +107,9 @@ fn finish(
     let report = Report::new(settings, found);
     record.write("result.json", &report)?;
     output::print(&report, args.common.format())?;
+    if report.front_is_empty() {
+        eprintln!("the front is empty: no trained network has both a value and a latency");
+    }
     if report.nothing_met() {
         eprintln!("no trained network meets the limit");
     }

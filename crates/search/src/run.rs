@@ -61,17 +61,19 @@ pub struct Run<'a, A> {
     retries: usize,
     recorded: Vec<Trial<A>>,
     clock: Option<&'a dyn Fn() -> f64>,
+    untold: bool,
 }
 
 impl<A: std::fmt::Debug> std::fmt::Debug for Run<'_, A> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { budget, threads, retries, recorded, clock } = self;
+        let Self { budget, threads, retries, recorded, clock, untold } = self;
         f.debug_struct("Run")
             .field("budget", budget)
             .field("threads", threads)
             .field("retries", retries)
             .field("recorded", recorded)
             .field("clock", &clock.is_some())
+            .field("untold", untold)
             .finish()
     }
 }
@@ -88,7 +90,8 @@ pub struct Searched<A> {
 impl<'a, A> Run<'a, A> {
     /// With this budget, on one thread, without another try, from the beginning.
     pub fn new(budget: impl Into<Budget>) -> Self {
-        Self { budget: budget.into(), threads: 1, retries: 0, recorded: Vec::new(), clock: None }
+        let (recorded, clock, untold) = (Vec::new(), None, false);
+        Self { budget: budget.into(), threads: 1, retries: 0, recorded, clock, untold }
     }
 
     /// How many evaluations of a batch run at once.
@@ -115,6 +118,13 @@ impl<'a, A> Run<'a, A> {
     #[must_use]
     pub fn clock(self, clock: &'a dyn Fn() -> f64) -> Self {
         Self { clock: Some(clock), ..self }
+    }
+
+    /// Leaves the strategy untold of the batch that spends the budget: the trials are the same, and what it would
+    /// make of them, such as a last fit of a predictor, is saved where nobody asks for it.
+    #[must_use]
+    pub fn leave_last_untold(self) -> Self {
+        Self { untold: true, ..self }
     }
 
     fn check(&self) -> Result<(), SearchError> {
@@ -152,7 +162,7 @@ impl<'a, A> Run<'a, A> {
         O: Objective<A> + Sync,
     {
         self.check()?;
-        let Self { budget, threads, retries, recorded, clock } = self;
+        let Self { budget, threads, retries, recorded, clock, untold } = self;
         let strategy = |error| SearchError::Strategy(Box::new(error));
         let late = || budget.wall_s.zip(clock).is_some_and(|(wall_s, clock)| clock() >= wall_s);
         let mut recorded = recorded.into_iter().peekable();
@@ -188,7 +198,8 @@ impl<'a, A> Run<'a, A> {
                     stopped = Some(Stopped::Wall);
                 }
             }
-            if done.trials.len() > start {
+            let last = untold && stopped.is_some();
+            if done.trials.len() > start && !last {
                 searcher.tell(&done.trials[start..]).map_err(strategy)?;
             }
             iteration += 1;

@@ -216,6 +216,11 @@ impl Report {
         if self.runs.is_empty() { std::slice::from_ref(&self.first) } else { &self.runs }
     }
 
+    /// Whether there are latencies, and a run of which no trial has one.
+    pub(super) fn front_is_empty(&self) -> bool {
+        self.all().iter().any(|run| run.hypervolume.is_some() && run.front.is_empty())
+    }
+
     /// Whether a limit was given that no trained network of the first run meets.
     pub(super) fn nothing_met(&self) -> bool {
         self.max_latency.is_some() && self.all().iter().any(|run| run.best.is_none())

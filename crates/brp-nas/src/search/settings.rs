@@ -200,16 +200,18 @@ fn evolution(args: &Args, budget: usize, used: bool) -> Result<EvolutionSettings
     Ok(EvolutionSettings { pool, tournament, explore, goal })
 }
 
+/// As asked for; a search clamps it to its budget, so that a longer budget alone is no other setting.
 fn selection(args: &Args, budget: usize) -> Result<Selection, Failure> {
     let published = Selection::published();
-    let samples = args.samples.unwrap_or(published.samples).min(budget);
-    let iterations = args.iterations.unwrap_or(published.iterations.min(samples));
+    let samples = args.samples.unwrap_or(published.samples);
+    let most = samples.min(budget);
+    let iterations = args.iterations.unwrap_or(published.iterations);
     let alpha = args.alpha.unwrap_or(published.alpha);
     if !(0.0..=1.0).contains(&alpha) {
         return Err(anyhow!("--alpha is {alpha}; it is a share between 0 and 1")).or_input();
     }
-    if iterations == 0 || iterations > samples {
-        return Err(anyhow!("--iterations is {iterations}; it lies between 1 and the {samples} samples"))
+    if iterations == 0 || samples == 0 || args.iterations.is_some_and(|iterations| iterations > most) {
+        return Err(anyhow!("--iterations is {iterations}; it lies between 1 and the {most} samples"))
             .or_input();
     }
     Ok(Selection { samples, iterations, alpha })

@@ -94,6 +94,26 @@ fn a_record_of_other_settings_is_refused() {
 }
 
 #[test]
+fn a_last_batch_that_is_not_told_changes_no_trial() {
+    struct Counted<S>(S, usize);
+    impl<S: Searcher<Word>> Searcher<Word> for Counted<S> {
+        type Error = S::Error;
+        fn ask(&mut self, room: usize) -> Result<Vec<Word>, S::Error> {
+            self.0.ask(room)
+        }
+        fn tell(&mut self, trials: &[Trial<Word>]) -> Result<(), S::Error> {
+            self.1 += trials.len();
+            self.0.tell(trials)
+        }
+    }
+    let mut told = Counted(evolution(1), 0);
+    let whole = search(Run::new(31), &mut told).unwrap();
+    let mut untold = Counted(evolution(1), 0);
+    assert_eq!(search(Run::new(31).leave_last_untold(), &mut untold).unwrap(), whole);
+    assert_eq!((told.1, untold.1), (31, 28));
+}
+
+#[test]
 fn the_number_of_threads_changes_nothing() {
     let whole = search(Run::new(50), &mut evolution(3)).unwrap();
     for threads in [2, 7, 100] {
