@@ -61,7 +61,7 @@ impl EvolutionSettings {
 /// `explore` a random one. What failed, or was measured slower than the limit, never lives. A child that was asked
 /// for before is drawn again, where the published code trains or looks it up a second time.
 ///
-/// O(log n) a child beside the scorer, and O(tournament).
+/// O(log n) a child beside the scorer, and O(tournament). `examples/own_function.rs` runs it.
 #[derive(Debug)]
 pub struct Evolution<'a, S: SearchSpace> {
     settings: EvolutionSettings,

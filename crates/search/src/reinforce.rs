@@ -52,7 +52,8 @@ impl ReinforceSettings {
 /// policy draws and was asked for already is drawn again, at last a neighbour is taken.
 ///
 /// With a warm-up the policy first imitates the best: it becomes the one under which they are most likely. With
-/// move proposal, each trial is the best by score of so many draws. O(choices) a draw.
+/// move proposal, each trial is the best by score of so many draws. O(choices) a draw. `examples/own_function.rs`
+/// runs it.
 #[derive(Debug)]
 pub struct Reinforce<'a, S: Decisions> {
     settings: ReinforceSettings,

@@ -137,7 +137,7 @@ pub(crate) struct Args {
     #[arg(long, allow_negative_numbers = true)]
     pub(crate) alpha: Option<f64>,
     /// What the predictor is pre-trained on: `flops` (multiply-adds, known without training), `none`, or a
-    /// latency as FILE:COLUMN [default: flops; none with --setting published].
+    /// latency as FILE:COLUMN [default: flops; none with --setting published and with --algorithm all].
     #[arg(long)]
     pub(crate) transfer_from: Option<Source>,
     /// Architectures that it is pre-trained on [default: 1000].
@@ -146,6 +146,10 @@ pub(crate) struct Args {
     /// Whose settings the predictor is trained with [default: ours].
     #[arg(long)]
     pub(crate) setting: Option<Setting>,
+    /// Which algorithms stand in the table of --algorithm all, separated by commas [default:
+    /// random,reinforce,evolution,brp].
+    #[arg(long, value_delimiter = ',')]
+    pub(crate) compare: Option<Vec<Algorithm>>,
     /// Score so many architectures by --proxy first, and start from the best: evolution's pool, the policy by
     /// imitation, the predictor by pre-training, random search by order [default: none; with --algorithm all 3000,
     /// every one for evolution, at most 512 for the predictor].
@@ -229,6 +233,7 @@ impl Args {
             transfer_from: self.transfer_from.or(other.transfer_from),
             transfer_train: self.transfer_train.or(other.transfer_train),
             setting: self.setting.or(other.setting),
+            compare: self.compare.or(other.compare),
             warmup: self.warmup.or(other.warmup),
             moves: self.moves.or(other.moves),
             proxy: self.proxy.or(other.proxy),

@@ -108,9 +108,10 @@ impl Settings {
         let evolution =
             evolution(args, budget, plans.iter().any(|plan| plan.algorithm == Algorithm::Evolution))?;
         let setting = args.setting.unwrap_or_default();
-        let default = match setting {
-            Setting::Ours => Source::Flops,
-            Setting::Published => Source::None,
+        let default = match (setting, algorithm) {
+            // a start from multiply-adds is a warm-up too, which a comparison with and without must not have
+            (Setting::Published, _) | (_, Algorithm::All) => Source::None,
+            (Setting::Ours, _) => Source::Flops,
         };
         let scored = plans.iter().any(|plan| plan.warmup.is_some() || plan.moves.is_some());
         let at_once = args.at_once.unwrap_or(1);
@@ -159,6 +160,9 @@ fn plans(args: &Args, algorithm: Algorithm) -> Result<Vec<Plan>, Failure> {
         }
     }
     if algorithm != Algorithm::All {
+        if args.compare.is_some() {
+            return Err(anyhow!("--compare belongs to --algorithm all")).or_input();
+        }
         if args.proxy.is_some() && args.warmup.is_none() && args.moves.is_none() {
             return Err(anyhow!("--proxy is used by nothing: it needs --warmup N or --moves M")).or_input();
         }
@@ -167,15 +171,20 @@ fn plans(args: &Args, algorithm: Algorithm) -> Result<Vec<Plan>, Failure> {
     let of = |algorithm| {
         let warmup = match algorithm {
             Algorithm::Evolution => args.warmup.unwrap_or(usize::MAX),
-            Algorithm::Brp => args.warmup.unwrap_or(PRE_TRAINED).min(PRE_TRAINED),
+            Algorithm::Brp | Algorithm::Predictor => args.warmup.unwrap_or(PRE_TRAINED).min(PRE_TRAINED),
             _ => args.warmup.unwrap_or(WARM_UP),
         };
         let plain = Plan { algorithm, warmup: None, moves: None };
         let moves = Some(args.moves.unwrap_or(MOVES));
         [plain, Plan { warmup: Some(warmup), ..plain }, Plan { moves, ..plain }]
     };
-    let four = [Algorithm::Random, Algorithm::Reinforce, Algorithm::Evolution, Algorithm::Brp];
-    Ok(four.into_iter().flat_map(of).collect())
+    let four = vec![Algorithm::Random, Algorithm::Reinforce, Algorithm::Evolution, Algorithm::Brp];
+    let chosen = args.compare.clone().unwrap_or(four);
+    if chosen.is_empty() || chosen.contains(&Algorithm::All) {
+        return Err(anyhow!("--compare names the algorithms of a table one by one, without `all`"))
+            .or_input();
+    }
+    Ok(chosen.into_iter().flat_map(of).collect())
 }
 
 fn evolution(args: &Args, budget: usize, used: bool) -> Result<EvolutionSettings, Failure> {

@@ -251,7 +251,9 @@ fn bad_input_of_the_strategies_is_named() {
     let few = table.path("few.csv").display().to_string();
     fs::write(&few, "arch,score\n|none~0|+|none~0|none~1|+|none~0|none~1|none~2|,1\n").unwrap();
     let few = format!("{few}:score");
-    let cases: [(&[&str], &str); 20] = [
+    let cases: [(&[&str], &str); 22] = [
+        (&["--compare", "random"], "--compare belongs to --algorithm all"),
+        (&["--algorithm", "all", "--compare", "random,all"], "--compare names the algorithms"),
         (&["--algorithm", "evolution", "--budget", "10"], "--pool is 64"),
         (&["--algorithm", "evolution", "--pool", "0"], "--pool is 0"),
         (&["--algorithm", "evolution", "--pool", "4", "--tournament", "5"], "--tournament is 5"),

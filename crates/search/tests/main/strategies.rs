@@ -176,6 +176,40 @@ fn every_strategy_conforms_with_and_without_its_parts() {
 }
 
 #[test]
+fn the_suite_finds_what_is_wrong() {
+    let says = |found: Result<Vec<u32>, String>, text: &str| {
+        let error = found.unwrap_err();
+        assert!(error.contains(text), "{error}");
+    };
+    let value = |x: &u32| Some(f64::from(*x));
+    says(searcher(|| Ok(InOrder::new(vec![1, 2, 1])), value, 9), "1 is asked for twice");
+    /// Asks for two at once, and gives up where nothing is good.
+    struct Bad(u32, bool);
+    impl Searcher<u32> for Bad {
+        type Error = Infallible;
+        fn ask(&mut self, _: usize) -> Result<Vec<u32>, Infallible> {
+            self.0 += 2;
+            Ok(if self.1 { Vec::new() } else { vec![self.0, self.0 + 1] })
+        }
+        fn tell(&mut self, trials: &[Trial<u32>]) -> Result<(), Infallible> {
+            self.1 = trials.iter().all(|trial| trial.result.is_err());
+            Ok(())
+        }
+    }
+    says(searcher(|| Ok(Bad(0, false)), value, 9), "it asks for 2 where there is room for 1");
+    says(
+        searcher(|| Ok(Bad(0, false)), value, 8),
+        "where everything fails, it asks for 2 architectures and not 8",
+    );
+    let runs = std::cell::Cell::new(0);
+    let other = || {
+        runs.set(runs.get() + 1);
+        Ok(InOrder::new(runs.get()..50))
+    };
+    says(searcher(other, value, 8), "lead to other questions the second time");
+}
+
+#[test]
 fn a_space_is_used_up_and_no_more() {
     let small = Words { length: 3, letters: 3, listed: true };
     let all = small.len().unwrap() as usize;
