@@ -40,7 +40,7 @@ struct Cli {
 enum Command {
     #[command(args_override_self = true)]
     /// Find the best architectures under a budget of trained networks and, if given, a latency limit.
-    Search(search::Args),
+    Search(Box<search::Args>),
     #[command(args_override_self = true)]
     /// Fit a predictor on some rows of a table and judge it on the rest.
     Predict(predict::Args),
@@ -79,7 +79,7 @@ fn with_settings_for_tensors() {
 fn main() -> ExitCode {
     with_settings_for_tensors();
     let outcome = match Cli::parse().command {
-        Command::Search(args) => search::main(args),
+        Command::Search(args) => search::main(*args),
         Command::Predict(args) => predict::main(args),
         Command::Score(args) => score::main(args),
         Command::Train(args) => train::main(args),

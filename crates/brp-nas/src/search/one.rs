@@ -5,7 +5,7 @@ use super::data::Data;
 use super::mine;
 use super::objective::Work;
 use super::predictor::{
-    Fits, agreement, committee, latency_predictor, pre_trained, regressor, relation, warmed,
+    Fits, agreement, committee, latency_predictor, line, pre_trained, regressor, relation, warmed,
 };
 use super::report::{Found, Outcome};
 use super::settings::{Plan, Settings};
@@ -172,7 +172,7 @@ impl Search<'_> {
             Around { candidates, selection, parts, seed: root.derive("search"), space: &self.data.space };
         match (plan.algorithm, settings.setting) {
             (Algorithm::Predictor, _) => around.run(regressor(selection, start), go),
-            (_, Setting::Ours) => around.run(committee(iterations, start)?, go),
+            (_, Setting::Ours) => around.run(committee(iterations, start, line()?), go),
             (_, Setting::Published) => around.run(relation(Setting::Published, iterations, start), go),
         }
     }

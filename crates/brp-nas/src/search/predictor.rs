@@ -60,20 +60,25 @@ pub(super) fn relation(setting: Setting, rounds: usize, start: Option<&Gcn>) -> 
     }
 }
 
-/// That network, and in the last ranking a ridge regression beside it.
-pub(super) fn committee<'a>(
+/// A ridge regression on descriptors of the cell.
+pub(super) fn line() -> Result<Ridge<impl Fn(&Cell) -> Vec<f64> + Clone>, Failure> {
+    Ok(Ridge { describe: descriptors().or_failed()?, penalty: PENALTY })
+}
+
+/// That network, and in the last ranking another predictor beside it.
+pub(super) fn committee<'a, G: Clone + 'a>(
     rounds: usize,
     start: Option<&'a Gcn>,
-) -> Result<Fits<'a, Committee<Relation<'a>, Ridge<impl Fn(&Cell) -> Vec<f64> + Clone + 'a>>>, Failure> {
+    second: G,
+) -> Fits<'a, Committee<Relation<'a>, G>> {
     let Fits { round, warm } = relation(Setting::Ours, rounds, start);
-    let second = Ridge { describe: descriptors().or_failed()?, penalty: PENALTY };
     let warm = Committee { first: warm, second: second.clone(), lead: 1.0 };
     let round = move |number| Committee {
         first: round(number),
         second: second.clone(),
         lead: if number + 1 < rounds { 1.0 } else { LEAD },
     };
-    Ok(Fits { round: Box::new(round), warm })
+    Fits { round: Box::new(round), warm }
 }
 
 pub(super) fn regressor(selection: Selection, start: Option<&Gcn>) -> Fits<'_, Regressor<'_>> {
