@@ -111,7 +111,7 @@ fn a_record_of_other_settings_is_not_gone_on_with() {
         (&["--seed", "2"][..], "seed is 1 in it and 2 now"),
         (&["--algorithm", "reinforce"], "the record is one of other settings"),
         (&["--budget", "5"], "the record goes on with trial 5"),
-        (&["--test", &table.column("valid")], "its tables are other ones"),
+        (&["--test", &table.column("valid")], "the record is one of other settings: test is"),
     ] {
         let (code, text) = resume(extra);
         assert_eq!(code, Some(2), "{text}");
@@ -200,7 +200,9 @@ fn budgets_of_cost_and_time_and_a_front() {
     let result = random("front", &["--latency", &latency]);
     let front = result["front"].as_array().unwrap();
     let of = |row: &Value| (row["valid"].as_f64().unwrap(), row["latency"].as_f64().unwrap());
-    assert!(front.windows(2).all(|pair| of(&pair[0]).0 < of(&pair[1]).0 && of(&pair[0]).1 < of(&pair[1]).1));
+    // equal ones are all there
+    let in_order = |a: (f64, f64), b: (f64, f64)| a == b || a.0 < b.0 && a.1 < b.1;
+    assert!(front.windows(2).all(|pair| in_order(of(&pair[0]), of(&pair[1]))));
     assert!(result["hypervolume"].as_f64().unwrap() > 0.0);
     let goal = ["--algorithm", "evolution", "--pool", "4", "--latency", &latency, "--goal", "front"];
     assert!(!json(&more(&table.search("goal"), &goal))["front"].as_array().unwrap().is_empty());
