@@ -8,6 +8,7 @@ mod choice;
 mod enumerate;
 mod failure;
 mod host;
+mod kept_scores;
 mod options;
 mod output;
 mod predict;

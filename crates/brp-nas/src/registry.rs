@@ -1,5 +1,6 @@
 //! The one place that knows spaces, encodings and methods by name.
 
+use crate::kept_scores;
 use anyhow::anyhow;
 use arch_graph::{Cost, Encode, Encoding, GraphError};
 use clap::ValueEnum;
@@ -165,35 +166,46 @@ pub(crate) fn multiply_adds(cell: &Cell) -> f64 {
     Skeleton::default().cost(cell).map_or(0.0, |cost| cost.multiply_adds as f64)
 }
 
-/// A score that the program works out itself, without training: every other name is a column of a table.
+/// A score that the program has or works out itself, without training: every other name is a column of a table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Proxy {
     /// Parameters of the published network.
     Params,
     /// Its multiply-adds.
     Flops,
+    /// A column of the table of zero-cost scores that comes with the program.
+    Kept(&'static str),
 }
 
 impl Proxy {
-    pub(crate) const ALL: [Self; 2] = [Self::Params, Self::Flops];
-
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Params => "params",
             Self::Flops => "flops",
+            Self::Kept(name) => name,
         }
+    }
+
+    /// All names.
+    pub(crate) fn names() -> Vec<&'static str> {
+        [Self::Params, Self::Flops].map(Self::name).into_iter().chain(kept_scores::names()).collect()
     }
 
     /// The one of this name.
     pub(crate) fn known(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|proxy| proxy.name() == name)
+        match name {
+            "params" => Some(Self::Params),
+            "flops" => Some(Self::Flops),
+            _ => kept_scores::names().find(|kept| *kept == name).map(Self::Kept),
+        }
     }
 
-    /// Larger is better.
-    pub(crate) fn score(self, cell: &Cell) -> f64 {
+    /// Larger is better; none where the table does not have it yet.
+    pub(crate) fn score(self, cell: &Cell) -> Option<f64> {
         match self {
-            Self::Params => Skeleton::default().cost(cell).map_or(f64::NAN, |cost| cost.parameters as f64),
-            Self::Flops => multiply_adds(cell),
+            Self::Params => Skeleton::default().cost(cell).ok().map(|cost| cost.parameters as f64),
+            Self::Flops => Some(multiply_adds(cell)),
+            Self::Kept(name) => kept_scores::get(name, cell),
         }
     }
 }

@@ -47,7 +47,7 @@ impl FromStr for Proxies {
                     Part::Table(TableRef { file: file.clone(), column: name.into() })
                 }
                 _ => {
-                    let known = Proxy::ALL.map(Proxy::name).join(", ");
+                    let known = Proxy::names().join(", ");
                     return Err(format!("`{name}` is no proxy: expected {known}, or a table as FILE:COLUMN"));
                 }
             };
@@ -110,7 +110,7 @@ impl Scores {
         let mut each: Vec<Vec<Option<f64>>> = Vec::new();
         for part in &proxies.0 {
             each.push(match part {
-                Part::Known(known) => archs.iter().map(|cell| Some(known.score(cell))).collect(),
+                Part::Known(known) => archs.iter().map(|cell| known.score(cell)).collect(),
                 Part::Table(table) => {
                     let column = columns.next().ok_or_else(|| anyhow!("{table} was not read")).or_failed()?;
                     archs.iter().map(|cell| column.get(cell)).collect()

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
+mod score;
 mod strategies;
 
 use nas_core::Seed;

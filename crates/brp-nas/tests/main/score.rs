@@ -1,7 +1,5 @@
 //! `brp-nas score` as a user runs it.
 
-#![expect(clippy::unwrap_used, reason = "a test may panic")]
-
 use candle_core::{Device, Tensor};
 use serde_json::Value;
 use std::fs;
