@@ -3,7 +3,6 @@
 //! of 64 images), `inference` (one image), with `wall` behind it in wall time instead of processor time; `memory` gives
 //! the largest memory so far, in bytes.
 #![allow(clippy::print_stdout, reason = "it talks to the one who runs it")]
-#![allow(clippy::disallowed_methods, reason = "it is a stop watch")]
 
 use candle_core::{DType, Device, Tensor};
 use cellnet::{CellStyle, Engine, Mode, Settings, Weights, cross_entropy, forward, nas_bench_201};
