@@ -10,6 +10,7 @@ use crate::output::{self, Show, grid, number};
 use crate::record::Record;
 use crate::registry::Space;
 use crate::units;
+use cellnet::Reduced;
 use nas_core::Seed;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
@@ -27,6 +28,9 @@ pub(crate) struct Args {
     #[command(flatten)]
     #[serde(flatten)]
     choice: Choice,
+    /// A reduced setting by name, r8c4 (EcoNAS) or r16c8: images, channels and recipe, with 5 cells; other flags win.
+    #[arg(long)]
+    setting: Option<Reduced>,
     #[command(flatten)]
     #[serde(flatten)]
     bench: Flags,
@@ -44,6 +48,7 @@ impl Args {
         Self {
             space: self.space.or(other.space),
             choice: self.choice.or(other.choice),
+            setting: self.setting.or(other.setting),
             bench: self.bench.or(other.bench),
             config: self.config,
             common: self.common.or(other.common),
@@ -79,7 +84,7 @@ pub(crate) fn main(args: Args) -> Result<(), Failure> {
     let space = args.space.unwrap_or_default();
     let threads = args.common.cores()?;
     let cells = args.choice.cells(space.cells().or_input()?, seed)?;
-    let bench = Bench::new(&args.bench, seed)?;
+    let bench = Bench::reduced(&args.bench, args.setting, seed)?;
     bench.check(cells[0])?;
 
     let recorded = Recorded { fidelity: bench.fidelity(), flags: &args };

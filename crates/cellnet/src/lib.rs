@@ -5,6 +5,7 @@ mod error;
 mod forward;
 mod nas_bench_201;
 mod network;
+mod reduced;
 mod train;
 mod weights;
 
@@ -13,5 +14,6 @@ pub use error::{NetworkError, Result};
 pub use forward::{Mode, Outcome, forward};
 pub use nas_bench_201::{CellStyle, nas_bench_201};
 pub use network::{Builder, Layer, Network, NetworkCost, Operator, Parameter, Role};
+pub use reduced::Reduced;
 pub use train::{Accuracy, Epoch, Recipe, Trainer};
 pub use weights::{Running, Weights};

@@ -1,9 +1,9 @@
+use crate::engine::{Engine, Settings, cross_entropy};
 use crate::error::{NetworkError, Result};
-use crate::forward::{Mode, forward};
 use crate::network::Network;
 use crate::weights::{Weights, readable, write};
-use candle_core::{DType, Device, Tensor};
-use cpu_ops::{Sgd, SgdSettings, cross_entropy};
+use candle_core::{DType, Device, Tensor, Var};
+use cpu_ops::{Sgd, SgdSettings};
 use images::{Augment, Images, Normalise};
 use nas_core::Seed;
 use rand::seq::SliceRandom;
@@ -33,6 +33,9 @@ pub struct Recipe {
     pub crop: usize,
     /// Whether images are turned left to right at random.
     pub flip: bool,
+    /// After how many epochs it stops, with the rate of one that went on; nothing is at its end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stop: Option<usize>,
 }
 
 impl Recipe {
@@ -48,7 +51,13 @@ impl Recipe {
             label_smoothing: 0.0,
             crop: 4,
             flip: true,
+            stop: None,
         }
+    }
+
+    /// Epochs that are trained.
+    pub fn length(&self) -> usize {
+        self.stop.map_or(self.epochs, |stop| stop.min(self.epochs))
     }
 
     /// The learning rate of an epoch, counted from 0.
@@ -107,6 +116,7 @@ pub struct Trainer {
     seed: Seed,
     weights: Weights,
     sgd: Sgd,
+    engine: Engine<f32>,
     done: usize,
 }
 
@@ -119,7 +129,8 @@ impl Trainer {
         recipe.check()?;
         let weights = Weights::init(&network, DType::F32, seed.derive("weights"))?;
         let sgd = optimiser(&weights, &recipe)?;
-        Ok(Self { network, recipe, normalise, seed, weights, sgd, done: 0 })
+        let engine = Engine::new(&network, Settings::training())?;
+        Ok(Self { network, recipe, normalise, seed, weights, sgd, engine, done: 0 })
     }
 
     /// Epochs that are done.
@@ -129,7 +140,7 @@ impl Trainer {
 
     /// Whether no epoch is left.
     pub fn is_finished(&self) -> bool {
-        self.done >= self.recipe.epochs
+        self.done >= self.recipe.length()
     }
 
     /// The weights as they are.
@@ -157,21 +168,32 @@ impl Trainer {
         let (mut total, mut right) = (0.0, 0);
         for rows in order.chunks(self.recipe.batch) {
             let pixels = images.augmented_batch(rows, &self.normalise, augment, &mut stream)?;
-            let (x, targets) = batch(images, rows, pixels)?;
-            let outcome = forward(&self.network, &self.weights, &x, Mode::Train, |_, x| Ok(x))?;
-            let loss = cross_entropy(&outcome.logits, &targets, self.recipe.label_smoothing)?;
-            let value = f64::from(loss.to_scalar::<f32>()?);
+            let targets = targets(images, rows);
+            self.engine.load(&self.weights)?;
+            let logits = self.engine.forward(&pixels)?;
+            let classes = self.network.classes();
+            let (value, gradient) = cross_entropy(logits, classes, &targets, self.recipe.label_smoothing)?;
+            right += hits(logits, classes, &targets);
             if !value.is_finite() {
                 return Err(NetworkError::Diverged { epoch, loss: value });
             }
-            self.sgd.step(&loss.backward()?, rate)?;
-            self.weights.update(&outcome.measured);
+            self.engine.backward(&gradient)?;
+            self.step(rate)?;
+            self.weights.update(&self.engine.measured());
             total += value * rows.len() as f64;
-            right += hits(&outcome.logits, &targets)?;
         }
         self.done += 1;
         let count = images.len() as f64;
         Ok(Epoch { epoch, loss: total / count, accuracy: 100.0 * right as f64 / count })
+    }
+
+    fn step(&mut self, rate: f64) -> Result<()> {
+        let names: Vec<&str> = self.weights.parameters().map(|(name, _)| name).collect();
+        let gradient = |place: usize, var: &Var| {
+            let values = names.get(place).and_then(|name| self.engine.gradient(name));
+            values.map(|values| Tensor::from_slice(values, var.shape(), var.device())).transpose()
+        };
+        Ok(self.sgd.step_with(gradient, rate)?)
     }
 
     /// How the network does on images, by its running statistics.
@@ -181,14 +203,15 @@ impl Trainer {
     pub fn evaluate(&self, images: &Images) -> Result<Accuracy> {
         check(&self.network, images)?;
         let rows: Vec<usize> = (0..images.len()).collect();
+        let mut engine = Engine::<f32>::new(&self.network, Settings::inference())?;
+        engine.load(&self.weights)?;
         let (mut total, mut right) = (0.0, 0);
         for rows in rows.chunks(self.recipe.batch) {
-            let (x, targets) = batch(images, rows, images.batch(rows, &self.normalise)?)?;
-            let logits =
-                forward(&self.network, &self.weights, &x, Mode::Evaluate, |_, x| Ok(x))?.logits.detach();
-            total +=
-                f64::from(cross_entropy(&logits, &targets, 0.0)?.to_scalar::<f32>()?) * rows.len() as f64;
-            right += hits(&logits, &targets)?;
+            let targets = targets(images, rows);
+            let logits = engine.forward(&images.batch(rows, &self.normalise)?)?;
+            let classes = self.network.classes();
+            total += cross_entropy(logits, classes, &targets, 0.0)?.0 * rows.len() as f64;
+            right += hits(logits, classes, &targets);
         }
         let count = images.len() as f64;
         Ok(Accuracy { percent: 100.0 * right as f64 / count, loss: total / count })
@@ -258,20 +281,16 @@ fn check(network: &Network, images: &Images) -> Result<()> {
     Ok(())
 }
 
-/// Rows of images as a tensor, with their classes.
-fn batch(images: &Images, rows: &[usize], pixels: Vec<f32>) -> Result<(Tensor, Vec<u32>)> {
-    let [c, h, w] = images.shape();
-    let targets =
-        rows.iter().filter_map(|&row| images.labels().get(row)).map(|&label| u32::from(label)).collect();
-    Ok((Tensor::from_vec(pixels, (rows.len(), c, h, w), &Device::Cpu)?, targets))
+/// The classes of rows of images.
+fn targets(images: &Images, rows: &[usize]) -> Vec<u32> {
+    rows.iter().filter_map(|&row| images.labels().get(row)).map(|&label| u32::from(label)).collect()
 }
 
 /// How many rows have their largest logit at their class; a NaN is no hit.
-fn hits(logits: &Tensor, targets: &[u32]) -> Result<usize> {
-    let rows = logits.to_vec2::<f32>()?;
-    let hit = |(row, &target): (&Vec<f32>, &u32)| {
+fn hits(logits: &[f32], classes: usize, targets: &[u32]) -> usize {
+    let hit = |(row, &target): (&[f32], &u32)| {
         let at = target as usize;
         row.iter().enumerate().all(|(i, v)| *v < row[at] || (i >= at && *v <= row[at]))
     };
-    Ok(rows.iter().zip(targets).filter(|&pair| hit(pair)).count())
+    logits.chunks_exact(classes.max(1)).zip(targets).filter(|&pair| hit(pair)).count()
 }

@@ -415,8 +415,12 @@ impl ImageWeightGradient {
                     bail!("blocked weight gradient: another's scratch")
                 };
                 place(x, from, source, &mut scratch.source);
-                place(grad, to, target, &mut scratch.target);
-                gradient.add(&scratch.source, &scratch.target, sums, strip);
+                if gradient.tiles.is_whole() {
+                    gradient.add(&scratch.source, grad, sums, strip);
+                } else {
+                    place(grad, to, target, &mut scratch.target);
+                    gradient.add(&scratch.source, &scratch.target, sums, strip);
+                }
             }
             GradientHow::Direct { gradient, to } => {
                 if !fits(0, gradient.target_plane(), gradient.sums_len(), scratch) {

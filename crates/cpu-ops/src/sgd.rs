@@ -101,13 +101,25 @@ impl Sgd {
     /// # Errors
     /// A gradient of another shape or type than its variable.
     pub fn step(&mut self, grads: &GradStore, rate: f64) -> Result<()> {
-        for Slot { var, velocity } in &self.slots {
-            let Some(grad) = grads.get(var.as_tensor()) else { continue };
-            check_types("sgd", &[var.as_tensor(), grad])?;
+        self.step_with(|_, var| Ok(grads.get(var.as_tensor()).cloned()), rate)
+    }
+
+    /// The same with gradients from elsewhere: `gradient` is asked for every variable, by its place.
+    ///
+    /// # Errors
+    /// As [`Sgd::step`], and what `gradient` refuses.
+    pub fn step_with(
+        &mut self,
+        mut gradient: impl FnMut(usize, &Var) -> Result<Option<Tensor>>,
+        rate: f64,
+    ) -> Result<()> {
+        for (place, Slot { var, velocity }) in self.slots.iter().enumerate() {
+            let Some(grad) = gradient(place, var)? else { continue };
+            check_types("sgd", &[var.as_tensor(), &grad])?;
             if grad.shape() != var.shape() {
                 bail!("sgd: gradient {:?} for a variable {:?}", grad.shape(), var.shape());
             }
-            var.inplace_op2(grad, &Step { settings: self.settings, rate, velocity })?;
+            var.inplace_op2(&grad, &Step { settings: self.settings, rate, velocity })?;
         }
         Ok(())
     }

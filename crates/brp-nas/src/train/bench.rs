@@ -3,7 +3,7 @@
 use super::work::Job;
 use crate::failure::{Failure, OrFail};
 use anyhow::{Context, anyhow};
-use cellnet::Recipe;
+use cellnet::{Recipe, Reduced};
 use images::Images;
 use nas_core::Seed;
 use serde::{Deserialize, Serialize};
@@ -122,20 +122,30 @@ impl std::fmt::Debug for Bench {
 impl Bench {
     /// Reads the images.
     pub(crate) fn new(args: &Flags, seed: Seed) -> Result<Self, Failure> {
-        let sets = sets(args, seed)?;
+        Self::reduced(args, None, seed)
+    }
+
+    /// The same from a reduced setting, which flags win over.
+    pub(crate) fn reduced(args: &Flags, setting: Option<Reduced>, seed: Seed) -> Result<Self, Failure> {
+        let sets = sets(args, setting, seed)?;
         let [channels, side, _] = sets.train.shape();
         let classes = sets.train.classes();
+        let start = setting.map_or_else(
+            || Recipe { batch: 64, rate: 0.05, crop: side / 8, ..Recipe::nas_bench_201(5) },
+            Reduced::recipe,
+        );
         let recipe = Recipe {
-            batch: args.batch.unwrap_or(64),
-            rate: args.rate.unwrap_or(0.05),
-            crop: args.crop.unwrap_or(side / 8),
-            flip: args.flip.unwrap_or(true),
-            label_smoothing: args.label_smoothing.unwrap_or(0.0),
-            ..Recipe::nas_bench_201(args.epochs.unwrap_or(5))
+            epochs: args.epochs.unwrap_or(start.epochs),
+            batch: args.batch.unwrap_or(start.batch),
+            rate: args.rate.unwrap_or(start.rate),
+            crop: args.crop.unwrap_or(start.crop),
+            flip: args.flip.unwrap_or(start.flip),
+            label_smoothing: args.label_smoothing.unwrap_or(start.label_smoothing),
+            ..start
         };
         let skeleton = Skeleton {
-            channels: args.channels.unwrap_or(8),
-            cells: args.cells.unwrap_or(1),
+            channels: args.channels.unwrap_or(setting.map_or(8, Reduced::channels)),
+            cells: args.cells.unwrap_or(if setting.is_some() { 5 } else { 1 }),
             classes: classes as u64,
             image: side as u64,
         };
@@ -187,14 +197,15 @@ impl Bench {
     }
 }
 
-fn sets(args: &Flags, seed: Seed) -> Result<Sets, Failure> {
+fn sets(args: &Flags, setting: Option<Reduced>, seed: Seed) -> Result<Sets, Failure> {
+    let side = args.image.or(setting.map(Reduced::image));
     let read = |file: &Path| images::read(file).or_input();
     let (mut train, mut test, side) = match (&args.images, &args.test_images) {
         (None, None) => {
             let (train, test) = images::fashion_mnist().or_failed()?;
-            (train, test, Some(args.image.unwrap_or(16)))
+            (train, test, Some(side.unwrap_or(16)))
         }
-        (Some(train), Some(test)) => (read(train)?, read(test)?, args.image),
+        (Some(train), Some(test)) => (read(train)?, read(test)?, side),
         _ => return Err(anyhow!("--images and --test-images belong together: name both or none")).or_input(),
     };
     if let Some(count) = args.train_images {

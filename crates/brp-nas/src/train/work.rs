@@ -178,3 +178,64 @@ fn one(
     };
     ended(store.finish(&lease.key, &measured, now_ms()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rayon::ThreadPoolBuilder;
+    use spaces::NasBench201;
+    use store::Filter;
+
+    const LEASE: Duration = Duration::from_secs(120);
+
+    #[test]
+    fn a_lease_lost_in_the_middle_is_somebody_elses_training_and_nothing_is_lost() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("store.sqlite");
+        let (train, test) = images::fashion_mnist().unwrap();
+        let small = |images: Images| images.take(40, Seed(0)).unwrap().resize(8, 8).unwrap();
+        let (train, test) = (small(train), small(test));
+        let cells = [NasBench201.get(1462).unwrap()];
+        let job = Job {
+            space: "nas-bench-201".into(),
+            fidelity: "test".into(),
+            cells: &cells,
+            skeleton: Skeleton { channels: 4, cells: 1, classes: 10, image: 8 },
+            recipe: Recipe { batch: 20, crop: 1, ..Recipe::nas_bench_201(60) },
+            train: &train,
+            validation: None,
+            test: &test,
+            seed: Seed(0),
+        };
+        let key = job.key(&cells[0]);
+        let (pool, stop) = (ThreadPoolBuilder::new().num_threads(1).build().unwrap(), AtomicBool::new(false));
+        let store = Store::open_or_create(&file).unwrap();
+        store.submit(std::slice::from_ref(&key), now_ms()).unwrap();
+        let claim = |owner: &str, now| {
+            let leases = store.claim(owner, &Filter::from(&key), 1, now, LEASE).unwrap();
+            leases.into_iter().next().unwrap()
+        };
+        let first = claim("first", now_ms());
+        let taken = std::thread::scope(|scope| {
+            let slow = scope.spawn(|| {
+                let store = Store::open(&file).unwrap();
+                one(&job, &store, &cells[0], first, (&pool, &stop)).unwrap()
+            });
+            // once an epoch is kept, somebody whose clock is far ahead takes the unit
+            while store.checkpoint(&key).unwrap().is_none() {
+                std::thread::sleep(Duration::from_millis(1));
+            }
+            let second = claim("second", now_ms() + 10 * u64::try_from(LEASE.as_millis()).unwrap());
+            assert!(!slow.join().unwrap(), "a training without a lease came to an end");
+            second
+        });
+        assert!(one(&job, &store, &cells[0], taken, (&pool, &stop)).unwrap());
+        let found = trained(&key, &store.get(&key, now_ms()).unwrap().unwrap().state).unwrap();
+        assert_eq!((found.epochs, &found.reason), (60, &None));
+        let mut alone = job.trainer(&cells[0]).unwrap();
+        while !alone.is_finished() {
+            alone.epoch(&train).unwrap();
+        }
+        assert_eq!(found.test, Some(alone.evaluate(&test).unwrap().percent));
+    }
+}

@@ -16,7 +16,7 @@ pub(crate) struct Correlation<T> {
 }
 
 /// Target blocks that the kernel computes at once: two where the registers allow.
-fn width<T: Element>(set: InstructionSet) -> usize {
+pub(super) fn width<T: Element>(set: InstructionSet) -> usize {
     if set == InstructionSet::Avx512 && size_of::<T>() == 4 { 2 } else { 1 }
 }
 
@@ -85,22 +85,6 @@ impl<T: Element> Correlation<T> {
                 }
             }
         }
-    }
-
-    /// The packed weights of a kernel of one tap, in [`pack_order`], to write to.
-    pub(crate) fn packed_mut(&mut self) -> &mut [T] {
-        &mut self.weights
-    }
-
-    /// With the weights of a kernel of one tap, in [`pack_order`].
-    pub(crate) fn packed(
-        plan: Plan,
-        set: InstructionSet,
-        (source_channels, target_channels): (usize, usize),
-        weights: Vec<T>,
-    ) -> Self {
-        assert_eq!(weights.len(), blocks(target_channels) * BLOCK * source_channels, "weights");
-        Self { plan, set, source_channels, target_channels, weights }
     }
 
     /// Writes the correlation of a source, its rows padded as the plan says, to a blocked target, or adds it.
@@ -298,6 +282,7 @@ macro_rules! unroll {
         })*
     };
 }
+pub(super) use unroll;
 
 /// `sums[p] += sum over channels and taps of pixels[p + tap] weights[channel][tap]`: each pixel is broadcast once
 /// a channel and feeds all taps. `N` is `P + TAPS - 1`; a `STEP` of 0 is one known at run time only.

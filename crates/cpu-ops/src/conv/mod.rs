@@ -6,6 +6,7 @@ mod layout;
 mod op;
 mod plan;
 mod pointwise;
+mod product;
 mod shape;
 mod weight_gradient;
 mod winograd;

@@ -6,7 +6,7 @@ use crate::simd::{BLOCK, InstructionSet, Kernel, Lanes};
 use pulp::bytemuck;
 
 /// Zeros on both sides of a row of output gradients: the reach of a run of three taps.
-pub(crate) const MARGIN: usize = 2;
+const MARGIN: usize = 2;
 
 /// The gradient of a convolution by its weight, image by image: sums in registers over an image, added to the
 /// memory once, which is both fast and accurate. The input is taken as it is, without padding.
@@ -117,22 +117,6 @@ impl WeightGradient {
                         }
                     }
                 }
-            }
-        }
-    }
-
-    /// Calls `f(first target channel of a block, source channel, places of the block's sums)` for a kernel of one tap.
-    pub(crate) fn each_sum<T: Element>(&self, mut f: impl FnMut(usize, usize, [usize; BLOCK])) {
-        let lanes = T::run(self.set, CountLanes);
-        let sources = blocks(self.source_channels) * BLOCK;
-        for block in (0..self.target_channels).step_by(BLOCK) {
-            for source in 0..self.source_channels {
-                let mut places = [0; BLOCK];
-                for (lane, place) in places.iter_mut().enumerate() {
-                    let target = block + lane;
-                    *place = (target / lanes * sources + source) * lanes + target % lanes;
-                }
-                f(block, source, places);
             }
         }
     }

@@ -1,7 +1,7 @@
-use super::correlate::{Correlation, Source, pack_order};
-use super::plan::{Plan, blocks};
+use super::correlate::pack_order;
+use super::plan::blocks;
+use super::product::{AddProducts, Multiply};
 use super::shape::{Axis, ConvShape};
-use super::weight_gradient::{MARGIN, WeightGradient};
 use crate::element::Element;
 use crate::simd::{BLOCK, InstructionSet, Kernel, Lanes};
 use pulp::bytemuck;
@@ -33,11 +33,11 @@ pub(crate) struct Tiles {
 }
 
 impl Tiles {
-    /// For a convolution where it pays: 3 by 3, unit steps, whole blocks of channels, single precision.
+    /// For a convolution where it pays: 3 by 3, unit steps, at least half a block of channels, single precision.
     pub(crate) fn fit<T: Element>(shape: &ConvShape, transposed: bool) -> Option<Self> {
         let plain =
             |axis: &Axis| axis.kernel == 3 && axis.stride == 1 && axis.dilation == 1 && axis.padding <= 2;
-        let pays = shape.in_channels.min(shape.out_channels) >= BLOCK && size_of::<T>() == 4;
+        let pays = shape.in_channels.min(shape.out_channels) >= BLOCK / 2 && size_of::<T>() == 4;
         if !(pays && plain(&shape.rows) && plain(&shape.columns)) {
             return None;
         }
@@ -104,12 +104,6 @@ impl Tiles {
             (0..self.count.0).flat_map(|r| (0..self.count.1).map(move |c| tile(r, c))).collect();
         tiles.chunks(self.strip()).map(<[_]>::to_vec).collect()
     }
-}
-
-/// A plan for one of the 16 products: every tile is a pixel.
-fn products(strip: usize) -> ConvShape {
-    let axis = |length| Axis { input: length, output: length, kernel: 1, stride: 1, padding: 0, dilation: 1 };
-    ConvShape { batch: 1, groups: 1, in_channels: 1, out_channels: 1, rows: axis(1), columns: axis(strip) }
 }
 
 /// Sixteen kernels side by side, one a target channel.
@@ -193,8 +187,8 @@ pub(crate) struct Winograd<T> {
     strips: Vec<Vec<(usize, usize)>>,
     set: InstructionSet,
     channels: (usize, usize),
-    /// One product a point.
-    products: Vec<Correlation<T>>,
+    /// Packed for one product a point.
+    weights: Vec<T>,
 }
 
 /// What a strip is transformed to, kept from one to the next.
@@ -213,18 +207,16 @@ impl<T: Element> Winograd<T> {
         turned: bool,
         weight: impl Fn(usize, usize) -> &'a [T; 9],
     ) -> Self {
-        let plan = Plan::forward(&products(tiles.strip()));
-        let size = blocks(channels.1) * BLOCK * channels.0;
-        let product = Correlation::packed(plan, set, channels, vec![T::zero(); size]);
-        let products = vec![product; POINTS];
-        let mut of = Self { tiles, strips: tiles.strips(), set, channels, products };
+        let weights = vec![T::zero(); POINTS * blocks(channels.1) * BLOCK * channels.0];
+        let mut of = Self { tiles, strips: tiles.strips(), set, channels, weights };
         of.pack(turned, weight);
         of
     }
 
     /// Takes other weights, as [`Winograd::new`] does.
     pub(crate) fn pack<'a>(&mut self, turned: bool, weight: impl Fn(usize, usize) -> &'a [T; 9]) {
-        let Self { set, channels, products, .. } = self;
+        let Self { set, channels, weights, .. } = self;
+        let size = weights.len() / POINTS;
         let mut at = 0;
         pack_order::<T>(*set, *channels, |block, source| {
             let mut kernels = [[T::zero(); BLOCK]; 9];
@@ -237,8 +229,8 @@ impl<T: Element> Winograd<T> {
                 kernels.reverse();
             }
             let values = T::run(*set, TransformWeights { kernels: &kernels });
-            for (product, values) in products.iter_mut().zip(&values) {
-                product.packed_mut()[at..][..BLOCK].copy_from_slice(values);
+            for (weights, values) in weights.chunks_exact_mut(size).zip(&values) {
+                weights[at..at + BLOCK].copy_from_slice(values);
             }
             at += BLOCK;
         });
@@ -268,15 +260,18 @@ impl<T: Element> Winograd<T> {
                 tiles,
                 row,
                 out: &mut strip.source,
-                blocks: sources,
+                channels: self.channels.0,
             };
             T::run(self.set, read);
             let parts = strip
                 .source
                 .chunks_exact(apart(sources * row))
                 .zip(strip.target.chunks_exact_mut(apart(targets * row)));
-            for (product, (source, target)) in self.products.iter().zip(parts) {
-                product.run(Source::Blocks(&source[..sources * row]), &mut target[..targets * row], false);
+            let of_points = self.weights.chunks_exact(self.weights.len() / POINTS);
+            for (weights, (source, target)) in of_points.zip(parts) {
+                let (set, channels, tiles) = (self.set, self.channels, tiles.len());
+                let (source, target) = (&source[..sources * row], &mut target[..targets * row]);
+                T::run(set, Multiply { set, channels, weights, row, tiles, source, target });
             }
             let write = WriteTiles {
                 strip: &strip.target,
@@ -301,26 +296,21 @@ pub(crate) struct WinogradWeightGradient {
     strips: Vec<Vec<(usize, usize)>>,
     set: InstructionSet,
     channels: (usize, usize),
-    product: WeightGradient,
 }
 
 impl WinogradWeightGradient {
     pub(crate) fn new(tiles: Tiles, set: InstructionSet, channels: (usize, usize)) -> Self {
-        let shape =
-            ConvShape { in_channels: channels.0, out_channels: channels.1, ..products(tiles.strip()) };
-        Self { tiles, strips: tiles.strips(), set, channels, product: WeightGradient::new(&shape, set) }
+        Self { tiles, strips: tiles.strips(), set, channels }
     }
 
     pub(crate) fn strip<T: Element>(&self) -> Strip<T> {
-        let zeros = |pixels| vec![[T::zero(); BLOCK]; POINTS * apart(pixels)];
-        Strip {
-            source: zeros(blocks(self.channels.0) * self.tiles.strip()),
-            target: zeros(blocks(self.channels.1) * self.product.target_plane()),
-        }
+        let zeros =
+            |channels| vec![[T::zero(); BLOCK]; POINTS * apart(blocks(channels) * self.tiles.strip())];
+        Strip { source: zeros(self.channels.0), target: zeros(self.channels.1) }
     }
 
     pub(crate) fn sums_len(&self) -> usize {
-        POINTS * self.product.sums_len()
+        POINTS * blocks(self.channels.0) * blocks(self.channels.1) * BLOCK * BLOCK
     }
 
     pub(crate) fn sums<T: Element>(&self) -> Vec<T> {
@@ -337,11 +327,7 @@ impl WinogradWeightGradient {
     ) {
         let (sources, targets) = (blocks(self.channels.0), blocks(self.channels.1));
         let row = self.tiles.strip();
-        let plane = self.product.target_plane();
         for tiles in &self.strips {
-            if tiles.len() < row {
-                strip.target.fill([T::zero(); BLOCK]);
-            }
             let read = ReadTiles {
                 source,
                 plane: self.tiles.source_plane(),
@@ -349,7 +335,7 @@ impl WinogradWeightGradient {
                 tiles,
                 row,
                 out: &mut strip.source,
-                blocks: sources,
+                channels: self.channels.0,
             };
             T::run(self.set, read);
             let spread = SpreadTiles {
@@ -357,18 +343,20 @@ impl WinogradWeightGradient {
                 plane: self.tiles.target_plane(),
                 pitch: self.tiles.output_pitch(),
                 tiles,
-                row: plane,
+                row,
                 out: &mut strip.target,
-                blocks: targets,
+                channels: self.channels.1,
             };
             T::run(self.set, spread);
             let parts = strip
                 .source
                 .chunks_exact(apart(sources * row))
-                .zip(strip.target.chunks_exact(apart(targets * plane)));
+                .zip(strip.target.chunks_exact(apart(targets * row)));
             let size = sums.len() / POINTS;
             for ((source, target), sums) in parts.zip(sums.chunks_exact_mut(size)) {
-                self.product.add(Source::Blocks(&source[..sources * row]), &target[..targets * plane], sums);
+                let (channels, tiles) = (self.channels, tiles.len());
+                let (source, target) = (&source[..sources * row], &target[..targets * row]);
+                T::run(self.set, AddProducts { channels, row, tiles, source, target, sums });
             }
         }
     }
@@ -376,20 +364,22 @@ impl WinogradWeightGradient {
     /// Hands every weight's sum to `put(target channel, source channel, kernel row, kernel column, sum)`.
     pub(crate) fn unpack<T: Element>(&self, sums: &[T], mut put: impl FnMut(usize, usize, usize, usize, T)) {
         let size = sums.len() / POINTS;
-        self.product.each_sum::<T>(|block, source, places| {
-            let mut points = [[T::zero(); BLOCK]; POINTS];
-            for (point, values) in points.iter_mut().enumerate() {
-                for (value, place) in values.iter_mut().zip(places) {
-                    *value = sums[point * size + place];
+        let sources = blocks(self.channels.0) * BLOCK;
+        for block in (0..self.channels.1).step_by(BLOCK) {
+            for source in 0..self.channels.0 {
+                let at = (block / BLOCK * sources + source) * BLOCK;
+                let mut points = [[T::zero(); BLOCK]; POINTS];
+                for (values, sums) in points.iter_mut().zip(sums.chunks_exact(size)) {
+                    values.copy_from_slice(&sums[at..at + BLOCK]);
+                }
+                let kernels = T::run(self.set, TransformBack { points: &points });
+                for lane in 0..BLOCK.min(self.channels.1 - block) {
+                    for (at, kernels) in kernels.iter().enumerate() {
+                        put(block + lane, source, at / 3, at % 3, kernels[lane]);
+                    }
                 }
             }
-            let kernels = T::run(self.set, TransformBack { points: &points });
-            for lane in 0..BLOCK.min(self.channels.1 - block) {
-                for (at, kernels) in kernels.iter().enumerate() {
-                    put(block + lane, source, at / 3, at % 3, kernels[lane]);
-                }
-            }
-        });
+        }
     }
 }
 
@@ -401,7 +391,7 @@ struct ReadTiles<'a, T> {
     tiles: &'a [(usize, usize)],
     row: usize,
     out: &'a mut [[T; BLOCK]],
-    blocks: usize,
+    channels: usize,
 }
 
 impl<T: Element> Kernel<T> for ReadTiles<'_, T> {
@@ -409,10 +399,13 @@ impl<T: Element> Kernel<T> for ReadTiles<'_, T> {
 
     #[inline(always)]
     fn run<S: Lanes<T>>(self, simd: S) {
-        let Self { source, plane, pitch, tiles, row, out, blocks } = self;
+        let Self { source, plane, pitch, tiles, row, out, channels } = self;
+        let blocks = blocks(channels);
         for (block, source) in source.chunks_exact(plane).enumerate() {
+            // vectors without a channel are read by nobody
+            let vectors = (channels - block * BLOCK).min(BLOCK).div_ceil(S::LANES);
             for (tile, &(first, _)) in tiles.iter().enumerate() {
-                for lane in 0..BLOCK / S::LANES {
+                for lane in 0..vectors {
                     let mut d = [[simd.splat(T::zero()); 4]; 4];
                     for (r, d) in d.iter_mut().enumerate() {
                         let pixels: &[[T; BLOCK]; 4] =
@@ -499,7 +492,7 @@ fn two<T: Element, S: Lanes<T>>(simd: S, [a, b, c, d]: [S::V; 4]) -> [S::V; 2] {
     [simd.add(simd.add(a, b), c), simd.sub(simd.sub(b, c), d)]
 }
 
-/// `A y A'` of every tile of gradients: `out[point][block][margin + tile]`, `row` pixels a block.
+/// `A y A'` of every tile of gradients: `out[point][block][tile]`, `row` pixels a block.
 struct SpreadTiles<'a, T> {
     target: &'a [[T; BLOCK]],
     plane: usize,
@@ -507,7 +500,7 @@ struct SpreadTiles<'a, T> {
     tiles: &'a [(usize, usize)],
     row: usize,
     out: &'a mut [[T; BLOCK]],
-    blocks: usize,
+    channels: usize,
 }
 
 impl<T: Element> Kernel<T> for SpreadTiles<'_, T> {
@@ -515,7 +508,8 @@ impl<T: Element> Kernel<T> for SpreadTiles<'_, T> {
 
     #[inline(always)]
     fn run<S: Lanes<T>>(self, simd: S) {
-        let Self { target, plane, pitch, tiles, row, out, blocks } = self;
+        let Self { target, plane, pitch, tiles, row, out, channels } = self;
+        let blocks = blocks(channels);
         for (block, target) in target.chunks_exact(plane).enumerate() {
             for (tile, &(_, first)) in tiles.iter().enumerate() {
                 for lane in 0..BLOCK / S::LANES {
@@ -528,8 +522,7 @@ impl<T: Element> Kernel<T> for SpreadTiles<'_, T> {
                     }
                     for (r, down) in down.into_iter().enumerate() {
                         for (c, v) in spread(simd, down).into_iter().enumerate() {
-                            let pixel =
-                                &mut out[(4 * r + c) * apart(blocks * row) + block * row + MARGIN + tile];
+                            let pixel = &mut out[(4 * r + c) * apart(blocks * row) + block * row + tile];
                             bytemuck::cast_slice_mut::<T, S::V>(pixel)[lane] = v;
                         }
                     }

@@ -5,6 +5,7 @@
 mod basics;
 mod blocked;
 mod conv;
+mod elementwise;
 mod errors;
 mod golden;
 mod norms;

@@ -5,7 +5,7 @@ use candle_core::{Device, Tensor, Var};
 use cpu_ops::{Padding, Pool2d, avg_pool2d, max_pool2d, relu, relu_gradient};
 use proptest::prelude::*;
 
-fn any_window() -> impl Strategy<Value = ((usize, usize, usize, usize), Pool2d)> {
+pub(crate) fn any_window() -> impl Strategy<Value = ((usize, usize, usize, usize), Pool2d)> {
     let pair = |from: usize, to: usize| (from..=to, from..=to);
     ((1_usize..=2, 1_usize..=3), pair(1, 9), pair(1, 5), pair(1, 4), pair(0, 2)).prop_filter_map(
         "the window fits",
