@@ -5,7 +5,7 @@
 use candle_core::{DType, Device, Tensor};
 use cellnet::CellStyle;
 use nas_core::Seed;
-use proxies::{Batch, CellModel, Need, Proxy, observe};
+use proxies::{Batch, CellModel, Need, observe};
 use rustix::time::{ClockId, clock_gettime};
 use spaces::nas_bench_201::{Cell, Operation, Skeleton};
 
