@@ -6,6 +6,7 @@ mod cost;
 mod descriptors;
 mod encoding;
 mod error;
+mod features;
 mod graph;
 mod prune;
 #[cfg(feature = "proptest")]
@@ -16,5 +17,6 @@ pub use canonical::Canonical;
 pub use cost::{Cost, CostTable};
 pub use encoding::{Encode, Encoding, Global, Layout};
 pub use error::GraphError;
+pub use features::Features;
 pub use graph::{ArchGraph, Builder, MAX_NODES};
 pub use vocabulary::{Op, Vocabulary};

@@ -1,8 +1,8 @@
 //! Golden values worked out by hand, properties against petgraph, conformance, regressions, bad input.
 
 use arch_graph::{
-    ArchGraph, Cost, CostTable, Encode, Encoding, Global, GraphError, Layout, MAX_NODES, Op, Vocabulary,
-    conformance, strategies,
+    ArchGraph, Cost, CostTable, Encode, Encoding, Features, Global, GraphError, Layout, MAX_NODES, Op,
+    Vocabulary, conformance, strategies,
 };
 use petgraph::algo::{has_path_connecting, is_cyclic_directed, is_isomorphic_matching};
 use petgraph::graph::NodeIndex;
@@ -314,7 +314,118 @@ fn paths(graph: &ArchGraph) -> Vec<Vec<usize>> {
     whole
 }
 
+#[test]
+fn features_of_a_small_graph_by_hand() {
+    let graph = sample();
+    let features = Features::new(graph.vocabulary(), ["conv", "pool", "skip"]).unwrap();
+    let graph = graph.isolated(Op(4));
+    let found = features.of(&graph).unwrap();
+    let value = |name: &str| found[features.names().iter().position(|n| n == name).unwrap()];
+    // live ways: conv pool; skip. Two dead convolutions
+    for (name, expected) in [
+        ("joined", 1.0),
+        ("all nodes", 5.0),
+        ("nodes", 3.0),
+        ("edges", 5.0),
+        ("paths", f64::ln_1p(2.0)),
+        ("all conv", 3.0),
+        ("conv", 1.0),
+        ("most pool", 1.0),
+        ("fewest pool", 0.0),
+        ("sum conv", f64::ln_1p(1.0)),
+        ("paths with skip", f64::ln_1p(1.0)),
+        ("paths conv", 0.0),
+        ("paths conv+pool", f64::ln_1p(1.0)),
+        ("longest conv+pool+skip", 3.0),
+        ("nearest conv+pool+skip", 0.5),
+        ("nearest pool+skip", 0.5),
+        ("input to conv+skip", 2.0),
+        ("pool+skip to output", 2.0),
+        ("within conv+pool", 1.0),
+        ("into conv+pool", 2.0),
+        ("out of conv", 1.0),
+        ("widest from conv", 1.0),
+        ("widest to conv", 0.0),
+        ("meet pool skip", 1.0),
+        ("meet pool pool", 0.0),
+    ] {
+        assert_eq!(value(name), expected, "{name}");
+    }
+    assert_eq!(found.len(), 5 + 3 * 6 + 7 * 10 + 6);
+}
+
+#[test]
+fn features_refuse_unknown_and_repeated_names_and_other_vocabularies() {
+    let error = Features::new(&words(), ["lstm"]).unwrap_err();
+    assert_eq!(error.to_string(), "unknown operation `lstm`: expected one of conv, pool");
+    assert!(matches!(
+        Features::new(&words(), ["conv", "conv"]),
+        Err(GraphError::DuplicateOperation { first: 0, second: 1, .. })
+    ));
+    let error = Features::new(&words(), ["conv"]).unwrap().of(&sample()).unwrap_err();
+    assert!(matches!(error, GraphError::Vocabulary { what: "features", .. }));
+}
+
+#[test]
+fn features_of_the_densest_graph_are_finite() {
+    let names: Vec<String> = (0..9).map(|i| format!("op{i}")).collect();
+    let words = Vocabulary::new(names.clone()).unwrap();
+    let edges = (0..MAX_NODES).flat_map(|to| (0..to).map(move |from| (from, to)));
+    let ops = (0..MAX_NODES).map(|node| Op((node % 9) as u8));
+    let graph = ArchGraph::new(&words, ops, edges, 0, MAX_NODES - 1).unwrap();
+    let features = Features::new(&words, names).unwrap();
+    let found = features.of(&graph).unwrap();
+    assert_eq!(found[4], ((1_u64 << 62) as f64).ln_1p());
+    assert!(found.iter().all(|x| x.is_finite()));
+    // each alone and 36 pairs
+    assert_eq!(found.len(), 5 + 9 * 6 + 45 * 10 + 45);
+    assert_eq!(features.names().len(), found.len());
+}
+
 proptest! {
+    #[test]
+    fn features_agree_with_all_paths_one_by_one(graph in strategies::graph(words(), 2..=9)) {
+        let features = Features::new(&words(), ["conv", "pool"]).unwrap();
+        let found = features.of(&graph).unwrap();
+        prop_assert_eq!(found.len(), features.names().len());
+        let value = |name: &str| features.names().iter().position(|n| n == name).map(|at| found[at]);
+        let paths = paths(&graph);
+        let ln = |count: usize| Some((count as f64).ln_1p());
+        prop_assert_eq!(value("paths"), ln(paths.len()));
+        for (op, name) in ["conv", "pool"].into_iter().enumerate() {
+            let count = |path: &Vec<usize>| path.iter().filter(|other| **other == op).count();
+            let most = paths.iter().map(count).max().unwrap_or(0);
+            prop_assert_eq!(value(&format!("most {name}")), Some(most as f64));
+            prop_assert_eq!(value(&format!("sum {name}")), ln(paths.iter().map(count).sum()));
+            let with = paths.iter().filter(|path| count(path) > 0).count();
+            prop_assert_eq!(value(&format!("paths with {name}")), ln(with));
+            let only: Vec<usize> =
+                paths.iter().filter(|path| count(path) == path.len()).map(|path| path.len() + 1).collect();
+            prop_assert_eq!(value(&format!("paths {name}")), ln(only.len()));
+            let longest = only.iter().max().map_or(0.0, |steps| *steps as f64);
+            prop_assert_eq!(value(&format!("longest {name}")), Some(longest));
+            let nearest = only.iter().min().map_or(0.0, |steps| 1.0 / *steps as f64);
+            prop_assert_eq!(value(&format!("nearest {name}")), Some(nearest));
+        }
+    }
+
+    #[test]
+    fn features_see_dead_parts_only_where_they_say_so(graph in strategies::graph(words(), 2..=24)) {
+        let features = Features::new(&words(), ["conv", "pool"]).unwrap();
+        let (whole, pruned) = (features.of(&graph).unwrap(), features.of(&graph.pruned()).unwrap());
+        for ((name, whole), pruned) in features.names().iter().zip(whole).zip(pruned) {
+            prop_assert!(name.starts_with("all ") || whole == pruned, "{name}: {whole} and {pruned}");
+        }
+    }
+
+    #[test]
+    fn features_do_not_depend_on_the_numbering(
+        (a, b) in strategies::graph(words(), 2..=24).prop_flat_map(strategies::renumbered),
+    ) {
+        let features = Features::new(&words(), ["conv", "pool"]).unwrap();
+        prop_assert_eq!(features.of(&a).unwrap(), features.of(&b).unwrap());
+    }
+
     #[test]
     fn descriptors_agree_with_all_paths_one_by_one(graph in strategies::graph(words(), 2..=9)) {
         let table = table(&words());
