@@ -1,0 +1,178 @@
+//! Properties of the surrogates as a user sees them, conformance, bad input.
+
+use nas_core::{Fit, Labelled, Predict, Rank, Seed, conformance};
+use rand::RngExt;
+use surrogates::{Boosting, BoostingSettings, GaussianProcess, Method, Ours, SurrogateError, Target};
+
+type Arch = [u8; 6];
+
+fn features(arch: &Arch) -> Vec<f64> {
+    let count = |op| arch.iter().filter(|other| **other == op).count() as f64;
+    arch.iter().map(|&op| f64::from(op)).chain((0..4).map(count)).chain([7.0]).collect()
+}
+
+/// Random architectures with what a smooth function and a threshold say of them.
+fn data(rows: usize, seed: u64) -> Labelled<Arch> {
+    let mut rng = Seed(seed).stream("data");
+    let archs: Vec<Arch> = (0..rows).map(|_| [0; 6].map(|_: u8| rng.random_range(0..4))).collect();
+    let label = |a: &Arch| {
+        let sum: f64 = a.iter().map(|&x| f64::from(x)).sum();
+        90.0 - (sum - 10.0) * (sum - 10.0) / 4.0 - if a[0] == 0 { 5.0 } else { 0.0 }
+    };
+    let labels = archs.iter().map(label).collect();
+    Labelled::new(archs, labels).unwrap()
+}
+
+fn quick() -> BoostingSettings {
+    BoostingSettings { trees: 60, rate: 0.2, ..BoostingSettings::default() }
+}
+
+fn same_bytes<M: Predict<Arch>>(a: &M, b: &M, archs: &[Arch]) -> bool {
+    let bits = |m: &M| m.predict(archs).map(|v| v.into_iter().map(f64::to_bits).collect::<Vec<_>>()).ok();
+    bits(a).is_some() && bits(a) == bits(b)
+}
+
+#[test]
+fn all_learn_conform_and_give_the_same_bytes_again() {
+    let (train, test, none) = (data(80, 0), data(60, 1), Labelled::empty());
+    let boosting = Boosting { features, settings: quick() };
+    let fit = |seed| boosting.fit(&train, &none, Seed(seed)).unwrap();
+    conformance::predictor(&fit(0), test.archs()).unwrap();
+    conformance::ranker(&fit(0), &test, 0.8).unwrap();
+    assert!(same_bytes(&fit(5), &fit(5), test.archs()));
+    assert!(!same_bytes(&fit(5), &fit(6), test.archs()));
+
+    let process = GaussianProcess { features, target: Target::Rank };
+    let fit = |seed| process.fit(&train, &none, Seed(seed)).unwrap();
+    conformance::predictor(&fit(0), test.archs()).unwrap();
+    conformance::ranker(&fit(0), &test, 0.8).unwrap();
+    assert!(same_bytes(&fit(5), &fit(5), test.archs()));
+
+    let ours = Ours { features };
+    let fit = |seed| ours.fit(&train, &none, Seed(seed)).unwrap();
+    let model = fit(0);
+    conformance::predictor(&model, test.archs()).unwrap();
+    conformance::ranker(&model, &test, 0.8).unwrap();
+    assert!(same_bytes(&fit(5), &fit(5), test.archs()));
+}
+
+#[test]
+fn the_loss_of_training_never_rises_where_every_tree_sees_everything() {
+    let settings = BoostingSettings { rows: 1.0, columns: 1.0, ..quick() };
+    let model = Boosting { features, settings }.fit(&data(70, 2), &Labelled::empty(), Seed(0)).unwrap();
+    assert_eq!(model.losses().count(), 4);
+    for losses in model.losses() {
+        assert!(losses.windows(2).all(|pair| pair[1] <= pair[0] + 1e-12));
+        assert!(losses[0] < 1.0 && losses[59] < 0.1, "{losses:?}");
+    }
+}
+
+#[test]
+fn the_unit_of_the_label_does_not_change_the_order() {
+    let (train, test, none) = (data(50, 3), data(50, 4), Labelled::empty());
+    let shares = train.values().iter().map(|v| v / 128.0).collect();
+    let other = Labelled::new(train.archs().to_vec(), shares).unwrap();
+    let ours = Ours { features };
+    let (a, b) = (ours.fit(&train, &none, Seed(0)).unwrap(), ours.fit(&other, &none, Seed(0)).unwrap());
+    assert_eq!(a.rank(test.archs()).unwrap(), b.rank(test.archs()).unwrap());
+    for (a, b) in a.predict(test.archs()).unwrap().iter().zip(b.predict(test.archs()).unwrap()) {
+        assert!((a / 128.0 - b).abs() < 1e-9);
+    }
+}
+
+#[test]
+fn the_deviation_covers_what_it_says() {
+    let (train, test) = (data(120, 5), data(200, 6));
+    let process = GaussianProcess { features, target: Target::Value };
+    let model = process.fit(&train, &Labelled::empty(), Seed(0)).unwrap();
+    let mean = train.values().iter().sum::<f64>() / 120.0;
+    let variance = train.values().iter().map(|v| (v - mean) * (v - mean)).sum::<f64>() / 120.0;
+    let rows = model.posterior(test.archs()).unwrap().into_iter().zip(test.values());
+    let inside = rows.filter(|(n, v)| ((*v - mean) / variance.sqrt() - n.mean).abs() < 2.0 * n.deviation);
+    let inside = inside.count();
+    assert!((170..=200).contains(&inside), "{inside} of 200");
+    assert_eq!(model.leave_one_out().len(), 120);
+}
+
+#[test]
+fn ours_takes_what_orders_the_held_out_rows_best() {
+    let model = Ours { features }.fit(&data(60, 7), &Labelled::empty(), Seed(0)).unwrap();
+    let choice = model.choice();
+    let of = |method| match method {
+        Method::Boosting => choice.boosting,
+        Method::Gaussian => choice.gaussian,
+        Method::Both => choice.both,
+    };
+    for method in [Method::Boosting, Method::Gaussian, Method::Both] {
+        assert!(of(method) <= of(choice.method));
+    }
+    let seen = model.gaussian().posterior(&[[0; 6]]).unwrap();
+    assert!(seen[0].deviation > 0.0);
+}
+
+#[test]
+fn few_equal_and_repeated_rows_are_fitted_or_refused_in_words() {
+    let none = Labelled::empty();
+    let ours = Ours { features };
+    let error = ours.fit(&data(1, 0), &none, Seed(0)).err().unwrap();
+    assert_eq!(error.to_string(), "1 labelled architectures; at least 2 are needed to fit: label more");
+    let archs = data(9, 0).archs().to_vec();
+    let equal = Labelled::new(archs.clone(), vec![3.0; 9]).unwrap();
+    assert_eq!(
+        ours.fit(&equal, &none, Seed(0)).err().unwrap(),
+        SurrogateError::Constant { rows: 9, value: 3.0 }
+    );
+    let twins = Labelled::new(vec![archs[0]; 4], vec![1.0, 2.0, 3.0, 4.0]).unwrap();
+    let error = ours.fit(&twins, &none, Seed(0)).err().unwrap();
+    assert_eq!(error, SurrogateError::NoFeature { features: 11, rows: 4 });
+    // fewer rows than features, one label apart from all others, every row twice
+    for rows in 2..8 {
+        let few = data(rows, 8);
+        if few.values().iter().any(|v| *v != few.values()[0]) {
+            let model = ours.fit(&few, &none, Seed(0)).unwrap();
+            conformance::predictor(&model, &archs).unwrap();
+        }
+    }
+    let mut labels = vec![1.0; 9];
+    labels[4] = 2.0;
+    let model = ours.fit(&Labelled::new(archs.clone(), labels).unwrap(), &none, Seed(0)).unwrap();
+    conformance::predictor(&model, &archs).unwrap();
+    let both = [archs.clone(), archs.clone()].concat();
+    let labels = (0..18).map(f64::from).collect();
+    let model = ours.fit(&Labelled::new(both, labels).unwrap(), &none, Seed(0)).unwrap();
+    conformance::predictor(&model, &archs).unwrap();
+}
+
+#[test]
+fn features_that_are_no_numbers_or_of_other_lengths_are_named() {
+    let data = Labelled::new(vec![0_usize, 1, 2], vec![1.0, 2.0, 3.0]).unwrap();
+    let none = Labelled::empty();
+    let nan = |i: &usize| vec![*i as f64, if *i == 2 { f64::NAN } else { 0.0 }];
+    let error = Ours { features: nan }.fit(&data, &none, Seed(0)).err().unwrap();
+    assert!(matches!(error, SurrogateError::Feature { index: 2, feature: 1, .. }));
+    assert!(error.to_string().starts_with("feature 1 of architecture 2 is NaN, expected a finite number"));
+    let ragged = |i: &usize| vec![*i as f64; 1 + i % 2];
+    let error = Ours { features: ragged }.fit(&data, &none, Seed(0)).err().unwrap();
+    assert_eq!(error, SurrogateError::Width { index: 1, found: 2, expected: 1 });
+    let late = |i: &usize| if *i < 3 { vec![*i as f64] } else { vec![] };
+    let model = Ours { features: late }.fit(&data, &none, Seed(0)).unwrap();
+    let error = model.predict(&[0, 3]).err().unwrap();
+    assert_eq!(error, SurrogateError::Width { index: 1, found: 0, expected: 1 });
+}
+
+#[test]
+fn settings_outside_their_range_are_named() {
+    for (settings, name) in [
+        (BoostingSettings { trees: 0, ..quick() }, "trees"),
+        (BoostingSettings { rate: 0.0, ..quick() }, "rate"),
+        (BoostingSettings { rows: f64::NAN, ..quick() }, "rows"),
+        (BoostingSettings { columns: 1.5, ..quick() }, "columns"),
+        (BoostingSettings { leaves: 1, ..quick() }, "leaves"),
+        (BoostingSettings { leaves: 9, ..quick() }, "leaves"),
+        (BoostingSettings { members: vec![], ..quick() }, "members"),
+    ] {
+        let error =
+            Boosting { features, settings }.fit(&data(20, 0), &Labelled::empty(), Seed(0)).err().unwrap();
+        assert!(matches!(error, SurrogateError::Setting { name: found, .. } if found == name), "{error}");
+    }
+}
