@@ -9,7 +9,15 @@ use serde::{Deserialize, Serialize};
 /// Parts of the training data, each held out once.
 const FOLDS: usize = 5;
 
-/// Boosted trees, a Gaussian process or both, whichever orders best what was held out of the training data.
+/// The weight of the process beside the trees.
+const PROCESS: f64 = 0.5;
+
+/// How much better than the rest the process must be to be taken alone, over the root of the rows: with few of them
+/// it often looks better than it is.
+const MARGIN: f64 = 0.4;
+
+/// Boosted trees, a Gaussian process or both, whichever orders best what was held out of the training data; the process alone
+/// only where it does so by a margin.
 ///
 /// ```
 /// use nas_core::{Fit, Labelled, Rank, Seed};
@@ -37,7 +45,7 @@ pub enum Method {
     Boosting,
     /// [`GaussianProcess`] fitted to ranks.
     Gaussian,
-    /// The sum of the standardised scores of the two.
+    /// The sum of the standardised scores of the two, the process at half weight.
     Both,
 }
 
@@ -49,7 +57,7 @@ pub struct Choice {
     pub method: Method,
     /// Of the trees.
     pub boosting: Option<f64>,
-    /// Of the Gaussian process, with the kernel chosen by all rows.
+    /// Of the Gaussian process.
     pub gaussian: Option<f64>,
     /// Of the two together.
     pub both: Option<f64>,
@@ -111,8 +119,7 @@ impl<A: Clone, F: Fn(&A) -> Vec<f64> + Clone> Fit<A> for Ours<F> {
     type Model = FittedOurs<F>;
     type Error = SurrogateError;
 
-    /// The time of six fits of trees, five with half of the members, and one of a Gaussian process; `validation` is
-    /// not looked at.
+    /// The time of six fits of either; `validation` is not looked at.
     fn fit(
         &self,
         train: &Labelled<A>,
@@ -120,49 +127,42 @@ impl<A: Clone, F: Fn(&A) -> Vec<f64> + Clone> Fit<A> for Ours<F> {
         seed: Seed,
     ) -> Result<FittedOurs<F>, SurrogateError> {
         let features = self.features.clone();
-        let settings = BoostingSettings::default();
-        let boosting =
-            Boosting { features: features.clone(), settings: settings.clone() }.fit(train, none, seed)?;
-        let gaussian = GaussianProcess { features: features.clone(), target: Target::Rank };
-        let gaussian = gaussian.fit(train, none, seed)?;
+        let trees = Boosting { features: features.clone(), settings: BoostingSettings::default() };
+        let process = GaussianProcess { features, target: Target::Rank };
+        let (boosting, gaussian) = (trees.fit(train, none, seed)?, process.fit(train, none, seed)?);
 
         let n = train.len();
         let mut order: Vec<usize> = (0..n).collect();
         order.shuffle(&mut seed.stream("folds"));
-        let smaller = BoostingSettings { members: vec![Target::Rank, Target::LogRegret], ..settings };
-        let folded = Boosting { features, settings: smaller };
-        let (mut trees, mut process) = (vec![f64::NAN; n], vec![f64::NAN; n]);
+        let (mut by_trees, mut by_process) = (vec![f64::NAN; n], vec![f64::NAN; n]);
         for part in 0..FOLDS.min(n) {
             let fold: Vec<usize> = order.iter().skip(part).step_by(FOLDS).copied().collect();
             let rest: Vec<usize> = (0..n).filter(|i| !fold.contains(i)).collect();
+            let (rest, held) = (train.select(&rest), train.select(&fold));
             // what is left may have equal labels; then nothing can be said of this part
-            if let Ok(model) = folded.fit(&train.select(&rest), none, seed) {
-                let found = model.scores(train.select(&fold).archs())?;
-                fold.iter().zip(found).for_each(|(&i, score)| trees[i] = score);
-            }
-            if let Some(found) = gaussian.without(&fold) {
-                fold.iter().zip(found).for_each(|(&i, score)| process[i] = score);
-            }
+            let (Ok(trees), Ok(process)) = (trees.fit(&rest, none, seed), process.fit(&rest, none, seed))
+            else {
+                continue;
+            };
+            let found = trees.scores(held.archs())?.into_iter().zip(process.scores(held.archs())?);
+            fold.iter().zip(found).for_each(|(&i, said)| (by_trees[i], by_process[i]) = said);
         }
         let judged = |values: &[f64]| kendall_tau_b(values, train.values()).ok();
-        let factors = [factor(&trees), factor(&process)];
-        let both = sum(factors, trees.clone(), &process);
-        let (trees, process, both) = (judged(&trees), judged(&process), judged(&both));
-        let mut method = (Method::Both, both);
-        for other in [(Method::Boosting, trees), (Method::Gaussian, process)] {
-            if other.1 > method.1 {
-                method = other;
-            }
+        let factors = [factor(&by_trees), PROCESS * factor(&by_process)];
+        let both = sum(factors, by_trees.clone(), &by_process);
+        let (trees, process, both) = (judged(&by_trees), judged(&by_process), judged(&both));
+        let mut method = if trees > both { (Method::Boosting, trees) } else { (Method::Both, both) };
+        if process > method.1.map(|tau| tau + MARGIN / (n as f64).sqrt()) {
+            method = (Method::Gaussian, process);
         }
         let choice = Choice { method: method.0, boosting: trees, gaussian: process, both };
-        // one score is the sum of four members here and of two where parts were held out
-        let factors =
-            if factors.iter().all(|f| f.is_finite()) { [factors[0] / 2.0, factors[1]] } else { [1.0; 2] };
+        // nothing is known of the scores where a part could not be fitted without another
+        let factors = if factors.iter().all(|f| f.is_finite()) { factors } else { [1.0; 2] };
         Ok(FittedOurs { choice, boosting, gaussian, factors })
     }
 }
 
-/// In the unit of the label; of both, the mean.
+/// In the unit of the label; of both, the mean by their weights.
 impl<A, F: Fn(&A) -> Vec<f64>> Predict<A> for FittedOurs<F> {
     type Error = SurrogateError;
 
@@ -170,7 +170,11 @@ impl<A, F: Fn(&A) -> Vec<f64>> Predict<A> for FittedOurs<F> {
         match self.choice.method {
             Method::Boosting => self.boosting.predict(archs),
             Method::Gaussian => self.gaussian.predict(archs),
-            Method::Both => Ok(sum([0.5; 2], self.boosting.predict(archs)?, &self.gaussian.predict(archs)?)),
+            Method::Both => Ok(sum(
+                [1.0 / (1.0 + PROCESS), PROCESS / (1.0 + PROCESS)],
+                self.boosting.predict(archs)?,
+                &self.gaussian.predict(archs)?,
+            )),
         }
     }
 }

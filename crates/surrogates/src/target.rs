@@ -10,7 +10,7 @@ pub enum Target {
     Value,
     /// Its rank among the labels of training; equal ones share their mean.
     Rank,
-    /// `-ln(best - label + spread)`, with the largest label of training and the distance of its quartiles: more room
+    /// `-ln((best - label) / spread + 1)`, with the largest label of training and the distance of its quartiles: more room
     /// for the differences at the top.
     LogRegret,
 }
@@ -31,6 +31,7 @@ enum Curve {
     LogRegret {
         /// Best label plus spread.
         end: f64,
+        spread: f64,
     },
 }
 
@@ -50,8 +51,10 @@ impl Scale {
                 let best = labels.iter().copied().fold(f64::NEG_INFINITY, f64::max);
                 let worst = labels.iter().copied().fold(f64::INFINITY, f64::min);
                 let spread = quantile(labels, 0.75) - quantile(labels, 0.25);
-                let end = best + if spread > 0.0 { spread } else { best - worst };
-                (Curve::LogRegret { end }, labels.iter().map(|label| -(end - label).ln()).collect())
+                let spread = if spread > 0.0 { spread } else { best - worst };
+                let end = best + spread;
+                let values = labels.iter().map(|label| -((end - label) / spread).ln());
+                (Curve::LogRegret { end, spread }, values.collect())
             }
         };
         let middle = mean(&values);
@@ -67,7 +70,7 @@ impl Scale {
         let value = value * self.deviation + self.mean;
         match &self.curve {
             Curve::Value => value,
-            Curve::LogRegret { end } => end - (-value).exp(),
+            Curve::LogRegret { end, spread } => end - spread * (-value).exp(),
             Curve::Rank(known) => {
                 let (Some(first), Some(last)) = (known.first(), known.last()) else { return value };
                 let slope = (last.0 - first.0) / (last.1 - first.1);
