@@ -20,7 +20,7 @@ fn data(rows: usize, seed: u64) -> Labelled<Arch> {
         90.0 - (sum - 10.0) * (sum - 10.0) / 4.0 - if a[0] == 0 { 5.0 } else { 0.0 }
     };
     let labels = archs.iter().map(label).collect();
-    Labelled::new(archs, labels).unwrap()
+    Labelled::new(archs, labels).expect("one finite label each")
 }
 
 fn quick() -> BoostingSettings {
