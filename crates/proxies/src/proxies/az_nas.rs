@@ -9,12 +9,13 @@ const K: f64 = 1e-8;
 /// ([`log_rank_sum`](crate::log_rank_sum); equation 9).
 pub const AZ_NAS: [&str; 4] = ["expressivity", "progressivity", "trainability", "complexity"];
 
-/// The entropy of the spectrum of a block's features.
+/// The entropy of the spectrum of a block's features. An eigenvalue of a covariance that rounding left below 0 is 0,
+/// which the published code turns into NaN: behind grey images the stem has more channels than its features fill.
 fn entropies(seen: &Seen) -> Result<Vec<f64>> {
     let Blocks { spectra, .. } = Seen::need(Need::Blocks, seen.blocks.as_ref())?;
     let entropy = |spectrum: &Vec<f64>| {
         let sum: f64 = spectrum.iter().sum();
-        -spectrum.iter().map(|value| value / sum).map(|p| p * (p + K).ln()).sum::<f64>()
+        -spectrum.iter().map(|value| (value / sum).max(0.0)).map(|p| p * (p + K).ln()).sum::<f64>()
     };
     Ok(spectra.iter().map(entropy).collect())
 }

@@ -143,3 +143,16 @@ fn a_flow_beyond_f64_has_a_logarithm() {
     let expected = small.log.unwrap() + 146.0 * each;
     assert!((large.log.unwrap() - expected).abs() < 0.02 * expected, "{:?} {expected}", large.log);
 }
+
+/// Nine numbers a pixel cannot fill sixteen channels.
+#[test]
+fn features_that_do_not_fill_their_channels_have_an_entropy() {
+    let cell = Cell::new([spaces::nas_bench_201::Operation::Conv3x3; 6]);
+    let skeleton = Skeleton { channels: 16, cells: 1, classes: 5, image: 8 };
+    let model =
+        CellModel::nas_bench_201(&cell, &skeleton, 1, CellStyle::scored(), DType::F32, Seed(0)).unwrap();
+    let images = batch(6, 8, DType::F32).images().narrow(1, 0, 1).unwrap().contiguous().unwrap();
+    let grey = Batch::new(images, vec![0, 1, 2, 3, 4, 0]).unwrap();
+    let seen = observe(&model, &grey, &[Need::Blocks], Seed(0), &mut |_| {}).unwrap();
+    assert!(score(&seen, "expressivity").is_finite() && score(&seen, "progressivity").is_finite());
+}
