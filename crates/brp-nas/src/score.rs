@@ -7,7 +7,7 @@ mod work;
 use crate::choice::Choice;
 use crate::failure::{Failure, OrFail};
 use crate::options::{Common, read_config};
-use crate::output;
+use crate::output::{self, hex};
 use crate::record::Record;
 use crate::registry::Space;
 use crate::units;
@@ -15,9 +15,9 @@ use anyhow::{Context, anyhow};
 use candle_core::{DType, Device, Tensor};
 use cellnet::CellStyle;
 use clap::ValueEnum;
-use nas_core::{Seed, Stream};
+use nas_core::Seed;
 use proxies::{Batch, Proxy};
-use rand::RngExt;
+use rand_distr::{Distribution, StandardNormal};
 use report::Report;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -295,8 +295,8 @@ fn batch(args: &Args, seed: Seed, dtype: DType) -> Result<(Batch, usize), Failur
         let side = args.image.unwrap_or(32);
         let classes = args.classes.unwrap_or(10).max(1);
         let mut rng = seed.stream("random images");
-        let pixels = (0..count * 3 * side * side).map(|_| normal(&mut rng));
-        let images = Tensor::from_iter(pixels, &Device::Cpu).and_then(|t| t.reshape((count, 3, side, side)));
+        let pixels: Vec<f64> = StandardNormal.sample_iter(&mut rng).take(count * 3 * side * side).collect();
+        let images = Tensor::from_vec(pixels, (count, 3, side, side), &Device::Cpu);
         let labels = (0..count).map(|image| (image % classes) as u32).collect();
         (images.or_failed()?, labels, classes)
     } else {
@@ -310,12 +310,6 @@ fn batch(args: &Args, seed: Seed, dtype: DType) -> Result<(Batch, usize), Failur
         return Err(anyhow!("images are {height} x {width}; square ones are needed: use --image")).or_input();
     }
     Ok((batch, classes))
-}
-
-/// One of two normal numbers of Box and Muller.
-fn normal(rng: &mut Stream) -> f64 {
-    let (radius, angle): (f64, f64) = (rng.random(), rng.random());
-    (-2.0 * (1.0 - radius).ln()).sqrt() * (std::f64::consts::TAU * angle).cos()
 }
 
 /// Images of a file, of every class alike, normalised by all of its images.
@@ -350,10 +344,6 @@ fn given(file: &PathBuf) -> Result<(Tensor, Vec<u32>, usize), Failure> {
     let labels = labels.iter().map(label).collect::<Result<Vec<u32>, _>>().or_input()?;
     let classes = labels.iter().max().map_or(1, |&most| most as usize + 1).max(10);
     Ok((images, labels, classes))
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn digest(batch: &Batch) -> Result<String, Failure> {

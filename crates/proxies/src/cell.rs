@@ -160,7 +160,7 @@ impl Made {
     }
 }
 
-fn has_weight(operator: &Operator) -> bool {
+pub(crate) fn has_weight(operator: &Operator) -> bool {
     matches!(operator, Operator::Convolution { .. } | Operator::Linear { .. })
 }
 

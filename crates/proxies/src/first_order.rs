@@ -1,4 +1,5 @@
 use crate::batch::Batch;
+use crate::cell::has_weight;
 use crate::error::{ProxyError, Result};
 use crate::model::{Model, Place, Weighted};
 use crate::rectifiers::Rectifiers;
@@ -250,8 +251,4 @@ fn engine<T: Real + Default + PartialOrd + WithDType>(
         done(Need::Jacobian);
     }
     Ok(found)
-}
-
-fn has_weight(operator: &Operator) -> bool {
-    matches!(operator, Operator::Convolution { .. } | Operator::Linear { .. })
 }

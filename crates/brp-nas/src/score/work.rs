@@ -87,7 +87,10 @@ impl Job<'_> {
         let seed = self.seed.derive("weights");
         let model =
             CellModel::nas_bench_201(cell, &self.skeleton, self.channels, self.style, self.dtype, seed)?;
-        self.weights.map_or(Ok(model.clone()), |bytes| model.load(bytes))
+        match self.weights {
+            Some(bytes) => model.load(bytes),
+            None => Ok(model),
+        }
     }
 
     /// What would be wrong with every architecture.

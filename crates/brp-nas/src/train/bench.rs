@@ -2,6 +2,7 @@
 
 use super::work::Job;
 use crate::failure::{Failure, OrFail};
+use crate::output::hex;
 use anyhow::{Context, anyhow};
 use cellnet::{Recipe, Reduced};
 use images::Images;
@@ -239,5 +240,5 @@ fn digest(sets: &Sets) -> String {
         hash.update(images.pixels());
         hash.update(images.labels());
     }
-    hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+    hex(hash.finalize().as_slice())
 }

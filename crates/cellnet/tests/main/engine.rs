@@ -1,6 +1,6 @@
 //! The engine against the operators.
 
-use crate::{below, list, load};
+use crate::{Case, below, fixtures, list};
 use candle_core::{DType, Device, Tensor, Var, WithDType};
 use cellnet::{
     Builder, CellStyle, Engine, Mode, Network, NetworkError, Operator, Settings, Weights, cross_entropy,
@@ -8,12 +8,10 @@ use cellnet::{
 };
 use cpu_ops::blocked::Real;
 use cpu_ops::{Conv2d, Padding, Pool2d};
-use nas_core::{SearchSpace, Seed};
+use nas_core::Seed;
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
-use serde_json::Value;
 use spaces::{NasBench201, nas_bench_201::Skeleton};
-use std::path::PathBuf;
 
 /// Numbers without a pattern.
 fn numbers(shape: &[usize], stream: u64) -> Tensor {
@@ -66,8 +64,7 @@ fn as_f64<T: Real>(values: &[T]) -> Vec<f64> {
 /// Everything that the engine gives, against the operators.
 fn check<T: Real + WithDType>(net: &Network, batch: usize, mode: Mode, bound: f64) {
     let [c, h, w] = net.input();
-    let weights = weights(net, T::DTYPE);
-    let mut weights = weights;
+    let mut weights = weights(net, T::DTYPE);
     let x = numbers(&[batch, c, h, w], 1).to_dtype(T::DTYPE).unwrap();
     let targets: Vec<u32> = (0..batch).map(|i| (i * 7 % net.classes()) as u32).collect();
     if mode == Mode::Evaluate {
@@ -247,25 +244,7 @@ fn anything(size: (usize, usize), channels: usize, choices: &[(usize, usize, usi
 
 #[test]
 fn the_engine_is_pytorchs_too() {
-    let folder = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../fixtures/cellnet/networks"));
-    let all = load(&folder.join("values.safetensors"));
-    let settings: Value = serde_json::from_slice(&std::fs::read(folder.join("cases.json")).unwrap()).unwrap();
-    let number = |key: &str| settings[key].as_u64().unwrap();
-    let skeleton = Skeleton {
-        channels: number("channels"),
-        cells: number("cells"),
-        classes: number("classes"),
-        image: number("image"),
-    };
-    for (at, case) in settings["cases"].as_array().unwrap().iter().enumerate() {
-        let held = below(&all, &format!("{at}/"));
-        let cell = NasBench201.parse(case["arch"].as_str().unwrap()).unwrap();
-        let style = if case["style"] == "trained" { CellStyle::trained() } else { CellStyle::scored() };
-        let net = nas_bench_201(&cell, &skeleton, 3, style).unwrap();
-        let saved = std::fs::read(folder.join(format!("weights_{at}.safetensors"))).unwrap();
-        let mut weights = Weights::from_safetensors(&net, &saved, DType::F64).unwrap();
-        let labels: Vec<u32> =
-            case["labels"].as_array().unwrap().iter().map(|l| l.as_u64().unwrap() as u32).collect();
+    for Case { net, mut weights, labels, held } in fixtures() {
         let x = list(&held["x"]);
         let mut engine = Engine::<f64>::new(&net, Settings::training()).unwrap();
         engine.load(&weights).unwrap();

@@ -40,8 +40,15 @@ fn below(tensors: &BTreeMap<String, Tensor>, prefix: &str) -> BTreeMap<String, T
     tensors.iter().filter_map(|(k, v)| Some((k.strip_prefix(prefix)?.to_owned(), v.clone()))).collect()
 }
 
-#[test]
-fn networks_are_pytorchs() {
+/// A network of PyTorch's fixtures.
+struct Case {
+    net: Network,
+    weights: Weights,
+    labels: Vec<u32>,
+    held: BTreeMap<String, Tensor>,
+}
+
+fn fixtures() -> Vec<Case> {
     let folder = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../fixtures/cellnet/networks"));
     let all = load(&folder.join("values.safetensors"));
     let settings: Value = serde_json::from_slice(&std::fs::read(folder.join("cases.json")).unwrap()).unwrap();
@@ -52,15 +59,23 @@ fn networks_are_pytorchs() {
         classes: number("classes"),
         image: number("image"),
     };
-    for (at, case) in settings["cases"].as_array().unwrap().iter().enumerate() {
+    let case = |(at, case): (usize, &Value)| {
         let held = below(&all, &format!("{at}/"));
         let cell = NasBench201.parse(case["arch"].as_str().unwrap()).unwrap();
         let style = if case["style"] == "trained" { CellStyle::trained() } else { CellStyle::scored() };
         let net = nas_bench_201(&cell, &skeleton, 3, style).unwrap();
         let saved = std::fs::read(folder.join(format!("weights_{at}.safetensors"))).unwrap();
-        let mut weights = Weights::from_safetensors(&net, &saved, DType::F64).unwrap();
+        let weights = Weights::from_safetensors(&net, &saved, DType::F64).unwrap();
         let labels: Vec<u32> =
             case["labels"].as_array().unwrap().iter().map(|l| l.as_u64().unwrap() as u32).collect();
+        Case { net, weights, labels, held }
+    };
+    settings["cases"].as_array().unwrap().iter().enumerate().map(case).collect()
+}
+
+#[test]
+fn networks_are_pytorchs() {
+    for (at, Case { net, mut weights, labels, held }) in fixtures().into_iter().enumerate() {
         let outcome = forward(&net, &weights, &held["x"], Mode::Train, |_, x| Ok(x)).unwrap();
         close(&outcome.logits, &held["logits"], 1e-10, &format!("{at} logits"));
         let loss = cross_entropy(&outcome.logits, &labels, 0.0).unwrap();
