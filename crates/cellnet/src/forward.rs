@@ -7,8 +7,8 @@ use cpu_ops::{
     relu,
 };
 
-/// Added to variances, as in PyTorch.
-const EPS: f64 = 1e-5;
+/// What batch norms add to variances, as in PyTorch.
+pub const EPS: f64 = 1e-5;
 
 /// Which statistics batch norms use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

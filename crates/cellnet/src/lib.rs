@@ -11,7 +11,7 @@ mod weights;
 
 pub use engine::{Engine, Seen, Settings, cross_entropy};
 pub use error::{NetworkError, Result};
-pub use forward::{Mode, Outcome, forward};
+pub use forward::{EPS, Mode, Outcome, forward};
 pub use nas_bench_201::{CellStyle, nas_bench_201};
 pub use network::{Builder, Layer, Network, NetworkCost, Operator, Parameter, Role};
 pub use reduced::Reduced;

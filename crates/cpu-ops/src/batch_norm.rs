@@ -1,7 +1,7 @@
 use crate::channels::{Coefficients, Planes, channel_affine, combine, moments, products};
 use crate::element::{Element, by_dtype, check_types, elements, on_cpu};
 use candle_core::backend::BackendStorage;
-use candle_core::{CpuStorage, CustomOp1, CustomOp2, CustomOp3, Layout, Result, Shape, Tensor, bail};
+use candle_core::{CpuStorage, CustomOp2, CustomOp3, Layout, Result, Shape, Tensor, bail};
 use std::sync::{Arc, OnceLock};
 
 /// What batch norm measured on a batch, by channel: for running statistics.
@@ -48,56 +48,44 @@ pub fn batch_norm(x: &Tensor, weight: &Tensor, bias: &Tensor, eps: f64) -> Resul
     Ok((y, BatchStatistics { mean, variance, count: planes.count() }))
 }
 
-/// The derivative of [`batch_norm`] along `tangent`, a change of `x` of the same shape: what the standardised values
-/// do when the batch moves, its mean and variance with it. It can be differentiated once more, by all three, which
+/// The derivative of [`batch_norm`] along `tangent`, a change of `x` of the same shape, from what [`batch_norm`] measured
+/// on `x`: what the standardised values do when the batch moves, its mean and variance with it. It can be differentiated once more, by all three, which
 /// makes an exact product with the Hessian of one forward and one backward. O(elements).
 ///
 /// # Errors
-/// As [`batch_norm`], and a tangent of another shape.
+/// As [`batch_norm`], a tangent of another shape, and what was measured on other channels.
 ///
 /// ```
 /// use candle_core::{Device, Tensor};
 /// let x = Tensor::new(&[[1f64], [3.0], [8.0]], &Device::Cpu)?;
 /// let one = Tensor::ones(1, candle_core::DType::F64, &Device::Cpu)?;
+/// let (_, measured) = cpu_ops::batch_norm(&x, &one, &one, 0.0)?;
 /// // moving all of a channel alike changes nothing
-/// let moved = cpu_ops::batch_norm_tangent(&x, &x.ones_like()?, &one, 0.0)?;
+/// let moved = cpu_ops::batch_norm_tangent(&x, &measured, &x.ones_like()?, &one, 0.0)?;
 /// assert!(moved.flatten_all()?.to_vec1::<f64>()?.iter().all(|v| v.abs() < 1e-12));
 /// # Ok::<(), candle_core::Error>(())
 /// ```
-pub fn batch_norm_tangent(x: &Tensor, tangent: &Tensor, weight: &Tensor, eps: f64) -> Result<Tensor> {
+pub fn batch_norm_tangent(
+    x: &Tensor,
+    measured: &BatchStatistics,
+    tangent: &Tensor,
+    weight: &Tensor,
+    eps: f64,
+) -> Result<Tensor> {
     check_types("batch_norm_tangent", &[x, tangent, weight])?;
     let planes = Planes::of("batch_norm_tangent", x.shape())?;
     check_vectors("batch_norm_tangent", planes, &[("weight", weight)])?;
     if x.dims() != tangent.dims() {
         bail!("batch_norm_tangent: x {:?} and tangent {:?} differ", x.shape(), tangent.shape());
     }
-    if planes.count() == 0 {
-        bail!("batch_norm_tangent: a batch {:?} has nothing to measure", x.shape());
+    let BatchStatistics { mean, variance, count } = measured;
+    if [mean.len(), variance.len()] != [planes.channels; 2] || *count != planes.count() {
+        bail!("batch_norm_tangent: measured on {} channels of {count}, but x is {:?}", mean.len(), x.shape());
     }
-    let measured = Arc::new(OnceLock::new());
-    x.apply_op1_no_bwd(&Moments { measured: measured.clone() })?;
-    let Some(measured) = measured.get() else { bail!("batch_norm_tangent: nothing was measured") };
     // the Jacobian of a channel is symmetric, so the derivative along a change is the gradient of that change
-    let norm = Norm { eps, measured: measured.clone().into() };
+    let norm = Norm { eps, measured: mean.iter().copied().zip(variance.iter().copied()).collect() };
     let sums = tangent.detach().apply_op2_no_bwd(&x.detach(), &NormSums(norm.clone()))?;
     tangent.apply_op3(x, weight, InputGradient { means: norm.means(&sums, x)?, norm })
-}
-
-/// Mean and variance by channel, for whoever asked.
-struct Moments {
-    measured: Arc<OnceLock<Measured>>,
-}
-
-impl Moments {
-    fn measure<T: Element>(&self, (s, l): Part<'_>) -> Result<(CpuStorage, Shape)> {
-        let planes = Planes::of("batch_norm_tangent", l.shape())?;
-        self.measured.get_or_init(|| moments(planes, &elements::<T>(s, l).unwrap_or_default()));
-        Ok((CpuStorage::F32(Vec::new()), 0.into()))
-    }
-}
-
-impl CustomOp1 for Moments {
-    on_cpu!("moments", 1, self.measure);
 }
 
 /// Batch norm in evaluation: with the given `mean` and `variance` `(C)`, which take part in gradients as any other

@@ -1,14 +1,11 @@
 use crate::batch::Batch;
 use crate::error::Result;
 use candle_core::{DType, Tensor, Var};
-use cellnet::{Layer, Network, NetworkError, Operator, Weights};
+use cellnet::{EPS, Layer, Network, NetworkError, Operator, Weights};
 use cpu_ops::{
     Conv2d, Probe, avg_pool2d, batch_norm, batch_norm_tangent, channel_sum, conv2d, linear, log_softmax,
     max_pool2d, max_pool2d_tangent, relu, relu_gradient,
 };
-
-/// Added to variances, as in PyTorch.
-const EPS: f64 = 1e-5;
 
 /// A result, and how it moves when the weights move along the direction; not at all where that is none.
 #[derive(Debug, Clone)]
@@ -157,8 +154,9 @@ impl<'a, D: Iterator<Item = &'a Tensor>> Run<'_, D> {
                     let ones = Tensor::ones(layer.shape[0], x.value.dtype(), x.value.device())?;
                     (ones.clone(), ones.zeros_like()?)
                 };
-                let value = batch_norm(&x.value, &weight, &bias, EPS)?.0;
-                let tangent = x.tangent.as_ref().map(|t| batch_norm_tangent(&x.value, t, &weight, EPS));
+                let (value, measured) = batch_norm(&x.value, &weight, &bias, EPS)?;
+                let tangent =
+                    x.tangent.as_ref().map(|t| batch_norm_tangent(&x.value, &measured, t, &weight, EPS));
                 Dual { value, tangent: tangent.transpose()? }
             }
             Operator::Relu => {

@@ -159,8 +159,9 @@ pub(crate) struct Args {
     /// many [default: none; with --algorithm all 100].
     #[arg(long)]
     pub(crate) moves: Option<usize>,
-    /// Scores without training: `params`, `flops`, FILE:COLUMN, or several separated by commas, which are combined
-    /// by the sum of their log ranks; a column alone is of the file before it [default: params].
+    /// Scores without training: `params`, `flops`, a zero-cost score that comes with the program such as `synflow`,
+    /// FILE:COLUMN, or several separated by commas, which are combined by the sum of their log ranks; a column alone
+    /// is of the file before it [default: params].
     #[arg(long)]
     pub(crate) proxy: Option<Proxies>,
     /// How many architectures live in evolution [default: 64].

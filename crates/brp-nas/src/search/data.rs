@@ -8,7 +8,6 @@ use anyhow::anyhow;
 use nas_core::SearchSpace;
 use serde_json::Value;
 use spaces::nas_bench_201::Cell;
-use std::collections::BTreeSet;
 use tables::{Column, TableRef};
 
 /// What is known of the space.
@@ -111,12 +110,9 @@ pub(super) fn note_unscored(data: &Data, settings: &Settings) {
         && scores.unscored > 0
     {
         let (unscored, all) = (scores.unscored, data.space.len());
-        let files: BTreeSet<String> = proxy.tables().map(|table| table.file.display().to_string()).collect();
-        let files: Vec<String> = files.into_iter().collect();
         eprintln!(
-            "{unscored} of {all} architectures are not scored by {proxy} ({}): a warm-up leaves them out, a move \
-             takes them last",
-            files.join(", ")
+            "{unscored} of {all} architectures are not scored by {proxy}: a warm-up leaves them out, a move takes \
+             them last"
         );
     }
 }

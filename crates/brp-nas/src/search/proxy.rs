@@ -3,7 +3,8 @@
 use crate::failure::{Failure, OrFail};
 use crate::registry::Proxy;
 use anyhow::anyhow;
-use nas_core::{Scorer, stats};
+use nas_core::Scorer;
+use proxies::log_rank_sum;
 use serde::{Deserialize, Serialize};
 use spaces::nas_bench_201::Cell;
 use std::path::PathBuf;
@@ -122,16 +123,12 @@ impl Scores {
             return Err(anyhow!("--proxy {proxies} scores none of the {} architectures", archs.len()))
                 .or_input();
         }
-        let mut sums = vec![0.0; full.len()];
-        for scores in &each {
-            let of: Vec<f64> = full.iter().filter_map(|&i| scores[i]).collect();
-            if each.len() == 1 {
-                sums = of;
-                break;
-            }
-            let ranks = stats::average_ranks(&of);
-            sums.iter_mut().zip(ranks).for_each(|(sum, rank)| *sum += (rank / of.len() as f64).ln());
-        }
+        let mut kept: Vec<Vec<f64>> =
+            each.iter().map(|scores| full.iter().filter_map(|&i| scores[i]).collect()).collect();
+        let sums = match kept.len() {
+            1 => kept.remove(0),
+            _ => log_rank_sum(&kept).or_failed()?,
+        };
         let mut sorted: Vec<(Cell, f64)> = full.iter().map(|&i| archs[i]).zip(sums).collect();
         sorted.sort_by_key(|(cell, _)| *cell);
         Ok(Self { unscored: archs.len() - sorted.len(), sorted })

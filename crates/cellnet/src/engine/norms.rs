@@ -1,12 +1,10 @@
 //! Batch norms: what they measure, and the vectors by channel that follow from it.
 
 use super::plan::NormPlan;
+use crate::forward::EPS;
 use crate::weights::Running;
 use cpu_ops::blocked::Real;
 use cpu_ops::{BLOCK, BatchStatistics};
-
-/// Added to variances, as in PyTorch.
-pub(super) const EPS: f64 = 1e-5;
 
 /// Vectors by channel, in blocks.
 pub(super) type Vectors<T> = Vec<[T; BLOCK]>;
