@@ -9,7 +9,7 @@ mod reduced;
 mod train;
 mod weights;
 
-pub use engine::{Engine, Seen, Settings, cross_entropy};
+pub use engine::{Engine, Seen, Settings, cross_entropy, cross_entropy_along};
 pub use error::{NetworkError, Result};
 pub use forward::{EPS, Mode, Outcome, forward};
 pub use nas_bench_201::{CellStyle, nas_bench_201};

@@ -48,46 +48,6 @@ pub fn batch_norm(x: &Tensor, weight: &Tensor, bias: &Tensor, eps: f64) -> Resul
     Ok((y, BatchStatistics { mean, variance, count: planes.count() }))
 }
 
-/// The derivative of [`batch_norm`] along `tangent`, a change of `x` of the same shape, from what [`batch_norm`] measured
-/// on `x`: what the standardised values do when the batch moves, its mean and variance with it. It can be differentiated once more, by all three, which
-/// makes an exact product with the Hessian of one forward and one backward. O(elements).
-///
-/// # Errors
-/// As [`batch_norm`], a tangent of another shape, and what was measured on other channels.
-///
-/// ```
-/// use candle_core::{Device, Tensor};
-/// let x = Tensor::new(&[[1f64], [3.0], [8.0]], &Device::Cpu)?;
-/// let one = Tensor::ones(1, candle_core::DType::F64, &Device::Cpu)?;
-/// let (_, measured) = cpu_ops::batch_norm(&x, &one, &one, 0.0)?;
-/// // moving all of a channel alike changes nothing
-/// let moved = cpu_ops::batch_norm_tangent(&x, &measured, &x.ones_like()?, &one, 0.0)?;
-/// assert!(moved.flatten_all()?.to_vec1::<f64>()?.iter().all(|v| v.abs() < 1e-12));
-/// # Ok::<(), candle_core::Error>(())
-/// ```
-pub fn batch_norm_tangent(
-    x: &Tensor,
-    measured: &BatchStatistics,
-    tangent: &Tensor,
-    weight: &Tensor,
-    eps: f64,
-) -> Result<Tensor> {
-    check_types("batch_norm_tangent", &[x, tangent, weight])?;
-    let planes = Planes::of("batch_norm_tangent", x.shape())?;
-    check_vectors("batch_norm_tangent", planes, &[("weight", weight)])?;
-    if x.dims() != tangent.dims() {
-        bail!("batch_norm_tangent: x {:?} and tangent {:?} differ", x.shape(), tangent.shape());
-    }
-    let BatchStatistics { mean, variance, count } = measured;
-    if [mean.len(), variance.len()] != [planes.channels; 2] || *count != planes.count() {
-        bail!("batch_norm_tangent: measured on {} channels of {count}, but x is {:?}", mean.len(), x.shape());
-    }
-    // the Jacobian of a channel is symmetric, so the derivative along a change is the gradient of that change
-    let norm = Norm { eps, measured: mean.iter().copied().zip(variance.iter().copied()).collect() };
-    let sums = tangent.detach().apply_op2_no_bwd(&x.detach(), &NormSums(norm.clone()))?;
-    tangent.apply_op3(x, weight, InputGradient { means: norm.means(&sums, x)?, norm })
-}
-
 /// Batch norm in evaluation: with the given `mean` and `variance` `(C)`, which take part in gradients as any other
 /// argument. Differentiable as often as one likes. O(elements).
 ///

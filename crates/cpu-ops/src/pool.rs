@@ -76,30 +76,6 @@ pub fn max_pool2d(x: &Tensor, window: &Pool2d) -> Result<Tensor> {
     x.apply_op1(Largest { shape })
 }
 
-/// The derivative of [`max_pool2d`] along `tangent`, a change of `x` of the same shape: what changes where the largest
-/// of every window lies. Linear in the tangent, and differentiable by it. O(elements of the result times the window).
-///
-/// # Errors
-/// As [`max_pool2d`], and a tangent of another shape or type.
-///
-/// ```
-/// use candle_core::{Device, Tensor};
-/// use cpu_ops::{Pool2d, max_pool2d_tangent};
-/// let x = Tensor::new(&[[[[1f32, 2.0], [4.0, 3.0]]]], &Device::Cpu)?;
-/// let tangent = Tensor::new(&[[[[5f32, 6.0], [7.0, 8.0]]]], &Device::Cpu)?;
-/// let moved = max_pool2d_tangent(&x, &tangent, &Pool2d::new(2, 2, 0))?;
-/// assert_eq!(moved.flatten_all()?.to_vec1::<f32>()?, [7.0]);
-/// # Ok::<(), candle_core::Error>(())
-/// ```
-pub fn max_pool2d_tangent(x: &Tensor, tangent: &Tensor, window: &Pool2d) -> Result<Tensor> {
-    check_types("max_pool2d_tangent", &[x, tangent])?;
-    if x.dims() != tangent.dims() {
-        bail!("max_pool2d_tangent: x {:?} and tangent {:?} differ", x.shape(), tangent.shape());
-    }
-    let shape = PoolShape::new("max_pool2d_tangent", x.dims4()?, *window)?;
-    x.apply_op2(tangent, Pick { shape })
-}
-
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct PoolShape {
     images: usize,

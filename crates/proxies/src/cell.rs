@@ -1,9 +1,9 @@
 use crate::batch::Batch;
+use crate::engine;
 use crate::error::Result;
-use crate::first_order::{self, FirstOrder};
+use crate::first_order::FirstOrder;
 use crate::model::{Cost, Kind, Model, Norms, Parameter, Place, Watch, Weighted};
 use crate::seen::Need;
-use crate::tangent;
 use candle_core::{DType, Tensor};
 use cellnet::{
     Builder, CellStyle, Mode, Network, NetworkError, Operator, Role, Weights, forward, nas_bench_201,
@@ -220,10 +220,10 @@ impl Model for CellModel {
     }
 
     fn first_order(&self, batch: &Batch, needs: &[Need], done: &mut dyn FnMut(Need)) -> Result<FirstOrder> {
-        first_order::through_engine(&self.network, &self.weights, batch, needs, done)
+        engine::through_engine(&self.network, &self.weights, batch, needs, done)
     }
 
     fn curvature(&self, batch: &Batch, direction: &[Tensor]) -> Result<Vec<f64>> {
-        tangent::curvature(&self.network, &self.weights, batch, direction)
+        engine::curvature(&self.network, &self.weights, batch, direction)
     }
 }

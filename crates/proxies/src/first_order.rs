@@ -1,16 +1,12 @@
 use crate::batch::Batch;
-use crate::cell::has_weight;
 use crate::error::{ProxyError, Result};
 use crate::model::{Model, Place, Weighted};
 use crate::rectifiers::Rectifiers;
 use crate::seen::Need;
 use candle_core::backprop::GradStore;
-use candle_core::{CpuStorage, DType, Storage, Tensor, Var, WithDType, bail};
-use cellnet::{Engine, Mode, Network, Operator, Settings, Weights};
-use cpu_ops::blocked::Real;
+use candle_core::{CpuStorage, DType, Storage, Tensor, Var, bail};
 use cpu_ops::{Probe, cross_entropy};
 use nalgebra::DMatrix;
-use std::collections::BTreeMap;
 
 /// What one forward on the batch and the backwards from it give; vectors of vectors are by layer.
 #[derive(Debug, Clone, Default)]
@@ -27,11 +23,14 @@ pub struct FirstOrder {
     pub agreement: Option<DMatrix<f64>>,
     /// [`Need::Patterns`].
     pub patterns: Option<usize>,
+    /// [`Need::Curvature`]: of a layer the sum of `weight * (H g)` with the loss gradient `g`. Nothing where
+    /// [`Model::curvature`] is to be asked.
+    pub curvature: Option<Vec<f64>>,
 }
 
 impl FirstOrder {
     /// What the rectifiers showed, where it is wanted.
-    fn rectified(
+    pub(crate) fn rectified(
         &mut self,
         rectifiers: Rectifiers,
         needs: &[Need],
@@ -53,11 +52,11 @@ impl FirstOrder {
 }
 
 /// Whether there is a loss to go back from.
-fn has_loss(needs: &[Need]) -> bool {
+pub(crate) fn has_loss(needs: &[Need]) -> bool {
     needs.contains(&Need::Gradient) || needs.contains(&Need::Saliency)
 }
 
-fn rectifiers(batch: &Batch, needs: &[Need]) -> Rectifiers {
+pub(crate) fn rectifiers(batch: &Batch, needs: &[Need]) -> Rectifiers {
     Rectifiers::new(batch.len(), needs.contains(&Need::Agreement), needs.contains(&Need::Patterns))
 }
 
@@ -138,7 +137,7 @@ fn add(rectifiers: &mut Rectifiers, x: &Tensor) -> candle_core::Result<()> {
 }
 
 /// Images one after another.
-fn add_flat<T: Copy + Default + PartialOrd>(
+pub(crate) fn add_flat<T: Copy + Default + PartialOrd>(
     rectifiers: &mut Rectifiers,
     values: &[T],
     rows: usize,
@@ -146,109 +145,4 @@ fn add_flat<T: Copy + Default + PartialOrd>(
 ) {
     let images: Vec<&[T]> = values.chunks_exact((values.len() / rows.max(1)).max(1)).collect();
     rectifiers.add(&images, times);
-}
-
-/// A network of `cellnet`, by its fused engine.
-pub(crate) fn through_engine(
-    network: &Network,
-    weights: &Weights,
-    batch: &Batch,
-    needs: &[Need],
-    done: &mut dyn FnMut(Need),
-) -> Result<FirstOrder> {
-    match weights.dtype() {
-        DType::F64 => engine::<f64>(network, weights, batch, needs, done),
-        _ => engine::<f32>(network, weights, batch, needs, done),
-    }
-}
-
-fn engine<T: Real + Default + PartialOrd + WithDType>(
-    network: &Network,
-    weights: &Weights,
-    batch: &Batch,
-    needs: &[Need],
-    done: &mut dyn FnMut(Need),
-) -> Result<FirstOrder> {
-    let has = |need| needs.contains(&need);
-    let layers = network.layers();
-    // what several rectifiers read is looked at once
-    let mut read: BTreeMap<usize, usize> = BTreeMap::new();
-    if has(Need::Agreement) || has(Need::Patterns) {
-        for layer in layers.iter().filter(|layer| layer.operator == Operator::Relu) {
-            layer.inputs.iter().for_each(|&input| *read.entry(input).or_default() += 1);
-        }
-    }
-    let settings = Settings {
-        mode: Mode::Train,
-        gradients: has(Need::Gradient) || has(Need::Saliency),
-        input_gradient: has(Need::Jacobian),
-        products: has(Need::Saliency),
-        // rectifiers that no path leaves count too
-        all_layers: !read.is_empty(),
-        watched: read.keys().copied().collect(),
-    };
-    let mut engine = Engine::<T>::new(network, settings)?;
-    engine.load(weights)?;
-    let images = batch.images();
-    match *images.dims() {
-        [_, c, h, w] if [c, h, w] == network.input() => {}
-        _ => {
-            let (found, expected) = (images.dims().to_vec(), network.input());
-            return Err(cellnet::NetworkError::Input { found, expected }.into());
-        }
-    }
-    let images = images.flatten_all()?.to_vec1::<T>()?;
-    let mut rectifiers = rectifiers(batch, needs);
-    let mut refused = None;
-    engine.forward_seen(&images, |layer, seen| {
-        let times = read.get(&layer).copied().unwrap_or(0);
-        let [channels, ..] = seen.shape();
-        if channels.is_multiple_of(cpu_ops::BLOCK) {
-            // the order of rectifiers does not matter
-            let blocked = (0..seen.images()).filter_map(|image| seen.blocked(image)).map(<[_]>::as_flattened);
-            rectifiers.add(&blocked.collect::<Vec<_>>(), times);
-        } else {
-            match seen.planes() {
-                Ok(planes) => add_flat(&mut rectifiers, &planes, seen.images(), times),
-                Err(error) => refused = Some(error),
-            }
-        }
-    })?;
-    if let Some(error) = refused {
-        return Err(error.into());
-    }
-    let classes = network.classes();
-    let mut found = FirstOrder { classes, ..FirstOrder::default() };
-    found.rectified(rectifiers, needs, done)?;
-    let weighted: Vec<usize> = (0..layers.len()).filter(|&at| has_weight(&layers[at].operator)).collect();
-    if has_loss(needs) {
-        batch.check_classes(classes)?;
-        let (_, slope) = cellnet::cross_entropy(engine.logits(), classes, batch.labels(), 0.0)?;
-        engine.backward(&slope)?;
-        let gradient = |&at: &usize| {
-            let name = format!("{}.weight", layers[at].name);
-            match engine.gradient(&name) {
-                Some(values) => values.iter().map(|&value| WithDType::to_f64(value)).collect(),
-                None => vec![0.0; weights.get(&name).map_or(0, |weight| weight.elem_count())],
-            }
-        };
-        found.gradients = Some(weighted.iter().map(gradient).collect());
-        done(Need::Gradient);
-        if has(Need::Saliency) {
-            let zeros = |at: usize| vec![0.0; batch.len() * layers[at].shape[0]];
-            let products = |&at: &usize| engine.products(at).unwrap_or_else(|| zeros(at));
-            found.saliency = Some(weighted.iter().map(products).collect());
-            done(Need::Saliency);
-        }
-    }
-    if has(Need::Jacobian) {
-        let ones = vec![<T as WithDType>::from_f64(1.0); batch.len() * classes];
-        engine.backward_to_input(&ones)?;
-        found.jacobian = Some(match engine.input_gradient()? {
-            Some(values) => values.into_iter().map(WithDType::to_f64).collect(),
-            None => vec![0.0; images.len()],
-        });
-        done(Need::Jacobian);
-    }
-    Ok(found)
 }

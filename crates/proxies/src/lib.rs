@@ -3,6 +3,7 @@
 mod batch;
 mod cell;
 mod combine;
+mod engine;
 mod error;
 mod first_order;
 mod flow;
@@ -14,7 +15,6 @@ mod proxy;
 mod random;
 mod rectifiers;
 mod seen;
-mod tangent;
 
 pub use batch::Batch;
 pub use cell::CellModel;

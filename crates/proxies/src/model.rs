@@ -115,7 +115,8 @@ pub trait Model: Sized {
     }
 
     /// What one forward on the batch and the backwards from it give: of `needs` those that it can, which are gradient,
-    /// saliency, Jacobian, agreement and patterns. `done` hears of each.
+    /// saliency, Jacobian, agreement and patterns; also the Hessian product along the gradient, where that is faster than
+    /// [`Model::curvature`]. `done` hears of each.
     ///
     /// This goes through candle; a network that has something faster says so here.
     ///
@@ -128,7 +129,7 @@ pub trait Model: Sized {
     /// For each layer the sum over its weights of `weight * (H d)`, where `H` is the Hessian of the mean cross entropy
     /// of the batch by all layers' weights and `d` is `direction`, a tensor a layer. Exact: no finite differences.
     ///
-    /// This goes through candle twice; a network that knows its operators can do with one forward and one backward.
+    /// This goes through candle twice; a network that knows its operators can do with less.
     ///
     /// # Errors
     /// [`ProxyError::Detached`], and as [`Model::forward`].

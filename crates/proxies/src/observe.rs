@@ -71,7 +71,7 @@ pub fn observe<M: Model>(
         halves(model, batch, &mut seen)?;
         done(Need::Halves);
     }
-    if needs.contains(&Need::Curvature) {
+    if needs.contains(&Need::Curvature) && seen.layers.iter().any(|layer| layer.curvature.is_none()) {
         curvature(model, batch, (&layers, &mut seen))?;
         done(Need::Curvature);
     }
@@ -117,6 +117,7 @@ fn first_order<M: Model>(
     done: &mut dyn FnMut(Need),
 ) -> Result<()> {
     let mut wanted: Vec<Need> = FIRST_ORDER.into_iter().filter(|need| needs.contains(need)).collect();
+    // a Hessian product starts from it
     if needs.contains(&Need::Curvature) && !wanted.contains(&Need::Gradient) {
         wanted.push(Need::Gradient);
     }
@@ -133,12 +134,15 @@ fn first_order<M: Model>(
     for (layer, saliency) in seen.layers.iter_mut().zip(found.saliency.into_iter().flatten()) {
         layer.saliency = Some(saliency);
     }
+    for (layer, curvature) in seen.layers.iter_mut().zip(found.curvature.into_iter().flatten()) {
+        layer.curvature = Some(curvature);
+    }
     Ok(())
 }
 
 /// What one forward and the backwards from it give.
-const FIRST_ORDER: [Need; 5] =
-    [Need::Gradient, Need::Saliency, Need::Jacobian, Need::Agreement, Need::Patterns];
+const FIRST_ORDER: [Need; 6] =
+    [Need::Gradient, Need::Saliency, Need::Jacobian, Need::Agreement, Need::Patterns, Need::Curvature];
 
 fn halves<M: Model>(model: &M, batch: &Batch, seen: &mut Seen) -> Result<()> {
     let half = batch.len() / 2;

@@ -2,7 +2,7 @@
 
 use super::Settings;
 use super::plan::Plan;
-use super::steps::{Factor, Shift, Step, Value};
+use super::steps::{Factor, Shift, Step, Sums, Value};
 
 /// Adds the way back to a plan.
 pub(super) fn add(plan: &mut Plan, settings: &Settings) {
@@ -112,7 +112,7 @@ impl Back {
         };
         let (measures, affine) = (plan.norms[norm].measures, plan.norms[norm].affine);
         if (measures && self.needed[value]) || (affine && settings.gradients) {
-            self.steps.push(Step::Products { norm, grad, of: value });
+            self.steps.push(Step::Products { norm, sums: Sums::Gradient, grad, of: value });
         }
         if self.needed[value] {
             let mut terms = vec![(grad, Factor::BackGrad(norm))];

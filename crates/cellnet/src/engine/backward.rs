@@ -1,7 +1,7 @@
 //! The way back.
 
 use super::steps::Step;
-use super::sweep::parts;
+use super::sweep::{Pass, parts};
 use super::{Engine, Gradient, grow};
 use crate::error::{NetworkError, Result};
 use cpu_ops::blocked::Real;
@@ -42,13 +42,13 @@ impl<T: Real> Engine<T> {
         for number in 0..self.schedule.back.len() {
             let parts = parts(self.images).len();
             grow(&mut self.sums, parts * self.sums_at[number].1.max(1), T::zero());
-            self.sweep(true, number, (self.images, gradient), parameters)?;
+            self.sweep(Pass::Back(parameters), number, (self.images, [gradient, &[]]))?;
             self.finish_norms(number, parameters);
             if parameters {
                 self.finish_convs(number, parts);
             }
         }
-        self.went_back = true;
+        (self.went_back, self.turned) = (true, false);
         Ok(())
     }
 
@@ -57,7 +57,7 @@ impl<T: Real> Engine<T> {
             self;
         for &norm in &schedule.back[number].finished {
             let images = notes[..*images * *notes_len].chunks_exact(*notes_len);
-            let (weight, bias) = norms[norm].back(images.map(|notes| &notes[notes_at.0[norm]..]));
+            let (weight, bias) = norms[norm].back(images.map(|notes| &notes[notes_at.0[norm][0]..]));
             if parameters && norms[norm].plan.affine {
                 let layer = norms[norm].plan.layer;
                 let held = all.iter_mut().filter(|parameter| parameter.layer == layer);
@@ -113,7 +113,7 @@ impl<T: Real> Engine<T> {
     }
 
     /// The sum over images of what a convolution noted.
-    fn channel_sums(&self, conv: usize, which: usize) -> Vec<f64> {
+    pub(super) fn channel_sums(&self, conv: usize, which: usize) -> Vec<f64> {
         let channels = self.plan.convs[conv].channels.1;
         let mut sums = vec![0.0; channels];
         for notes in self.notes.chunks_exact(self.notes_len).take(self.images) {

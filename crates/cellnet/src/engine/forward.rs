@@ -3,6 +3,7 @@
 use super::norms::Norm;
 use super::schedule::last_write;
 use super::steps::{Shift, Step, Value};
+use super::sweep::Pass;
 use super::{Engine, Seen, grow};
 use crate::error::{NetworkError, Result};
 use cpu_ops::blocked::Real;
@@ -37,14 +38,14 @@ impl<T: Real> Engine<T> {
         grow(&mut self.kept, count * self.schedule.kept.max(1), [T::zero(); BLOCK]);
         grow(&mut self.notes, count * self.notes_len, [0.0; 2]);
         for number in 0..self.schedule.there.len() {
-            for at in self.open_shifts(number) {
+            for at in self.open_shifts(Pass::There, number) {
                 self.shift(at);
             }
-            self.sweep(false, number, (count, images), true)?;
+            self.sweep(Pass::There, number, (count, [images, &[]]))?;
             let Self { norms, notes, notes_len, notes_at, schedule, .. } = self;
             for &norm in &schedule.there[number].finished {
                 let images = notes[..count * *notes_len].chunks_exact(*notes_len);
-                norms[norm].measured(images.map(|notes| &notes[notes_at.0[norm]..]));
+                norms[norm].measured(images.map(|notes| &notes[notes_at.0[norm][0]..]));
             }
             for &(layer, value) in &self.plan.watched {
                 if last_write(value, &self.schedule.there) == Some(number) {
@@ -52,22 +53,27 @@ impl<T: Real> Engine<T> {
                 }
             }
         }
-        let classes = self.network.classes();
         let mut logits = std::mem::take(&mut self.logits);
-        logits.resize(count * classes, T::zero());
-        let held = self.seen(self.plan.logits, count);
-        for (image, row) in logits.chunks_exact_mut(classes).enumerate() {
-            if let Some(blocks) = held.blocked(image) {
-                row.copy_from_slice(&blocks.as_flattened()[..classes]);
-            }
-        }
+        self.rows(self.plan.logits, count, &mut logits);
         (self.logits, self.images) = (logits, count);
         Ok(&self.logits)
     }
 
+    /// A value of one pixel an image, as rows.
+    pub(super) fn rows(&self, value: Value, images: usize, rows: &mut Vec<T>) {
+        let classes = self.network.classes();
+        rows.resize(images * classes, T::zero());
+        let held = self.seen(value, images);
+        for (image, row) in rows.chunks_exact_mut(classes).enumerate() {
+            if let Some(blocks) = held.blocked(image) {
+                row.copy_from_slice(&blocks.as_flattened()[..classes]);
+            }
+        }
+    }
+
     /// The shifts that a sweep needs and that depend on the batch.
-    fn open_shifts(&self, sweep: usize) -> Vec<usize> {
-        let steps = self.schedule.there[sweep].steps.iter();
+    pub(super) fn open_shifts(&self, pass: Pass, sweep: usize) -> Vec<usize> {
+        let steps = self.sweeps(pass)[sweep].steps.iter();
         let shifts = steps.filter_map(|(step, _)| match step {
             Step::Combine { shift: Shift::Sum(at), .. } => Some(*at),
             _ => None,

@@ -48,3 +48,25 @@ pub fn cross_entropy<T: Real>(
     }
     Ok((loss, grad))
 }
+
+/// How the gradient of [`cross_entropy`] moves when the logits move by `along`: with the probabilities p of a row,
+/// `p (along - sum(p along)) / N`. Neither targets nor smoothing matter. O(logits).
+///
+/// ```
+/// let turned = cellnet::cross_entropy_along(&[0f64, 0.0], &[1.0, 0.0], 2);
+/// assert_eq!(turned, [0.25, -0.25]);
+/// ```
+pub fn cross_entropy_along<T: Real>(logits: &[T], along: &[T], classes: usize) -> Vec<T> {
+    let classes = classes.max(1);
+    let rows = (logits.len() / classes) as f64;
+    let mut turned = Vec::with_capacity(logits.len());
+    for (row, along) in logits.chunks_exact(classes).zip(along.chunks_exact(classes)) {
+        let largest = row.iter().fold(f64::NEG_INFINITY, |a, b| a.max(b.to_f64()));
+        let powers: Vec<f64> = row.iter().map(|x| (x.to_f64() - largest).exp()).collect();
+        let sum: f64 = powers.iter().sum();
+        let mean: f64 = powers.iter().zip(along).map(|(p, x)| p / sum * x.to_f64()).sum();
+        let moved = powers.iter().zip(along).map(|(p, x)| p / sum * (x.to_f64() - mean) / rows);
+        turned.extend(moved.map(T::from_f64));
+    }
+    turned
+}

@@ -1,8 +1,10 @@
 //! The fused engine: a network on plain buffers, image by image.
 
+mod along;
 mod back;
 mod backward;
 mod convs;
+mod derivative;
 mod forward;
 mod loss;
 mod memory;
@@ -14,7 +16,7 @@ mod seen;
 mod steps;
 mod sweep;
 
-pub use loss::cross_entropy;
+pub use loss::{cross_entropy, cross_entropy_along};
 pub use seen::Seen;
 
 use crate::error::{NetworkError, Result};
@@ -44,6 +46,9 @@ pub struct Settings {
     pub input_gradient: bool,
     /// Whether the way back sums up activation times gradient, see [`Engine::products`].
     pub products: bool,
+    /// Whether derivatives along a direction of the weights can be asked for, see [`Engine::forward_along`]; with it
+    /// gradients by the parameters always can.
+    pub curvature: bool,
     /// Whether layers are run too that the logits do not depend on. Batch norms that keep running statistics always
     /// are in training.
     pub all_layers: bool,
@@ -59,6 +64,7 @@ impl Settings {
             gradients: false,
             input_gradient: false,
             products: false,
+            curvature: false,
             all_layers: false,
             watched: Vec::new(),
         }
@@ -102,7 +108,7 @@ pub struct Engine<T> {
     zeros: Vectors<T>,
     keys: Vec<ScratchKey>,
     /// Of norms and of convolutions, where in an image's notes they write; and how long those are.
-    notes_at: (Vec<usize>, Vec<usize>),
+    notes_at: (Vec<[usize; 3]>, Vec<usize>),
     notes_len: usize,
     /// Of every sweep back, where each convolution adds, and how long that is.
     sums_at: Vec<(Vec<usize>, usize)>,
@@ -116,6 +122,9 @@ pub struct Engine<T> {
     images: usize,
     loaded: bool,
     went_back: bool,
+    /// Whether the way there has been gone along a direction since.
+    turned: bool,
+    logits_along: Vec<T>,
 }
 
 /// A parameter and its gradient.
@@ -133,18 +142,19 @@ impl<T: Real> Engine<T> {
     ///
     /// # Errors
     /// A watched layer that is not there, a layer that no kernel can run.
-    pub fn new(network: &Network, settings: Settings) -> Result<Self> {
+    pub fn new(network: &Network, mut settings: Settings) -> Result<Self> {
+        settings.gradients |= settings.curvature;
         let plan = Planner::new(network, &settings)?.run()?;
         let schedule = schedule(&plan);
         let has_back = |conv: usize| {
-            plan.back.iter().any(|step| matches!(step, Step::InputGradient { conv: c, .. } if *c == conv))
+            let mut steps = plan.back.iter().chain(&plan.back_along);
+            steps.any(|step| matches!(step, Step::InputGradient { conv: c, .. } if *c == conv))
         };
         let mut keys = Vec::new();
-        let convs = plan
-            .convs
-            .iter()
-            .enumerate()
-            .map(|(at, conv)| Conv::new(conv, (has_back(at), settings.gradients), &mut keys));
+        let convs =
+            plan.convs.iter().enumerate().map(|(at, conv)| {
+                Conv::new(conv, (has_back(at), settings.gradients && !conv.along), &mut keys)
+            });
         let convs = convs.collect::<Result<Vec<Conv<T>>>>()?;
         let norms: Vec<Norm<T>> = plan.norms.iter().cloned().map(Norm::new).collect();
         let mut notes_len = 0;
@@ -152,7 +162,11 @@ impl<T: Real> Engine<T> {
             notes_len += channels.div_ceil(BLOCK) * BLOCK;
             notes_len - channels.div_ceil(BLOCK) * BLOCK
         };
-        let of_norms = plan.norms.iter().map(|norm| note(norm.channels)).collect();
+        let of_norms = plan.norms.iter().map(|norm| {
+            let first = note(norm.channels);
+            if settings.curvature { [first, note(norm.channels), note(norm.channels)] } else { [first; 3] }
+        });
+        let of_norms = of_norms.collect();
         let noted = settings.gradients || settings.products;
         let of_convs = plan.convs.iter().map(|conv| if noted { note(conv.channels.1) } else { 0 }).collect();
         let sums_at = schedule.back.iter().map(|sweep| sums_of(sweep, &convs)).collect();
@@ -190,6 +204,8 @@ impl<T: Real> Engine<T> {
             images: 0,
             loaded: false,
             went_back: false,
+            turned: false,
+            logits_along: Vec::new(),
         })
     }
 
@@ -222,7 +238,7 @@ impl<T: Real> Engine<T> {
             }
             norm.set(own, running);
         }
-        for (conv, plan) in self.convs.iter_mut().zip(&self.plan.convs) {
+        for (conv, plan) in self.convs.iter_mut().zip(&self.plan.convs).filter(|(_, plan)| !plan.along) {
             let layer = &layers[plan.layer];
             let scale = plan.folded.map(|norm| &self.norms[norm].factor[..]);
             with_values(weights, layer, "weight", |values| conv.set(values, scale))?;
@@ -243,7 +259,8 @@ impl<T: Real> Engine<T> {
     /// Adds up a shift from what is known now.
     fn shift(&mut self, at: usize) {
         let plan = &self.plan.shifts[at];
-        let norms = plan.norms.iter().map(|&norm| &self.norms[norm].shift);
+        let norms = plan.norms.iter().map(|&norm| &self.norms[norm]);
+        let norms = norms.map(|norm| if plan.along { &norm.shift_along } else { &norm.shift });
         let biases = plan.biases.iter().map(|&conv| &self.convs[conv].bias);
         let mut sum = vec![0.0; plan.blocks * BLOCK];
         for part in norms.chain(biases) {

@@ -25,6 +25,25 @@ pub(super) struct Norm<T> {
     pub(super) from: Vectors<T>,
     /// The gradient by the input: of the gradient behind it, of the input, and a constant.
     pub(super) back: [Vectors<T>; 3],
+    /// How that, the mean, the variance, and scale and shift move along a direction.
+    pub(super) back_along: [Vectors<T>; 3],
+    mean_along: Vec<f64>,
+    variance_along: Vec<f64>,
+    factor_along: Vec<f64>,
+    pub(super) shift_along: Vec<f64>,
+    pub(super) scale_along: Vectors<T>,
+}
+
+/// What images told a batch norm, added up in their order.
+fn totals<'a>(images: impl Iterator<Item = &'a [[f64; 2]]>, channels: usize) -> (Vec<f64>, Vec<f64>) {
+    let (mut sums, mut dots) = (vec![0.0; channels], vec![0.0; channels]);
+    for image in images {
+        for ((sum, dot), &[grad, product]) in sums.iter_mut().zip(&mut dots).zip(&image[..channels]) {
+            *sum += grad;
+            *dot += product;
+        }
+    }
+    (sums, dots)
 }
 
 impl<T: Real> Norm<T> {
@@ -35,6 +54,12 @@ impl<T: Real> Norm<T> {
             weight: ones.clone(),
             bias: zeros.clone(),
             mean: zeros.clone(),
+            mean_along: zeros.clone(),
+            variance_along: zeros.clone(),
+            factor_along: zeros.clone(),
+            shift_along: zeros.clone(),
+            scale_along: vectors.clone(),
+            back_along: [vectors.clone(), vectors.clone(), vectors.clone()],
             variance: ones.clone(),
             factor: ones,
             shift: zeros,
@@ -93,16 +118,13 @@ impl<T: Real> Norm<T> {
 
     /// The gradients by weight and bias from the sums of the images, in their order; and the vectors by which the
     /// gradient by the input is made.
-    pub(super) fn back<'a>(&mut self, images: impl Iterator<Item = &'a [[f64; 2]]>) -> (Vec<f64>, Vec<f64>) {
+    pub(super) fn back<'a>(
+        &mut self,
+        images: impl ExactSizeIterator<Item = &'a [[f64; 2]]>,
+    ) -> (Vec<f64>, Vec<f64>) {
         let channels = self.plan.channels;
-        let (mut sums, mut dots, mut count) = (vec![0.0; channels], vec![0.0; channels], 0.0);
-        for image in images {
-            for ((sum, dot), &[grad, product]) in sums.iter_mut().zip(&mut dots).zip(&image[..channels]) {
-                *sum += grad;
-                *dot += product;
-            }
-            count += self.plan.plane as f64;
-        }
+        let count = (images.len() * self.plan.plane) as f64;
+        let (sums, mut dots) = totals(images, channels);
         let root = |c: usize| 1.0 / (self.variance[c] + EPS).sqrt();
         dots.iter_mut().enumerate().for_each(|(c, dot)| *dot *= root(c));
         if self.plan.measures {
@@ -116,6 +138,47 @@ impl<T: Real> Norm<T> {
             fill(&mut self.back[2], &constants);
         }
         (dots, sums)
+    }
+
+    /// How mean, variance, scale and shift move, from what the images told of how the input does.
+    pub(super) fn moved<'a>(&mut self, images: impl ExactSizeIterator<Item = &'a [[f64; 2]]>) {
+        let count = (images.len() * self.plan.plane) as f64;
+        let (sums, dots) = totals(images, self.plan.channels);
+        for c in 0..self.plan.channels {
+            (self.mean_along[c], self.variance_along[c]) = (sums[c] / count, 2.0 * dots[c] / count);
+            let slope = -0.5 * self.factor[c] * self.variance_along[c] / (self.variance[c] + EPS);
+            self.factor_along[c] = slope;
+            self.shift_along[c] = -self.mean_along[c] * self.factor[c] - self.mean[c] * slope;
+        }
+        fill(&mut self.scale_along, &self.factor_along);
+    }
+
+    /// How the vectors of the way back move, from what the images told: of the gradient, of how it moves, and of its
+    /// product with how the input moves. The input moves as [`Norm::moved`] has it, or not at all.
+    pub(super) fn back_moved<'a, I: ExactSizeIterator<Item = &'a [[f64; 2]]>>(&mut self, images: [I; 3]) {
+        let channels = self.plan.channels;
+        let count = (images[0].len() * self.plan.plane) as f64;
+        let [(sums, dots), (sums_along, dots_along), (_, cross)] =
+            images.map(|images| totals(images, channels));
+        let (mut slopes, mut constants) = (vec![0.0; channels], vec![0.0; channels]);
+        for c in 0..channels {
+            let (factor, factor_along) = (self.factor[c], self.factor_along[c]);
+            let (mean, mean_along) = (self.mean[c], self.mean_along[c]);
+            let square = 1.0 / (self.variance[c] + EPS);
+            let square_along = -self.variance_along[c] * square * square;
+            let dots_along = dots_along[c] + cross[c] - mean_along * sums[c];
+            let slope = -factor * dots[c] * square / count;
+            slopes[c] = -(factor_along * dots[c] * square
+                + factor * dots_along * square
+                + factor * dots[c] * square_along)
+                / count;
+            constants[c] = -(factor_along * sums[c] + factor * sums_along[c]) / count
+                - slopes[c] * mean
+                - slope * mean_along;
+        }
+        fill(&mut self.back_along[0], &self.factor_along);
+        fill(&mut self.back_along[1], &slopes);
+        fill(&mut self.back_along[2], &constants);
     }
 
     /// What it measured on a batch of so many images.

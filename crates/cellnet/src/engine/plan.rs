@@ -18,6 +18,8 @@ pub(super) struct ConvPlan {
     pub(super) bias: bool,
     /// The batch norm whose factor is multiplied into the weight.
     pub(super) folded: Option<usize>,
+    /// Whether the direction stands in for the weight.
+    pub(super) along: bool,
 }
 
 /// A batch norm.
@@ -39,6 +41,8 @@ pub(super) struct ShiftPlan {
     pub(super) norms: Vec<usize>,
     pub(super) biases: Vec<usize>,
     pub(super) blocks: usize,
+    /// Whether it is how the shifts move along the direction.
+    pub(super) along: bool,
 }
 
 /// Everything that an engine does, not yet in its order.
@@ -51,7 +55,11 @@ pub(super) struct Plan {
     pub(super) pools: Vec<ImagePool>,
     pub(super) there: Vec<Step>,
     pub(super) back: Vec<Step>,
+    /// How all that moves along a direction.
+    pub(super) there_along: Vec<Step>,
+    pub(super) back_along: Vec<Step>,
     pub(super) logits: Value,
+    pub(super) logits_along: Option<Value>,
     pub(super) input_gradient: Option<Value>,
     /// Layers that are watched, and where their results are.
     pub(super) watched: Vec<(usize, Value)>,
@@ -143,6 +151,9 @@ impl<'a> Planner<'a> {
         self.plan.logits = self.held(self.network.layers().len() - 1);
         if !self.inference() {
             super::back::add(&mut self.plan, self.settings);
+        }
+        if self.settings.curvature {
+            super::along::add(&mut self.plan);
         }
         Ok(self.plan)
     }
@@ -283,7 +294,8 @@ impl<'a> Planner<'a> {
 
     /// Whether values need not outlive the pass.
     fn inference(&self) -> bool {
-        !(self.settings.gradients || self.settings.input_gradient || self.settings.products)
+        let Settings { gradients, input_gradient, products, curvature, .. } = *self.settings;
+        !(gradients || input_gradient || products || curvature)
     }
 
     fn convolution(
@@ -300,7 +312,16 @@ impl<'a> Planner<'a> {
         let Shape { channels, size } = self.plan.values[from];
         let channels = (channels, shape.channels);
         let conv = self.plan.convs.len();
-        self.plan.convs.push(ConvPlan { layer, channels, size, kernel, settings, bias, folded: None });
+        self.plan.convs.push(ConvPlan {
+            layer,
+            channels,
+            size,
+            kernel,
+            settings,
+            bias,
+            folded: None,
+            along: false,
+        });
         self.plan.there.push(Step::Convolve { conv, from, to });
         if self.inference() && self.uses[layer] <= 1 && !self.settings.watched.contains(&layer) {
             return Form::Sum(vec![(to, Summand::Own { conv, norm: None })]);

@@ -5,7 +5,7 @@ use super::memory::{Memory, Rest};
 use super::norms::{Norm, Vectors};
 use super::plan::Plan;
 use super::schedule::{Place, Sweep};
-use super::steps::{Factor, Shift, Step, Value};
+use super::steps::{Factor, Moving, Shift, Step, Sums, Value};
 use crate::error::Result;
 use cpu_ops::BLOCK;
 use cpu_ops::blocked::{
@@ -22,13 +22,13 @@ pub(super) struct Shared<'a, T> {
     pub(super) norms: &'a [Norm<T>],
     pub(super) shifts: &'a [Vectors<T>],
     /// Where in an image's notes a norm and a convolution write.
-    pub(super) notes: (&'a [usize], &'a [usize]),
+    pub(super) notes: (&'a [[usize; 3]], &'a [usize]),
     /// Where in the sums of a part a convolution adds.
     pub(super) sums: &'a [usize],
     /// The mean of nothing.
     pub(super) zeros: &'a [[T; BLOCK]],
-    /// What is read of outside: images, or gradients by the logits.
-    pub(super) outside: &'a [T],
+    /// What is read of outside: images, or gradients by the logits and how they move.
+    pub(super) outside: [&'a [T]; 2],
     /// Whether gradients by parameters are wanted this time.
     pub(super) parameters: bool,
 }
@@ -63,11 +63,12 @@ impl<T: Real> Shared<'_, T> {
         for (step, adds) in &sweep.steps {
             let shape = |value: Value| self.plan.values[value];
             match *step {
-                Step::Load { to } | Step::Seed { to } => {
+                Step::Load { to } | Step::Seed { to } | Step::SeedAlong { to } => {
+                    let outside = self.outside[usize::from(matches!(step, Step::SeedAlong { .. }))];
                     let channels = shape(to).channels;
                     let size = channels * shape(to).plane();
                     let (target, _) = memory.open(place(to));
-                    to_blocked(&self.outside[number * size..][..size], channels, target)?;
+                    to_blocked(&outside[number * size..][..size], channels, target)?;
                 }
                 Step::Convolve { conv, from, to } => {
                     let (target, rest) = memory.open(place(to));
@@ -89,13 +90,17 @@ impl<T: Real> Shared<'_, T> {
                     self.combine(terms, shift, shape(to).plane(), (relu, *adds), (target, rest))?;
                 }
                 Step::Measure { norm, of } => {
-                    let note = self.note(notes, self.notes.0[norm], of);
+                    let note = self.note(notes, self.notes.0[norm][0], of);
                     moments(memory.read(place(of)), shape(of).plane(), note)?;
                 }
-                Step::Products { norm, grad, of } => {
-                    let note = self.note(notes, self.notes.0[norm], of);
+                Step::Products { norm, sums, grad, of } => {
+                    let note = self.note(notes, self.notes.0[norm][sums as usize], of);
                     let (grad, image) = (memory.read(place(grad)), memory.read(place(of)));
-                    products(grad, image, &self.norms[norm].from, shape(of).plane(), note)?;
+                    let from = match sums {
+                        Sums::Gradient | Sums::Along => &self.norms[norm].from[..],
+                        Sums::Cross => &self.zeros[..shape(of).blocks()],
+                    };
+                    products(grad, image, from, shape(of).plane(), note)?;
                 }
                 Step::Channels { conv, of, grad } => {
                     let (plane, blocks) = (shape(of).plane(), shape(of).blocks());
@@ -111,6 +116,11 @@ impl<T: Real> Shared<'_, T> {
                     let (target, rest) = memory.open(place(to));
                     let (image, grad) = (rest.read(place(image)), rest.read(place(grad)));
                     self.pool(pool).gradient(image, grad, target, *adds)?;
+                }
+                Step::PoolAlong { pool, image, along, to } => {
+                    let (target, rest) = memory.open(place(to));
+                    let (image, along) = (rest.read(place(image)), rest.read(place(along)));
+                    self.pool(pool).tangent(image, along, target)?;
                 }
                 Step::Copy { from: (from, first), to: (to, at), channels } => {
                     let plane = shape(to).plane();
@@ -155,6 +165,7 @@ impl<T: Real> Shared<'_, T> {
             Shift::None => None,
             Shift::Sum(at) => Some(&self.shifts[at][..]),
             Shift::Back(norm) => Some(&self.norms[norm].back[2][..]),
+            Shift::BackAlong(norm) => Some(&self.norms[norm].back_along[2][..]),
         };
         let mut adds = adds;
         let mut left = terms;
@@ -167,6 +178,9 @@ impl<T: Real> Shared<'_, T> {
                     Factor::Norm(norm) => Some(&self.norms[norm].scale[..]),
                     Factor::BackGrad(norm) => Some(&self.norms[norm].back[0][..]),
                     Factor::BackInput(norm) => Some(&self.norms[norm].back[1][..]),
+                    Factor::Along(Moving::Norm, norm) => Some(&self.norms[norm].scale_along[..]),
+                    Factor::Along(Moving::BackGrad, norm) => Some(&self.norms[norm].back_along[0][..]),
+                    Factor::Along(Moving::BackInput, norm) => Some(&self.norms[norm].back_along[1][..]),
                 };
                 *held = Term { image: rest.read(self.places[value]), scale };
             }

@@ -26,6 +26,9 @@ pub(super) struct Place {
 pub(super) struct Schedule {
     pub(super) there: Vec<Sweep>,
     pub(super) back: Vec<Sweep>,
+    /// The derivative of both along a direction.
+    pub(super) there_along: Vec<Sweep>,
+    pub(super) back_along: Vec<Sweep>,
     pub(super) places: Vec<Place>,
     /// Pixels of an image that are kept, and of a thread.
     pub(super) kept: usize,
@@ -36,10 +39,11 @@ pub(super) struct Schedule {
 /// one step writes the next ones find in the cache.
 pub(super) fn schedule(plan: &Plan) -> Schedule {
     let (there, back) = (sweeps(&plan.there, plan), sweeps(&plan.back, plan));
+    let (there_along, back_along) = (sweeps(&plan.there_along, plan), sweeps(&plan.back_along, plan));
     let mut lives: Vec<Option<Life>> = vec![None; plan.values.len()];
     let mut clock = 0;
     let mut ends = Vec::new();
-    for (number, sweep) in there.iter().chain(&back).enumerate() {
+    for (number, sweep) in there.iter().chain(&back).chain(&there_along).chain(&back_along).enumerate() {
         for (step, _) in &sweep.steps {
             for value in step.reads().into_iter().chain(step.writes()) {
                 let life = lives[value].get_or_insert(Life {
@@ -63,8 +67,8 @@ pub(super) fn schedule(plan: &Plan) -> Schedule {
         }
     };
     reach(plan.logits, forever);
-    plan.input_gradient.into_iter().for_each(|value| reach(value, forever));
-    for step in &plan.back {
+    plan.input_gradient.into_iter().chain(plan.logits_along).for_each(|value| reach(value, forever));
+    for step in plan.back.iter().chain(&plan.there_along).chain(&plan.back_along) {
         step.reads()
             .into_iter()
             .filter(|&value| value < written(&plan.there))
@@ -78,11 +82,11 @@ pub(super) fn schedule(plan: &Plan) -> Schedule {
         }
     }
     let (places, kept, scratch) = places(plan, &lives);
-    Schedule { there, back, places, kept, scratch }
+    Schedule { there, back, there_along, back_along, places, kept, scratch }
 }
 
 /// One more than the largest value that the steps write.
-fn written(steps: &[Step]) -> usize {
+pub(super) fn written(steps: &[Step]) -> usize {
     steps.iter().filter_map(Step::writes).max().map_or(0, |value| value + 1)
 }
 
@@ -121,7 +125,7 @@ fn sweeps(steps: &[Step], plan: &Plan) -> Vec<Sweep> {
         if let Some(norm) = step.measures()
             && plan.norms[norm].measures
         {
-            seen[norm] = number + 1;
+            seen[norm] = seen[norm].max(number + 1);
         }
         numbered.push((number, step));
     }
@@ -131,7 +135,8 @@ fn sweeps(steps: &[Step], plan: &Plan) -> Vec<Sweep> {
             sweeps.resize_with(number + 1, Sweep::default);
         }
         let adds = step.writes().is_some_and(|to| std::mem::replace(&mut written[to], true));
-        sweeps[number].finished.extend(step.measures());
+        let finished = &mut sweeps[number].finished;
+        finished.extend(step.measures().filter(|norm| !finished.contains(norm)));
         sweeps[number].steps.push((step.clone(), adds));
     }
     sweeps

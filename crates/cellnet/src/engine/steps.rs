@@ -41,6 +41,16 @@ pub(super) enum Factor {
     BackGrad(usize),
     /// Of the input of a batch norm, on the way back.
     BackInput(usize),
+    /// How one of these moves along the direction.
+    Along(Moving, usize),
+}
+
+/// Which of a batch norm's factors moves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Moving {
+    Norm,
+    BackGrad,
+    BackInput,
 }
 
 /// What is added by channel.
@@ -51,6 +61,19 @@ pub(super) enum Shift {
     Sum(usize),
     /// Of a batch norm, on the way back.
     Back(usize),
+    /// How that moves along the direction.
+    BackAlong(usize),
+}
+
+/// Which sums over an image a batch norm is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Sums {
+    /// Of a gradient, and of its product with the input, counted from the mean.
+    Gradient,
+    /// The same of how a gradient or the input moves.
+    Along,
+    /// Of a gradient, and of its product with how the input moves.
+    Cross,
 }
 
 /// One thing to do to one image. What is written for the first time in a pass is written, and added to afterwards.
@@ -97,6 +120,10 @@ pub(super) enum Step {
     Seed {
         to: Value,
     },
+    /// How it moves along the direction.
+    SeedAlong {
+        to: Value,
+    },
     /// No gradient where a ReLU gave nothing.
     Mask {
         gate: Value,
@@ -105,6 +132,7 @@ pub(super) enum Step {
     /// The sums that the gradient of a batch norm is made of.
     Products {
         norm: usize,
+        sums: Sums,
         grad: Value,
         of: Value,
     },
@@ -130,6 +158,13 @@ pub(super) enum Step {
         grad: Value,
         to: Value,
     },
+    /// How a pooling moves when its image does.
+    PoolAlong {
+        pool: usize,
+        image: Value,
+        along: Value,
+        to: Value,
+    },
     MeanGradient {
         grad: Value,
         to: Value,
@@ -147,6 +182,8 @@ impl Step {
             | Self::Copy { to: (to, _), .. }
             | Self::Mean { to, .. }
             | Self::Seed { to }
+            | Self::SeedAlong { to }
+            | Self::PoolAlong { to, .. }
             | Self::InputGradient { to, .. }
             | Self::PoolGradient { to, .. }
             | Self::MeanGradient { to, .. } => Some(to),
@@ -161,7 +198,7 @@ impl Step {
     /// What it reads.
     pub(super) fn reads(&self) -> Vec<Value> {
         match self {
-            Self::Load { .. } | Self::Seed { .. } => Vec::new(),
+            Self::Load { .. } | Self::Seed { .. } | Self::SeedAlong { .. } => Vec::new(),
             Self::Combine { terms, .. } => terms.iter().map(|&(value, _)| value).collect(),
             &Self::Convolve { from, .. }
             | &Self::Pool { from, .. }
@@ -173,6 +210,7 @@ impl Step {
             &Self::InputGradient { grad, .. } | &Self::MeanGradient { grad, .. } => vec![grad],
             &Self::WeightGradient { from, grad, .. } => vec![from, grad],
             &Self::PoolGradient { image, grad, .. } => vec![image, grad],
+            &Self::PoolAlong { image, along, .. } => vec![image, along],
         }
     }
 
@@ -181,7 +219,10 @@ impl Step {
         let terms = if let Self::Combine { terms, .. } = self { &terms[..] } else { &[] };
         terms.iter().filter_map(|&(_, factor)| match factor {
             Factor::One => None,
-            Factor::Norm(norm) | Factor::BackGrad(norm) | Factor::BackInput(norm) => Some(norm),
+            Factor::Norm(norm)
+            | Factor::BackGrad(norm)
+            | Factor::BackInput(norm)
+            | Factor::Along(_, norm) => Some(norm),
         })
     }
 

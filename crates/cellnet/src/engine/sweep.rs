@@ -2,6 +2,7 @@
 
 use super::Engine;
 use super::run::{Image, Shared, Workspace};
+use super::schedule::Sweep;
 use crate::error::Result;
 use cpu_ops::BLOCK;
 use cpu_ops::blocked::Real;
@@ -18,38 +19,52 @@ pub(super) fn parts(count: usize) -> Vec<Range<usize>> {
     (0..count).step_by(size).map(|start| start..(start + size).min(count)).collect()
 }
 
+/// Which steps are gone through.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Pass {
+    There,
+    /// With or without gradients by parameters.
+    Back(bool),
+    ThereAlong,
+    BackAlong,
+}
+
 impl<T: Real> Engine<T> {
+    pub(super) fn sweeps(&self, pass: Pass) -> &[Sweep] {
+        match pass {
+            Pass::There => &self.schedule.there,
+            Pass::Back(_) => &self.schedule.back,
+            Pass::ThereAlong => &self.schedule.there_along,
+            Pass::BackAlong => &self.schedule.back_along,
+        }
+    }
+
     /// Takes all images through a sweep, in parts, each on one thread.
     pub(super) fn sweep(
         &mut self,
-        back: bool,
+        pass: Pass,
         number: usize,
-        (count, outside): (usize, &[T]),
-        parameters: bool,
+        (count, outside): (usize, [&[T]; 2]),
     ) -> Result<()> {
         // taken out, so that all else can be shared meanwhile
         let (mut kept, mut notes, mut sums) =
             (std::mem::take(&mut self.kept), std::mem::take(&mut self.notes), std::mem::take(&mut self.sums));
-        let done =
-            self.shared_sweep(back, number, (count, outside), parameters, (&mut kept, &mut notes, &mut sums));
+        let done = self.shared_sweep(pass, number, (count, outside), (&mut kept, &mut notes, &mut sums));
         (self.kept, self.notes, self.sums) = (kept, notes, sums);
         done
     }
 
     fn shared_sweep(
         &self,
-        back: bool,
+        pass: Pass,
         number: usize,
-        (count, outside): (usize, &[T]),
-        parameters: bool,
+        (count, outside): (usize, [&[T]; 2]),
         (kept, notes, sums): (&mut [[T; BLOCK]], &mut [[f64; 2]], &mut [T]),
     ) -> Result<()> {
         let none = (Vec::new(), 0);
-        let (sweep, (sums_at, sums_len)) = if back {
-            (&self.schedule.back[number], &self.sums_at[number])
-        } else {
-            (&self.schedule.there[number], &none)
-        };
+        let sweep = &self.sweeps(pass)[number];
+        let (sums_at, sums_len) = if let Pass::Back(_) = pass { &self.sums_at[number] } else { &none };
+        let parameters = pass == Pass::Back(true);
         let shared = Shared {
             plan: &self.plan,
             places: &self.schedule.places,

@@ -47,6 +47,26 @@ impl ImagePool {
         Ok(())
     }
 
+    /// Writes how the pooling of `image` moves when it moves by `along` to `out`: for an average the pooling of that, for
+    /// a maximum what moves where the largest lies. O(elements of the result times the window).
+    ///
+    /// # Errors
+    /// Buffers of other sizes.
+    pub fn tangent<T: Real>(
+        &self,
+        image: &[[T; BLOCK]],
+        along: &[[T; BLOCK]],
+        out: &mut [[T; BLOCK]],
+    ) -> Result<()> {
+        if self.weights.is_some() {
+            return self.run(along, out);
+        }
+        self.check(image.len(), out.len())?;
+        self.check(along.len(), out.len())?;
+        T::run(InstructionSet::current(), Pick { shape: &self.shape, image, along, out });
+        Ok(())
+    }
+
     /// Writes the gradient by the image, from that of the result, to `out`, or adds it. A maximum needs the `image`
     /// itself again; an average takes any. O(elements of the result times the window).
     ///
@@ -109,6 +129,32 @@ impl<T: Real> Kernel<T> for Forward<'_, T> {
                         out.iter_mut().zip(sum).for_each(|(out, sum)| *out = sum * weight);
                     }
                     None => *out = largest(shape, image, (row, column)).0,
+                }
+            }
+        }
+    }
+}
+
+struct Pick<'a, T> {
+    shape: &'a PoolShape,
+    image: &'a [[T; BLOCK]],
+    along: &'a [[T; BLOCK]],
+    out: &'a mut [[T; BLOCK]],
+}
+
+impl<T: Real> Kernel<T> for Pick<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Lanes<T>>(self, _: S) {
+        let Self { shape, image, along, out } = self;
+        let planes = image.chunks_exact(shape.input_len()).zip(along.chunks_exact(shape.input_len()));
+        for ((image, along), out) in planes.zip(out.chunks_exact_mut(shape.output_len())) {
+            for (at, out) in out.iter_mut().enumerate() {
+                let place = (at / shape.columns.output, at % shape.columns.output);
+                let (_, places) = largest(shape, image, place);
+                for (lane, out) in out.iter_mut().enumerate() {
+                    *out = along[places[lane]][lane];
                 }
             }
         }
