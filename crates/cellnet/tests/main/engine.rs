@@ -4,7 +4,7 @@ use crate::{Case, below, fixtures, list};
 use candle_core::{DType, Device, Tensor, Var, WithDType};
 use cellnet::{
     Builder, CellStyle, Engine, Mode, Network, NetworkError, Operator, Settings, Weights, cross_entropy,
-    forward, nas_bench_201,
+    cross_entropy_along, forward, nas_bench_201,
 };
 use cpu_ops::blocked::Real;
 use cpu_ops::{Conv2d, Padding, Pool2d};
@@ -240,6 +240,116 @@ fn anything(size: (usize, usize), channels: usize, choices: &[(usize, usize, usi
     let mean = net.add("", Operator::GlobalMean, &[*layers.last().unwrap()]).unwrap();
     net.add("fc", Operator::Linear { outputs: 3 }, &[mean]).unwrap();
     net.finish().unwrap()
+}
+
+/// Layers with a weight, and a direction for each.
+fn directions(net: &Network, weights: &Weights) -> Vec<(usize, Vec<f64>)> {
+    let layers = net.layers().iter().enumerate();
+    let weighted = layers.filter(|(_, layer)| {
+        matches!(layer.operator, Operator::Convolution { .. } | Operator::Linear { .. })
+    });
+    weighted
+        .map(|(at, layer)| {
+            let weight = weights.get(&format!("{}.weight", layer.name)).unwrap();
+            (at, list(&numbers(weight.dims(), 100 + at as u64)))
+        })
+        .collect()
+}
+
+/// The logits, and `sum(weight * gradient)` of every layer with the weight as it was, when weights move by so much.
+fn moved(net: &Network, x: &[f64], mode: Mode, directions: &[(usize, Vec<f64>)], step: f64) -> Vec<Vec<f64>> {
+    let (start, weights) = (weights(net, DType::F64), weights(net, DType::F64));
+    let var =
+        |held: &Weights, at: usize| held.get(&format!("{}.weight", net.layers()[at].name)).unwrap().clone();
+    for (at, direction) in directions {
+        let var = var(&weights, *at);
+        let change = Tensor::from_vec(direction.clone(), var.dims(), &Device::Cpu).unwrap();
+        var.set(&(var.as_tensor() + (change * step).unwrap()).unwrap()).unwrap();
+    }
+    let mut engine = Engine::<f64>::new(net, Settings { mode, ..Settings::training() }).unwrap();
+    engine.load(&weights).unwrap();
+    let logits = engine.forward(x).unwrap().to_vec();
+    let targets: Vec<u32> = (0..logits.len() / 3).map(|i| (i % 3) as u32).collect();
+    let (_, grad) = cross_entropy(&logits, 3, &targets, 0.0).unwrap();
+    engine.backward(&grad).unwrap();
+    let product = |(at, _): &(usize, Vec<f64>)| {
+        let gradient = engine.gradient(&format!("{}.weight", net.layers()[*at].name));
+        let weight = list(var(&start, *at).as_tensor());
+        gradient.map_or(0.0, |gradient| gradient.iter().zip(&weight).map(|(g, w)| g * w).sum())
+    };
+    vec![logits, directions.iter().map(product).collect()]
+}
+
+/// How a network moves along a direction, against differences of networks that did; on either side, since a rectifier
+/// or a maximum may switch on one.
+fn check_along(net: &Network, mode: Mode) {
+    let batch = 4;
+    let [c, h, w] = net.input();
+    let x = list(&numbers(&[batch, c, h, w], 1));
+    let directions = directions(net, &weights(net, DType::F64));
+    let mut engine =
+        Engine::<f64>::new(net, Settings { mode, curvature: true, ..Settings::training() }).unwrap();
+    engine.load(&weights(net, DType::F64)).unwrap();
+    let targets: Vec<u32> = (0..batch).map(|i| (i % 3) as u32).collect();
+    let logits = engine.forward(&x).unwrap().to_vec();
+    let (_, grad) = cross_entropy(&logits, 3, &targets, 0.0).unwrap();
+    engine.backward(&grad).unwrap();
+    let of = |layer: usize| directions.iter().find(|(at, _)| *at == layer).map(|(_, d)| d.as_slice());
+    let mut found = Vec::new();
+    // twice, since memory is used again
+    for _ in 0..2 {
+        let along = engine.forward_along(of).unwrap().to_vec();
+        let turned = cross_entropy_along(&logits, &along, 3);
+        engine.backward_along(&grad, &turned).unwrap();
+        let products = directions.iter().map(|(at, direction)| engine.curvature(*at, direction)).collect();
+        found = vec![along, products];
+    }
+    let sides =
+        [1e-6, -1e-6].map(|h| (h, [0.0, h, 2.0 * h].map(|step| moved(net, &x, mode, &directions, step))));
+    for (part, found) in found.iter().enumerate() {
+        for (i, found) in found.iter().enumerate() {
+            let errors = sides.each_ref().map(|(h, rows)| {
+                let [a, b, c] = [0, 1, 2].map(|k| rows[k][part][i]);
+                let slope = (4.0 * b - 3.0 * a - c) / (2.0 * h);
+                (found - slope).abs() / slope.abs().max(1.0)
+            });
+            assert!(errors[0].min(errors[1]) < 1e-4, "{net:?} part {part}, {i}: {found}, off by {errors:?}");
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 200, rng_seed: RngSeed::Fixed(5), ..ProptestConfig::default() })]
+
+    #[test]
+    fn any_network_moves_along_a_direction_as_differences_say(
+        size in (1_usize..9, 1_usize..9), channels in 1_usize..20,
+        choices in prop::collection::vec((0_usize..14, 0_usize..50, 0_usize..50), 1..12),
+    ) {
+        let net = anything(size, channels, &choices);
+        check_along(&net, Mode::Train);
+        check_along(&net, Mode::Evaluate);
+    }
+}
+
+#[test]
+fn a_direction_wants_settings_a_batch_and_an_order() {
+    let net = cell(1462, CellStyle::scored(), 6, 1, 8);
+    let mut plain = Engine::<f64>::new(&net, Settings::training()).unwrap();
+    plain.load(&weights(&net, DType::F64)).unwrap();
+    plain.forward(&list(&numbers(&[2, 3, 8, 8], 1))).unwrap();
+    let error = plain.forward_along(|_| None).unwrap_err().to_string();
+    assert!(error.contains("settings with curvature"), "{error}");
+    let mut engine = Engine::<f64>::new(&net, Settings { curvature: true, ..Settings::training() }).unwrap();
+    engine.load(&weights(&net, DType::F64)).unwrap();
+    engine.forward(&list(&numbers(&[2, 3, 8, 8], 1))).unwrap();
+    let zeros = vec![0.0; 10];
+    engine.backward(&zeros).unwrap();
+    let error = engine.backward_along(&zeros, &zeros).unwrap_err().to_string();
+    assert!(error.contains("behind forward_along"), "{error}");
+    assert!(engine.forward_along(|_| Some(&[1.0])).is_err());
+    // nothing moves where nothing is asked to
+    assert!(engine.forward_along(|_| None).unwrap().iter().all(|v| *v == 0.0));
 }
 
 #[test]
