@@ -14,7 +14,7 @@ static FILE: &[u8] = include_bytes!(concat!(
 #[derive(Default)]
 struct Scores {
     names: Vec<String>,
-    /// By class, a value a name.
+    /// By class, a value a name; NaN where a score is not defined, none where it is not there.
     rows: BTreeMap<usize, Vec<Option<f64>>>,
     classes: Vec<usize>,
 }
@@ -30,25 +30,22 @@ fn read() -> Option<Scores> {
     for row in reader.records() {
         let row = row.ok()?;
         let cell: Cell = row.get(0)?.parse().ok()?;
-        let values = row
-            .iter()
-            .skip(1)
-            .map(|value| value.parse().ok().filter(|value: &f64| value.is_finite()))
-            .collect();
+        let values = row.iter().skip(1).map(|value| value.parse().ok()).collect();
         rows.insert(*classes.get(cell.index())?, values);
     }
     Some(Scores { names, rows, classes })
 }
 
-/// The scores that it has.
+/// The scores that it has of every class.
 pub(crate) fn names() -> impl Iterator<Item = &'static str> {
-    SCORES.names.iter().map(String::as_str)
+    let whole = |&(column, _): &(usize, &String)| SCORES.rows.values().all(|row| row[column].is_some());
+    SCORES.names.iter().enumerate().filter(whole).map(|(_, name)| name.as_str())
 }
 
-/// The score of a cell's class.
+/// The score of a cell's class, where it is defined.
 pub(crate) fn get(name: &str, cell: &Cell) -> Option<f64> {
     let column = SCORES.names.iter().position(|known| known == name)?;
-    *SCORES.rows.get(SCORES.classes.get(cell.index())?)?.get(column)?
+    SCORES.rows.get(SCORES.classes.get(cell.index())?)?.get(column)?.filter(|value| value.is_finite())
 }
 
 #[cfg(test)]

@@ -175,6 +175,8 @@ pub(crate) enum Proxy {
     Flops,
     /// A column of the table of zero-cost scores that comes with the program.
     Kept(&'static str),
+    /// Any other zero-cost score, which is computed when it is asked for.
+    Computed(&'static str),
 }
 
 impl Proxy {
@@ -182,13 +184,20 @@ impl Proxy {
         match self {
             Self::Params => "params",
             Self::Flops => "flops",
-            Self::Kept(name) => name,
+            Self::Kept(name) | Self::Computed(name) => name,
         }
     }
 
     /// All names.
     pub(crate) fn names() -> Vec<&'static str> {
-        [Self::Params, Self::Flops].map(Self::name).into_iter().chain(kept_scores::names()).collect()
+        let computed = proxies::ALL.iter().map(|proxy| proxy.name());
+        let mut names = [Self::Params, Self::Flops].map(Self::name).to_vec();
+        for name in kept_scores::names().chain(computed) {
+            if !names.contains(&name) {
+                names.push(name);
+            }
+        }
+        names
     }
 
     /// The one of this name.
@@ -196,16 +205,20 @@ impl Proxy {
         match name {
             "params" => Some(Self::Params),
             "flops" => Some(Self::Flops),
-            _ => kept_scores::names().find(|kept| *kept == name).map(Self::Kept),
+            _ => match kept_scores::names().find(|kept| *kept == name) {
+                Some(kept) => Some(Self::Kept(kept)),
+                None => proxies::by_name(name).ok().map(|proxy| Self::Computed(proxy.name())),
+            },
         }
     }
 
-    /// Larger is better; none where the table does not have it yet.
+    /// Larger is better; none where it is not defined, or has to be computed.
     pub(crate) fn score(self, cell: &Cell) -> Option<f64> {
         match self {
             Self::Params => Skeleton::default().cost(cell).ok().map(|cost| cost.parameters as f64),
             Self::Flops => Some(multiply_adds(cell)),
             Self::Kept(name) => kept_scores::get(name, cell),
+            Self::Computed(_) => None,
         }
     }
 }

@@ -21,11 +21,11 @@ use rand_distr::{Distribution, StandardNormal};
 use report::Report;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
-use spaces::nas_bench_201::Skeleton;
-use std::path::PathBuf;
+use spaces::nas_bench_201::{Cell, Skeleton};
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use tables::TableRef;
-use work::Job;
+use work::{Job, Kept};
 
 /// Flags of `score`; each is also a key of the `--config` file.
 #[derive(Debug, Clone, Default, clap::Args, Deserialize, Serialize)]
@@ -113,7 +113,7 @@ impl Args {
 /// Where images come from.
 #[derive(Debug, Clone, Deserialize, Serialize)]
 #[serde(from = "String", into = "String")]
-enum Source {
+pub(crate) enum Source {
     /// Normal noise with labels that take turns.
     Random,
     /// A file.
@@ -205,56 +205,11 @@ pub(crate) fn main(args: Args) -> Result<(), Failure> {
         }
         None => None,
     };
-    let precision = args.dtype.unwrap_or(Precision::F32);
-    let dtype = match precision {
-        Precision::F32 => DType::F32,
-        Precision::F64 => DType::F64,
-    };
-    let (batch, classes) = batch(&args, seed, dtype)?;
-    let [_, channels, side, _] = batch.images().dims4().map(<[usize; 4]>::from).or_failed()?;
-    let style = args.style.unwrap_or(Style::Scored);
-    let weights = match &args.weights {
-        Some(file) => {
-            let read = std::fs::read(file).with_context(|| format!("cannot read {}", file.display()));
-            Some(read.or_input()?)
-        }
-        None => None,
-    };
-    let skeleton = Skeleton {
-        channels: args.channels.unwrap_or(16),
-        cells: args.cells.unwrap_or(5),
-        classes: classes as u64,
-        image: side as u64,
-    };
-    let fidelity = Fidelity {
-        channels: skeleton.channels,
-        cells: skeleton.cells,
-        classes: skeleton.classes,
-        style,
-        dtype: precision,
-        batch: batch.images().dims().to_vec(),
-        batch_sha256: digest(&batch)?,
-        weights_sha256: weights.as_ref().map(|bytes| hex(Sha256::digest(bytes).as_slice())),
-    };
-    let job = Job {
-        space: space.name().into(),
-        fidelity: serde_json::to_string(&fidelity).or_failed()?,
-        cells: &cells,
-        proxies: &proxies,
-        skeleton,
-        channels,
-        style: match style {
-            Style::Scored => CellStyle::scored(),
-            Style::Trained => CellStyle::trained(),
-        },
-        dtype,
-        weights: weights.as_deref(),
-        batch: &batch,
-        seed,
-    };
+    let scoring = Scoring::new(&args)?;
+    let job = scoring.job(&cells, &proxies);
     // what is wrong with a setting is said before anything is written
     job.check()?;
-    let recorded = Recorded { fidelity: &fidelity, flags: &args };
+    let recorded = Recorded { fidelity: &scoring.fidelity, flags: &args };
     let record = Record::start("score", args.common.out.as_deref(), seed.0, &recorded, &[])?;
     let file = args.store.clone().unwrap_or_else(|| record.folder().join("store.sqlite"));
     let (rows, found) = units::complete(&job, &file, threads)?;
@@ -262,6 +217,104 @@ pub(crate) fn main(args: Args) -> Result<(), Failure> {
     let report = Report::new(space, seed.0, &proxies, rows, found, compared, started.elapsed().as_secs_f64());
     record.write("result.json", &report)?;
     output::print(&report, args.common.format())
+}
+
+/// Everything that scores are made in, but for architectures and proxies.
+#[derive(Debug)]
+pub(crate) struct Scoring {
+    space: &'static str,
+    fidelity: Fidelity,
+    skeleton: Skeleton,
+    channels: usize,
+    style: CellStyle,
+    dtype: DType,
+    weights: Option<Vec<u8>>,
+    batch: Batch,
+    seed: Seed,
+}
+
+impl Scoring {
+    fn new(args: &Args) -> Result<Self, Failure> {
+        let seed = Seed(args.common.seed());
+        let precision = args.dtype.unwrap_or(Precision::F32);
+        let dtype = match precision {
+            Precision::F32 => DType::F32,
+            Precision::F64 => DType::F64,
+        };
+        let (batch, classes) = batch(args, seed, dtype)?;
+        let [_, channels, side, _] = batch.images().dims4().map(<[usize; 4]>::from).or_failed()?;
+        let style = args.style.unwrap_or(Style::Scored);
+        let weights = match &args.weights {
+            Some(file) => {
+                let read = std::fs::read(file).with_context(|| format!("cannot read {}", file.display()));
+                Some(read.or_input()?)
+            }
+            None => None,
+        };
+        let skeleton = Skeleton {
+            channels: args.channels.unwrap_or(16),
+            cells: args.cells.unwrap_or(5),
+            classes: classes as u64,
+            image: side as u64,
+        };
+        let fidelity = Fidelity {
+            channels: skeleton.channels,
+            cells: skeleton.cells,
+            classes: skeleton.classes,
+            style,
+            dtype: precision,
+            batch: batch.images().dims().to_vec(),
+            batch_sha256: digest(&batch)?,
+            weights_sha256: weights.as_ref().map(|bytes| hex(Sha256::digest(bytes).as_slice())),
+        };
+        let style = match style {
+            Style::Scored => CellStyle::scored(),
+            Style::Trained => CellStyle::trained(),
+        };
+        let space = args.space.unwrap_or_default().name();
+        Ok(Self { space, fidelity, skeleton, channels, style, dtype, weights, batch, seed })
+    }
+
+    /// The defaults of `score` on these images.
+    pub(crate) fn on(images: Option<Source>, seed: u64) -> Result<Self, Failure> {
+        let common = Common { seed: Some(seed), ..Common::default() };
+        Self::new(&Args { images, common, ..Args::default() })
+    }
+
+    fn job<'a>(&'a self, cells: &'a [Cell], proxies: &'a [&'static dyn Proxy]) -> Job<'a> {
+        Job {
+            space: self.space.into(),
+            // a struct of numbers and names always has a text
+            fidelity: serde_json::to_string(&self.fidelity).unwrap_or_default(),
+            cells,
+            proxies,
+            skeleton: self.skeleton,
+            channels: self.channels,
+            style: self.style,
+            dtype: self.dtype,
+            weights: self.weights.as_deref(),
+            batch: &self.batch,
+            seed: self.seed,
+        }
+    }
+
+    /// What architectures are ordered by, a list an architecture, NaN where there is nothing; what the store has is
+    /// not scored again.
+    pub(crate) fn scores(
+        &self,
+        cells: &[Cell],
+        proxies: &[&'static dyn Proxy],
+        store: &Path,
+        threads: usize,
+    ) -> Result<Vec<Vec<f64>>, Failure> {
+        if cells.is_empty() {
+            return Ok(Vec::new());
+        }
+        let job = self.job(cells, proxies);
+        job.check()?;
+        let (rows, _) = units::complete(&job, store, threads)?;
+        Ok(rows.into_iter().map(|row| row.scores.iter().map(Kept::order).collect()).collect())
+    }
 }
 
 /// The proxies by name, each once.

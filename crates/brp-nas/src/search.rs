@@ -18,6 +18,7 @@ use crate::options::read_config;
 use crate::output;
 use crate::progress::Progress;
 use crate::record::{Begun, Record};
+use crate::score::Scoring;
 use crate::train::Bench;
 use crate::watch::Watcher;
 use anyhow::{Context, anyhow};
@@ -55,7 +56,9 @@ pub(crate) fn main(args: Args) -> Result<(), Failure> {
     }
     let (cores, repeats) = (args.common.cores()?, args.common.repeats()?);
     let mut settings = Settings::new(&args, repeats)?;
-    let data = Data::read(&args, settings.proxy.as_ref())?;
+    let mut data = Data::read(&args, settings.proxy.as_ref())?;
+    let computed = settings.proxy.as_ref().filter(|proxy| proxy.compute());
+    let scoring = computed.map(|_| Scoring::on(args.proxy_images.clone(), settings.seed)).transpose()?;
     let candidates = data.candidates(&settings)?;
     fit_plans(&mut settings.plans, candidates.len());
     let bench = bench(&args, &mut settings, &candidates)?;
@@ -74,6 +77,10 @@ pub(crate) fn main(args: Args) -> Result<(), Failure> {
         if repeats > 1 { format!(", {repeats} repeats") } else { String::new() },
         record.folder().display()
     );
+    if let (Some(proxy), Some(scoring)) = (&settings.proxy, scoring) {
+        let store = args.proxy_store.clone().unwrap_or_else(|| record.folder().join("scores.sqlite"));
+        data.compute(proxy, scoring, store, cores);
+    }
     note_unscored(&data, &settings);
     let jobs = settings.plans.len() * repeats;
     let threads = cores.min(jobs);

@@ -3,8 +3,8 @@
 use super::proxy::Proxies;
 use crate::options::Common;
 use crate::registry::{Setting, Space};
-use crate::train;
 use crate::watch::Watch;
+use crate::{score, train};
 use clap::ValueEnum;
 use search::Goal;
 use serde::{Deserialize, Serialize};
@@ -159,11 +159,20 @@ pub(crate) struct Args {
     /// many [default: none; with --algorithm all 100].
     #[arg(long)]
     pub(crate) moves: Option<usize>,
-    /// Scores without training: `params`, `flops`, a zero-cost score that comes with the program such as `synflow`,
-    /// FILE:COLUMN, or several separated by commas, which are combined by the sum of their log ranks; a column alone
-    /// is of the file before it [default: params].
+    /// Scores without training: `params`, `flops`, a zero-cost score as in `score`, FILE:COLUMN, or several separated
+    /// by commas, which are combined by the sum of their log ranks; a column alone is of the file before it. What the
+    /// program brings with it (NAS-Bench-201, a batch of CIFAR-10) is looked up, any other score is computed when it
+    /// is asked for [default: params].
     #[arg(long)]
     pub(crate) proxy: Option<Proxies>,
+    /// Images to compute zero-cost scores on, as in `score`; then none of them is looked up [default: the
+    /// Fashion-MNIST images that come with the program, for what is not looked up].
+    #[arg(long)]
+    pub(crate) proxy_images: Option<score::Source>,
+    /// The run store of computed scores, which may be one that `score` has filled with the same images and seed
+    /// [default: scores.sqlite in the run folder].
+    #[arg(long)]
+    pub(crate) proxy_store: Option<PathBuf>,
     /// How many architectures live in evolution [default: 64].
     #[arg(long)]
     pub(crate) pool: Option<usize>,
@@ -238,6 +247,8 @@ impl Args {
             warmup: self.warmup.or(other.warmup),
             moves: self.moves.or(other.moves),
             proxy: self.proxy.or(other.proxy),
+            proxy_images: self.proxy_images.or(other.proxy_images),
+            proxy_store: self.proxy_store.or(other.proxy_store),
             pool: self.pool.or(other.pool),
             tournament: self.tournament.or(other.tournament),
             explore: self.explore.or(other.explore),

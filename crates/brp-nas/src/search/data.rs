@@ -4,10 +4,12 @@ use super::args::{Args, Source};
 use super::proxy::{Proxies, Scores};
 use super::settings::{Plan, Settings};
 use crate::failure::{Failure, OrFail};
+use crate::score::Scoring;
 use anyhow::anyhow;
 use nas_core::SearchSpace;
 use serde_json::Value;
 use spaces::nas_bench_201::Cell;
+use std::path::PathBuf;
 use tables::{Column, TableRef};
 
 /// What is known of the space.
@@ -23,6 +25,8 @@ pub(super) struct Data {
     pub(super) source: Option<Column<Cell>>,
     /// Scores without training, where a part needs them.
     pub(super) scores: Option<Scores>,
+    /// The tables that scores come from.
+    columns: Vec<Column<Cell>>,
     /// Where all of it comes from.
     pub(super) provenance: Vec<Value>,
 }
@@ -61,13 +65,20 @@ impl Data {
             None => space.enumerate().into_iter().flatten().collect(),
         };
         let columns: Vec<Column<Cell>> = proxies.iter().filter_map(|name| one(name)).collect();
-        let scores = proxy.map(|proxy| Scores::new(proxy, &columns, &all)).transpose()?;
+        // what is computed has to wait for the run folder
+        let known = proxy.filter(|proxy| !proxy.compute());
+        let scores = known.map(|proxy| Scores::known(proxy, &columns, &all)).transpose()?;
         let (test, latency, cost, source) =
             (find(&args.test), find(&args.latency), find(&args.cost), find(&source));
         let parts = [&accuracy, &test, &latency, &source, &cost].into_iter().flatten().chain(&columns);
         let provenance = parts.map(|column| serde_json::to_value(column.provenance()));
         let provenance = provenance.collect::<Result<_, _>>().or_failed()?;
-        Ok(Self { space: all, accuracy, test, latency, cost, source, scores, provenance })
+        Ok(Self { space: all, accuracy, test, latency, cost, source, scores, columns, provenance })
+    }
+
+    /// Has scores computed that no table knows, into a store of their own.
+    pub(super) fn compute(&mut self, proxy: &Proxies, scoring: Scoring, store: PathBuf, threads: usize) {
+        self.scores = Some(Scores::computed(proxy, self.columns.clone(), scoring, store, threads));
     }
 
     /// All architectures that every table of a result knows, in index order.
@@ -107,9 +118,9 @@ fn asked(settings: &Settings) -> Option<usize> {
 /// Says once what has no score.
 pub(super) fn note_unscored(data: &Data, settings: &Settings) {
     if let (Some(scores), Some(proxy)) = (&data.scores, &settings.proxy)
-        && scores.unscored > 0
+        && scores.unscored() > 0
     {
-        let (unscored, all) = (scores.unscored, data.space.len());
+        let (unscored, all) = (scores.unscored(), data.space.len());
         eprintln!(
             "{unscored} of {all} architectures are not scored by {proxy}: a warm-up leaves them out, a move takes \
              them last"

@@ -2,13 +2,17 @@
 
 use crate::failure::{Failure, OrFail};
 use crate::registry::Proxy;
+use crate::score::Scoring;
 use anyhow::anyhow;
 use nas_core::Scorer;
 use proxies::log_rank_sum;
 use serde::{Deserialize, Serialize};
+use spaces::NasBench201;
 use spaces::nas_bench_201::Cell;
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::str::FromStr;
+use std::sync::{Mutex, PoisonError};
 use tables::{Column, TableRef};
 
 /// Where a score comes from.
@@ -94,55 +98,175 @@ impl Proxies {
     }
 }
 
-/// The scores of a space, looked up.
-#[derive(Debug, Clone)]
-pub(crate) struct Scores {
-    /// By architecture.
-    sorted: Vec<(Cell, f64)>,
-    /// How many of the space have none.
-    pub(crate) unscored: usize,
+/// The scores of a space. Several are combined by the sum of log ranks, log(rank / n) with rank 1 for the smallest,
+/// which punishes a single bad one, among the architectures that all of them score.
+#[derive(Debug)]
+pub(crate) enum Scores {
+    /// Looked up, and combined among all architectures.
+    Known {
+        /// By architecture.
+        sorted: Vec<(Cell, f64)>,
+        /// How many of the space have none.
+        unscored: usize,
+    },
+    /// Some are computed when they are asked for, and combined among those that are asked for together.
+    Computed(Box<Computed>),
+}
+
+/// Scores that are computed.
+#[derive(Debug)]
+pub(crate) struct Computed {
+    proxies: Proxies,
+    columns: Vec<Column<Cell>>,
+    scoring: Scoring,
+    store: PathBuf,
+    threads: usize,
+    /// The class of each cell by index, and the first cell of each class.
+    classes: (Vec<usize>, Vec<usize>),
+    /// By class and proxy. One search computes at a time, on all threads.
+    held: Mutex<BTreeMap<usize, Vec<f64>>>,
 }
 
 impl Scores {
-    /// Of all `archs`. Several scores are combined by the sum of log ranks, log(rank / n) with rank 1 for the
-    /// smallest, which punishes a single bad one, among the architectures that all of them score.
-    pub(crate) fn new(proxies: &Proxies, columns: &[Column<Cell>], archs: &[Cell]) -> Result<Self, Failure> {
-        let mut columns = columns.iter();
-        let mut each: Vec<Vec<Option<f64>>> = Vec::new();
-        for part in &proxies.0 {
-            each.push(match part {
-                Part::Known(known) => archs.iter().map(|cell| known.score(cell)).collect(),
-                Part::Table(table) => {
-                    let column = columns.next().ok_or_else(|| anyhow!("{table} was not read")).or_failed()?;
-                    archs.iter().map(|cell| column.get(cell)).collect()
-                }
-            });
-        }
-        let full: Vec<usize> = (0..archs.len()).filter(|&i| each.iter().all(|s| s[i].is_some())).collect();
+    /// Looked up for all `archs`.
+    pub(crate) fn known(
+        proxies: &Proxies,
+        columns: &[Column<Cell>],
+        archs: &[Cell],
+    ) -> Result<Self, Failure> {
+        let each = proxies.looked_up(columns, archs);
+        let (full, sums) = combined(&each).or_failed()?;
         if full.is_empty() {
             return Err(anyhow!("--proxy {proxies} scores none of the {} architectures", archs.len()))
                 .or_input();
         }
-        let mut kept: Vec<Vec<f64>> =
-            each.iter().map(|scores| full.iter().filter_map(|&i| scores[i]).collect()).collect();
-        let sums = match kept.len() {
-            1 => kept.remove(0),
-            _ => log_rank_sum(&kept).or_failed()?,
-        };
         let mut sorted: Vec<(Cell, f64)> = full.iter().map(|&i| archs[i]).zip(sums).collect();
         sorted.sort_by_key(|(cell, _)| *cell);
-        Ok(Self { unscored: archs.len() - sorted.len(), sorted })
+        Ok(Self::Known { unscored: archs.len() - sorted.len(), sorted })
     }
 
-    fn get(&self, cell: &Cell) -> Option<f64> {
-        let place = self.sorted.binary_search_by_key(cell, |(known, _)| *known).ok()?;
-        Some(self.sorted[place].1)
+    /// Computed into a store, where it does not have them yet.
+    pub(crate) fn computed(
+        proxies: &Proxies,
+        columns: Vec<Column<Cell>>,
+        scoring: Scoring,
+        store: PathBuf,
+        threads: usize,
+    ) -> Self {
+        let classes = NasBench201.classes();
+        let mut firsts = Vec::new();
+        for (index, &class) in classes.iter().enumerate() {
+            if class == firsts.len() {
+                firsts.push(index);
+            }
+        }
+        let (proxies, classes, held) = (proxies.clone(), (classes, firsts), Mutex::default());
+        Self::Computed(Box::new(Computed { proxies, columns, scoring, store, threads, classes, held }))
+    }
+
+    /// How many of the space have no score, as far as that is known.
+    pub(crate) fn unscored(&self) -> usize {
+        if let Self::Known { unscored, .. } = self { *unscored } else { 0 }
+    }
+}
+
+impl Proxies {
+    /// Of every part what is known of the architectures.
+    fn looked_up(&self, columns: &[Column<Cell>], archs: &[Cell]) -> Vec<Vec<Option<f64>>> {
+        let mut columns = columns.iter();
+        let mut of = |part: &Part| match part {
+            Part::Known(known) => archs.iter().map(|cell| known.score(cell)).collect(),
+            Part::Table(_) => {
+                let column = columns.next();
+                archs.iter().map(|cell| column.and_then(|column| column.get(cell))).collect()
+            }
+        };
+        self.0.iter().map(&mut of).collect()
+    }
+
+    /// Those that are computed.
+    fn computed(&self) -> Vec<&'static dyn proxies::Proxy> {
+        let name = |part: &Part| match part {
+            Part::Known(Proxy::Computed(name)) => proxies::by_name(name).ok(),
+            _ => None,
+        };
+        self.0.iter().filter_map(name).collect()
+    }
+
+    /// Whether any has to be computed.
+    pub(crate) fn compute(&self) -> bool {
+        !self.computed().is_empty()
+    }
+
+    /// The same, with nothing looked up that could be computed.
+    pub(crate) fn all_computed(self) -> Self {
+        let part = |part| match part {
+            Part::Known(Proxy::Kept(name)) => Part::Known(Proxy::Computed(name)),
+            part => part,
+        };
+        Self(self.0.into_iter().map(part).collect())
+    }
+}
+
+/// Which have all scores, and what these come to.
+fn combined(each: &[Vec<Option<f64>>]) -> Result<(Vec<usize>, Vec<f64>), proxies::ProxyError> {
+    let count = each.first().map_or(0, Vec::len);
+    let full: Vec<usize> = (0..count).filter(|&i| each.iter().all(|scores| scores[i].is_some())).collect();
+    let mut kept: Vec<Vec<f64>> =
+        each.iter().map(|scores| full.iter().filter_map(|&i| scores[i]).collect()).collect();
+    let sums = match kept.len() {
+        _ if full.is_empty() => Vec::new(),
+        1 => kept.remove(0),
+        _ => log_rank_sum(&kept)?,
+    };
+    Ok((full, sums))
+}
+
+impl Computed {
+    fn scores(&self, cells: &[Cell]) -> Result<Vec<Option<f64>>, Failure> {
+        let (class, first) = &self.classes;
+        let proxies = self.proxies.computed();
+        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut missing: Vec<usize> = cells.iter().map(|cell| class[cell.index()]).collect();
+        missing.retain(|class| !held.contains_key(class));
+        missing.sort_unstable();
+        missing.dedup();
+        let firsts = missing.iter().map(|&class| NasBench201.get(first[class]));
+        let firsts: Vec<Cell> = firsts.collect::<Result<_, _>>().or_failed()?;
+        let found = self.scoring.scores(&firsts, &proxies, &self.store, self.threads)?;
+        held.extend(missing.into_iter().zip(found));
+        let mut each = self.proxies.looked_up(&self.columns, cells);
+        let computed = self.proxies.0.iter().zip(&mut each);
+        let computed = computed.filter(|(part, _)| matches!(part, Part::Known(Proxy::Computed(_))));
+        for (place, (_, scores)) in computed.enumerate() {
+            for (score, cell) in scores.iter_mut().zip(cells) {
+                *score =
+                    held.get(&class[cell.index()]).map(|row| row[place]).filter(|value| value.is_finite());
+            }
+        }
+        let (full, sums) = combined(&each).or_failed()?;
+        let mut all = vec![None; cells.len()];
+        full.into_iter().zip(sums).for_each(|(place, sum)| all[place] = Some(sum));
+        Ok(all)
     }
 }
 
 impl Scorer<Cell> for Scores {
     fn scores(&self, cells: &[Cell]) -> Vec<Result<f64, String>> {
-        let score = |cell: &Cell| self.get(cell).ok_or_else(|| format!("{cell} is not scored"));
-        cells.iter().map(score).collect()
+        let scores = match self {
+            Self::Known { sorted, .. } => cells
+                .iter()
+                .map(|cell| {
+                    let place = sorted.binary_search_by_key(cell, |(known, _)| *known).ok()?;
+                    Some(sorted[place].1)
+                })
+                .collect(),
+            Self::Computed(computed) => match computed.scores(cells) {
+                Ok(scores) => scores,
+                Err(failure) => return cells.iter().map(|_| Err(failure.error().to_string())).collect(),
+            },
+        };
+        let named = cells.iter().zip(scores);
+        named.map(|(cell, score)| score.ok_or_else(|| format!("{cell} is not scored"))).collect()
     }
 }

@@ -131,7 +131,10 @@ impl Settings {
             reinforce: ReinforceSettings::standard(),
             at_once,
             retries: args.retries.unwrap_or(0),
-            proxy: scored.then(|| args.proxy.clone().unwrap_or_default()),
+            proxy: scored.then(|| {
+                let proxy = args.proxy.clone().unwrap_or_default();
+                if args.proxy_images.is_some() { proxy.all_computed() } else { proxy }
+            }),
             max_latency: args.max_latency,
             limit_by: args.limit_by.unwrap_or_default(),
             latency_train: args.latency_train.unwrap_or(900),
@@ -165,6 +168,9 @@ fn plans(args: &Args, algorithm: Algorithm) -> Result<Vec<Plan>, Failure> {
         }
         if args.proxy.is_some() && args.warmup.is_none() && args.moves.is_none() {
             return Err(anyhow!("--proxy is used by nothing: it needs --warmup N or --moves M")).or_input();
+        }
+        if args.proxy.is_none() && (args.proxy_images.is_some() || args.proxy_store.is_some()) {
+            return Err(anyhow!("--proxy-images and --proxy-store belong to --proxy NAME")).or_input();
         }
         return Ok(vec![Plan { algorithm, warmup: args.warmup, moves: args.moves }]);
     }

@@ -253,7 +253,7 @@ fn bad_input_of_the_strategies_is_named() {
     let few = table.path("few.csv").display().to_string();
     fs::write(&few, "arch,score\n|none~0|+|none~0|none~1|+|none~0|none~1|none~2|,1\n").unwrap();
     let few = format!("{few}:score");
-    let cases: [(&[&str], &str); 22] = [
+    let cases: [(&[&str], &str); 24] = [
         (&["--compare", "random"], "--compare belongs to --algorithm all"),
         (&["--algorithm", "all", "--compare", "random,all"], "--compare names the algorithms"),
         (&["--algorithm", "evolution", "--budget", "10"], "--pool is 64"),
@@ -266,6 +266,8 @@ fn bad_input_of_the_strategies_is_named() {
         (&["--warmup", "401"], "--warmup is 401, but the tables know only 400 architectures"),
         (&["--proxy", "params"], "--proxy is used by nothing"),
         (&["--warmup", "5", "--proxy", "nonsense"], "`nonsense` is no proxy: expected params, flops"),
+        (&["--warmup", "5", "--proxy-images", "random"], "--proxy-images and --proxy-store belong to"),
+        (&["--warmup", "5", "--proxy", "zico", "--proxy-images", "nowhere.bin"], "nowhere.bin"),
         (&["--warmup", "5", "--proxy", &nan], "NaN"),
         (&["--warmup", "5", "--proxy", &few], "scores none of the 400 architectures"),
         (&["--goal", "front"], "--goal front needs latencies"),
@@ -284,4 +286,31 @@ fn bad_input_of_the_strategies_is_named() {
         assert!(text.contains(says), "{extra:?}: {text}");
         assert!(output.stdout.is_empty() && !table.path("never").exists(), "{extra:?}");
     }
+}
+
+#[test]
+fn a_score_that_no_table_has_is_computed_once() {
+    let table = Table::new();
+    let store = table.path("scores.sqlite");
+    let store = store.to_str().unwrap();
+    let flags = ["--algorithm", "random", "--budget", "2", "--warmup", "2", "--proxy", "params,zico"];
+    let flags = [&flags[..], &["--proxy-images", "random", "--proxy-store", store]].concat();
+    let first = json(&more(&table.search("first"), &flags));
+    assert_eq!(first["proxy"], "params,zico");
+    let archs: Vec<&str> =
+        first["trained"].as_array().unwrap().iter().map(|trial| trial["arch"].as_str().unwrap()).collect();
+    let list = table.path("archs.txt");
+    fs::write(&list, archs.join("\n")).unwrap();
+    // what was computed is what `score` says, and is in the store for it
+    let args =
+        ["--archs", list.to_str().unwrap(), "--proxies", "zico", "--images", "random", "--store", store];
+    let out = table.path("scored");
+    let scored =
+        json(&more(&["score".to_string()], &[&args[..], &["--out", out.to_str().unwrap()]].concat()));
+    let values: Vec<f64> = (0..2).map(|i| scored["scores"][i]["zico"].as_f64().unwrap()).collect();
+    // the other one's class was scored under the first cell of it
+    assert_eq!(scored["found"], 1, "{scored}");
+    assert!(values[0] != values[1]);
+    let again = json(&more(&table.search("again"), &flags));
+    assert_eq!(timeless(again)["trained"], timeless(first)["trained"]);
 }
