@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod bare;
 mod canonical;
 pub mod conformance;
 mod cost;
@@ -13,6 +14,7 @@ mod prune;
 pub mod strategies;
 mod vocabulary;
 
+pub use bare::Bare;
 pub use canonical::Canonical;
 pub use cost::{Cost, CostTable};
 pub use encoding::{Encode, Encoding, Global, Layout};

@@ -8,6 +8,7 @@ mod model;
 mod parameters;
 mod schedule;
 mod train;
+mod two_way;
 
 pub use batch::{GraphBatch, Readout};
 pub use error::GcnError;
@@ -16,3 +17,4 @@ pub use model::{Gcn, GcnSettings, Mode, Pass};
 pub use parameters::Parameters;
 pub use schedule::{Rate, Schedule};
 pub use train::{EarlyStopping, Epoch, History, Training, train};
+pub use two_way::{Pads, TwoWayBatch, TwoWayGcn, TwoWayGraph, TwoWayPass, TwoWaySettings};

@@ -33,6 +33,16 @@ impl Parameters {
         self.add(name, Tensor::from_vec(values, shape, &Device::Cpu)?)
     }
 
+    /// Adds a matrix `(inputs, outputs)` drawn uniformly within `sqrt(6 / (inputs + outputs))` and hands it out (Glorot and
+    /// Bengio 2010, equation 16; the default of Keras).
+    ///
+    /// # Errors
+    /// An error of candle's.
+    pub fn glorot(&mut self, name: &str, shape: [usize; 2], rng: &mut Stream) -> Result<Var, GcnError> {
+        let bound = (6.0 / (shape[0] + shape[1]).max(1) as f64).sqrt();
+        self.uniform(name, &shape, bound, rng)
+    }
+
     /// Adds one whose elements all are `value` and hands it out.
     ///
     /// # Errors

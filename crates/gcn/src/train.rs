@@ -92,6 +92,7 @@ pub fn train(
             let (loss, grads) = step(batch, &mut dropout)?;
             train_loss += loss.to_dtype(DType::F64)?.to_scalar::<f64>()?;
             optimiser.step(&grads, rate.get())?;
+            rate.taken();
         }
         let validation_loss = validate()?;
         history.epochs.push(Epoch { train_loss, validation_loss, rate: rate.get() });

@@ -21,6 +21,29 @@ pub enum PredictError {
         /// Their value.
         value: f64,
     },
+    /// A label that the output of the network cannot reach.
+    #[error("label {index} is {value}: {expected}")]
+    Range {
+        /// Its position in what was given.
+        index: usize,
+        /// The label.
+        value: f64,
+        /// What is allowed.
+        expected: &'static str,
+    },
+    /// All labels lie on one side of the threshold between good and bad.
+    #[error(
+        "of {rows} labels {above} lie above the threshold of {threshold}, where some must and some must not: choose \
+         another, or a quantile of the labels"
+    )]
+    OneSided {
+        /// How many labels.
+        rows: usize,
+        /// How many of them are above.
+        above: usize,
+        /// The threshold, in the label's unit.
+        threshold: f64,
+    },
     /// An architecture that cannot be encoded.
     #[error("architecture {index} cannot be encoded")]
     Encode {

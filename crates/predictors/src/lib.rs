@@ -6,19 +6,25 @@ mod cost;
 mod error;
 #[cfg(test)]
 mod golden;
+mod neural_predictor;
 mod regressor;
 mod relation;
 mod ridge;
 mod scale;
 mod settings;
 mod transferred;
+mod trunk;
+mod two_stage;
 
 pub use committee::{Committee, FittedCommittee};
 pub use cost::{CostLine, FittedCostLine};
 pub use error::PredictError;
+pub use neural_predictor::{FittedNeuralPredictor, NeuralPredictor, NeuralPredictorSettings, Output};
 pub use regressor::{FittedRegressor, GcnRegressor};
 pub use relation::{BinaryRelation, FittedRelation, RawComparator};
 pub use ridge::{FittedRidge, Ridge};
 pub use scale::{Scale, Scaling};
 pub use settings::{Loss, RegressorSettings, RelationSettings};
 pub use transferred::Transferred;
+pub use trunk::Trunk;
+pub use two_stage::{FittedTwoStage, Threshold, TwoStage, TwoStageSettings};
