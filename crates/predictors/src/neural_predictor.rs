@@ -4,7 +4,7 @@ use crate::{PredictError, Scale, Scaling};
 use arch_graph::Encode;
 use candle_core::DType;
 use gcn::{History, Pads, Schedule, Training, train};
-use nas_core::{Fit, Labelled, Predict, Rank, Seed, Stream, order_by_score};
+use nas_core::{Fit, FitFrom, Labelled, Predict, Rank, Seed, Stream, order_by_score};
 use serde::{Deserialize, Serialize};
 
 /// What the last number of a network stands for.
@@ -196,12 +196,12 @@ fn squared(target: &Target, raw: &[f64], labels: impl Iterator<Item = f64>) -> (
     (loss, slopes)
 }
 
-/// Trains a network on architectures, a loss of its outputs.
+/// Trains a network on architectures, a loss of its outputs; one that goes on from another, where that is given.
 pub(crate) fn trained<A, E: Encode<A>>(
     encode: &E,
     settings: &NeuralPredictorSettings,
     archs: &[A],
-    seed: Seed,
+    (start, seed): (Option<&Network>, Seed),
     judge: impl Fn(&[f64], &[usize]) -> (f64, Vec<f64>),
 ) -> Result<(Network, History), PredictError> {
     if !(0.0..1.0).contains(&settings.dropout) {
@@ -209,6 +209,9 @@ pub(crate) fn trained<A, E: Encode<A>>(
         return Err(gcn::GcnError::Setting { name, value, expected }.into());
     }
     let network = Network::new(encode, settings.shape(), DType::F32, seed)?;
+    if let Some(start) = start {
+        network.start_from(start)?;
+    }
     let known = inputs(encode, settings.trunk, archs)?;
     let step = |items: &[usize], rng: &mut Stream| {
         let batch: Vec<_> = items.iter().map(|&i| &known[i]).collect();
@@ -218,19 +221,46 @@ pub(crate) fn trained<A, E: Encode<A>>(
     Ok((network, history))
 }
 
+impl<E> NeuralPredictor<E> {
+    pub(crate) fn run<A>(
+        &self,
+        start: Option<&FittedNeuralPredictor<E>>,
+        train: &Labelled<A>,
+        seed: Seed,
+    ) -> Result<FittedNeuralPredictor<E>, PredictError>
+    where
+        E: Encode<A> + Clone,
+    {
+        check_labels(train.values(), 2)?;
+        let target = Target::new(self.settings.output, train.values())?;
+        let judge =
+            |raw: &[f64], items: &[usize]| squared(&target, raw, items.iter().map(|&i| train.values()[i]));
+        let start = start.map(|start| &start.network);
+        let (network, history) = trained(&self.encode, &self.settings, train.archs(), (start, seed), judge)?;
+        let (encode, trunk) = (self.encode.clone(), self.settings.trunk);
+        Ok(FittedNeuralPredictor { encode, trunk, network, target, history })
+    }
+}
+
 impl<A, E: Encode<A> + Clone> Fit<A> for NeuralPredictor<E> {
     type Model = FittedNeuralPredictor<E>;
     type Error = PredictError;
 
     /// `validation` is not looked at, as published.
     fn fit(&self, train: &Labelled<A>, _: &Labelled<A>, seed: Seed) -> Result<Self::Model, PredictError> {
-        check_labels(train.values(), 2)?;
-        let target = Target::new(self.settings.output, train.values())?;
-        let judge =
-            |raw: &[f64], items: &[usize]| squared(&target, raw, items.iter().map(|&i| train.values()[i]));
-        let (network, history) = trained(&self.encode, &self.settings, train.archs(), seed, judge)?;
-        let (encode, trunk) = (self.encode.clone(), self.settings.trunk);
-        Ok(FittedNeuralPredictor { encode, trunk, network, target, history })
+        self.run(None, train, seed)
+    }
+}
+
+impl<A, E: Encode<A> + Clone> FitFrom<A> for NeuralPredictor<E> {
+    fn fit_from(
+        &self,
+        start: &Self::Model,
+        train: &Labelled<A>,
+        _: &Labelled<A>,
+        seed: Seed,
+    ) -> Result<Self::Model, PredictError> {
+        self.run(Some(start), train, seed)
     }
 }
 

@@ -138,7 +138,22 @@ impl Network {
         self.head[0][0].dtype()
     }
 
-    /// Of `(out, in)` the weight as `(in, out)`, with the bias.
+    /// Takes over the weights of another network of the same shape.
+    pub(crate) fn start_from(&self, other: &Self) -> Result<(), PredictError> {
+        let shapes = |network: &Self| -> Vec<(String, Vec<usize>)> {
+            network.parameters.iter().map(|(name, var)| (name.into(), var.dims().to_vec())).collect()
+        };
+        let (ours, theirs) = (shapes(self), shapes(other));
+        if let Some((a, b)) = ours.iter().zip(&theirs).find(|(a, b)| a != b) {
+            return Err(PredictError::Start(format!(
+                "it has {} {:?} where the settings say {} {:?}",
+                b.0, b.1, a.0, a.1
+            )));
+        }
+        Ok(self.parameters.restore(&other.parameters.snapshot()?)?)
+    }
+
+    /// What is read as numbers, in one tensor.
     fn tensor(&self, inputs: &[&Input], shape: &[usize]) -> Result<Tensor, GcnError> {
         let mut all = Vec::new();
         for input in inputs {

@@ -6,7 +6,7 @@ use crate::neural_predictor::{
 use crate::trunk::{Network, Trunk, inputs};
 use arch_graph::Encode;
 use nas_core::stats::{mean, quantile};
-use nas_core::{Fit, Labelled, Predict, Rank, Seed, order_by_score};
+use nas_core::{Fit, FitFrom, Labelled, Predict, Rank, Seed, order_by_score};
 use serde::{Deserialize, Serialize};
 
 /// What tells good architectures from bad ones.
@@ -65,12 +65,16 @@ pub struct FittedTwoStage<E> {
     low: f64,
 }
 
-impl<A: Clone, E: Encode<A> + Clone> Fit<A> for TwoStage<E> {
-    type Model = FittedTwoStage<E>;
-    type Error = PredictError;
-
-    /// `validation` is not looked at, as published.
-    fn fit(&self, train: &Labelled<A>, none: &Labelled<A>, seed: Seed) -> Result<Self::Model, PredictError> {
+impl<E> TwoStage<E> {
+    fn run<A: Clone>(
+        &self,
+        start: Option<&FittedTwoStage<E>>,
+        train: &Labelled<A>,
+        seed: Seed,
+    ) -> Result<FittedTwoStage<E>, PredictError>
+    where
+        E: Encode<A> + Clone,
+    {
         let labels = train.values();
         check_labels(labels, 2)?;
         let TwoStageSettings { threshold, classifier, regressor } = self.settings;
@@ -86,8 +90,8 @@ impl<A: Clone, E: Encode<A> + Clone> Fit<A> for TwoStage<E> {
             let good = items.iter().map(|&i| f64::from(u8::from(labels[i] > threshold)));
             cross_entropy(raw, good)
         };
-        let classifier_seed = seed.derive("classifier");
-        let (network, _) = trained(&self.encode, &classifier, train.archs(), classifier_seed, judge)?;
+        let from = (start.map(|start| &start.classifier), seed.derive("classifier"));
+        let (network, _) = trained(&self.encode, &classifier, train.archs(), from, judge)?;
         let trunk = classifier.trunk;
         let raw = network.outputs(&inputs(&self.encode, trunk, train.archs())?)?;
         let mut passed: Vec<usize> = (0..labels.len()).filter(|&i| raw[i] > 0.0).collect();
@@ -97,9 +101,32 @@ impl<A: Clone, E: Encode<A> + Clone> Fit<A> for TwoStage<E> {
         }
         let low: Vec<f64> = labels.iter().copied().filter(|&label| label <= threshold).collect();
         let second = NeuralPredictor { encode: self.encode.clone(), settings: regressor };
-        let regressor = second.fit(&train.select(&passed), none, seed.derive("regressor"))?;
+        let start = start.map(|start| &start.regressor);
+        let regressor = second.run(start, &train.select(&passed), seed.derive("regressor"))?;
         let encode = self.encode.clone();
         Ok(FittedTwoStage { encode, trunk, classifier: network, regressor, threshold, low: mean(&low) })
+    }
+}
+
+impl<A: Clone, E: Encode<A> + Clone> Fit<A> for TwoStage<E> {
+    type Model = FittedTwoStage<E>;
+    type Error = PredictError;
+
+    /// `validation` is not looked at, as published.
+    fn fit(&self, train: &Labelled<A>, _: &Labelled<A>, seed: Seed) -> Result<Self::Model, PredictError> {
+        self.run(None, train, seed)
+    }
+}
+
+impl<A: Clone, E: Encode<A> + Clone> FitFrom<A> for TwoStage<E> {
+    fn fit_from(
+        &self,
+        start: &Self::Model,
+        train: &Labelled<A>,
+        _: &Labelled<A>,
+        seed: Seed,
+    ) -> Result<Self::Model, PredictError> {
+        self.run(Some(start), train, seed)
     }
 }
 

@@ -2,11 +2,13 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
-use arch_graph::{Encode, Encoding};
+use arch_graph::{Bare, Encode, Encoding};
+use gcn::Pads;
 use nas_core::{Fit, FitFrom, Labelled, Predict, Rank, SearchSpace, Seed, conformance, stats};
 use predictors::{
-    BinaryRelation, Committee, CostLine, FittedRelation, GcnRegressor, PredictError, RegressorSettings,
-    RelationSettings, Ridge,
+    BinaryRelation, Committee, CostLine, FittedRelation, GcnRegressor, NeuralPredictor,
+    NeuralPredictorSettings, Output, PredictError, RegressorSettings, RelationSettings, Ridge, Threshold,
+    Trunk, TwoStage, TwoStageSettings,
 };
 use spaces::NasBench201;
 use spaces::nas_bench_201::{Cell, FullEncoding, Operation, PrunedEncoding, Skeleton};
@@ -300,4 +302,92 @@ fn data_that_cannot_be_fitted_says_why() {
         relation.fit(&constant, &Labelled::empty(), Seed(0)),
         Err(PredictError::Constant { .. })
     ));
+}
+
+/// Percentages that depend on what is computed, not on its order.
+fn accuracy(cell: &Cell) -> f64 {
+    let live = cell.pruned_graph().ops().flatten().count() as f64;
+    50.0 + 5.0 * cell.count(Operation::Conv3x3) as f64 + live
+}
+
+fn accuracies(cells: &[Cell]) -> Labelled<Cell> {
+    Labelled::new(cells.to_vec(), cells.iter().map(accuracy).collect()).unwrap()
+}
+
+fn neural(trunk: Trunk) -> NeuralPredictor<Bare<FullEncoding>> {
+    let mut settings = NeuralPredictorSettings { trunk, ..NeuralPredictorSettings::published(150) };
+    settings.hidden = 24;
+    settings.training.epochs = 30;
+    settings.training.rate = 6e-3;
+    NeuralPredictor { encode: Bare(FullEncoding), settings }
+}
+
+#[test]
+fn the_neural_predictor_and_its_ablations_learn_and_conform() {
+    let (train, test) = (accuracies(&cells(150, 1)), accuracies(&cells(300, 2)));
+    for trunk in [Trunk::Gcn(Pads::Kept), Trunk::Gcn(Pads::Dropped), Trunk::Mlp, Trunk::Cnn] {
+        let predictor = neural(trunk);
+        let model = predictor.fit(&train, &Labelled::empty(), Seed(0)).unwrap();
+        conformance::predictor(&model, &cells(70, 4)).unwrap();
+        conformance::ranker(&model, &test, 0.6).unwrap();
+        let error = stats::mse(&model.predict(test.archs()).unwrap(), test.values()).unwrap();
+        assert!(error < 20.0, "{trunk:?}: {error}");
+        let again = predictor.fit(&train, &Labelled::empty(), Seed(0)).unwrap();
+        assert_eq!(again.to_safetensors().unwrap(), model.to_safetensors().unwrap());
+        // going on lowers the loss further
+        let more = predictor.fit_from(&model, &train, &Labelled::empty(), Seed(1)).unwrap();
+        let last = |history: &gcn::History| history.epochs.last().unwrap().train_loss;
+        assert!(last(more.history()) < last(model.history()), "{trunk:?}");
+    }
+    let start = neural(Trunk::Mlp).fit(&train, &Labelled::empty(), Seed(0)).unwrap();
+    let error = neural(Trunk::Cnn).fit_from(&start, &train, &Labelled::empty(), Seed(0)).unwrap_err();
+    assert!(error.to_string().contains("layer.0.weight"), "{error}");
+}
+
+#[test]
+fn two_stages_sort_out_what_is_bad() {
+    let (train, test) = (accuracies(&cells(150, 1)), accuracies(&cells(300, 2)));
+    let settings = neural(Trunk::Gcn(Pads::Kept)).settings;
+    let settings =
+        TwoStageSettings { threshold: Threshold::Quantile(0.5), classifier: settings, regressor: settings };
+    let stages = TwoStage { encode: Bare(FullEncoding), settings };
+    let model = stages.fit(&train, &Labelled::empty(), Seed(0)).unwrap();
+    conformance::predictor(&model, &cells(70, 4)).unwrap();
+    conformance::ranker(&model, &test, 0.6).unwrap();
+    let passed = model.accepts(test.archs()).unwrap();
+    let right = passed.iter().zip(test.values()).filter(|(p, v)| **p == (**v > model.threshold())).count();
+    assert!(right > 240, "{right} of 300 are told apart");
+    // who is sorted out stands behind everyone who is not
+    let order = model.rank(test.archs()).unwrap();
+    let accepted = passed.iter().filter(|passed| **passed).count();
+    assert!(order[..accepted].iter().all(|&i| passed[i]));
+    let all = TwoStageSettings { threshold: Threshold::Label(10.0), ..settings };
+    let error = TwoStage { encode: Bare(FullEncoding), settings: all };
+    let error = error.fit(&train, &Labelled::empty(), Seed(0)).unwrap_err().to_string();
+    assert!(error.contains("of 150 labels 150 lie above the threshold of 10"), "{error}");
+}
+
+#[test]
+fn percentages_may_be_fractions_and_nothing_else() {
+    let data = accuracies(&cells(60, 1));
+    let share = |by: f64| {
+        Labelled::new(data.archs().to_vec(), data.values().iter().map(|v| v * by).collect()).unwrap()
+    };
+    let mut predictor = neural(Trunk::Gcn(Pads::Kept));
+    predictor.settings.training.epochs = 3;
+    let percent = predictor.fit(&data, &Labelled::empty(), Seed(0)).unwrap();
+    let fractions = predictor.fit(&share(0.01), &Labelled::empty(), Seed(0)).unwrap();
+    assert!(fractions.took_fractions() && !percent.took_fractions());
+    let pairs = percent.predict(data.archs()).unwrap();
+    for (a, b) in pairs.iter().zip(fractions.predict(data.archs()).unwrap()) {
+        assert!((a / 100.0 - b).abs() < 1e-4, "{a} and {b}");
+    }
+    let error = predictor.fit(&share(2.0), &Labelled::empty(), Seed(0)).unwrap_err().to_string();
+    assert!(error.contains("a percentage lies in 0 to 100"), "{error}");
+    for output in [Output::Relu, Output::Linear] {
+        predictor.settings.output = output;
+        predictor.fit(&share(2.0), &Labelled::empty(), Seed(0)).unwrap();
+    }
+    let error = predictor.fit(&share(0.0), &Labelled::empty(), Seed(0)).unwrap_err();
+    assert!(matches!(error, PredictError::Constant { .. }), "{error}");
 }
