@@ -45,6 +45,15 @@ pub(crate) fn names() -> impl Iterator<Item = &'static str> {
     SCORES.names.iter().map(String::as_str)
 }
 
+/// Those that nine of ten classes have.
+pub(crate) fn complete() -> impl Iterator<Item = &'static str> {
+    let enough = |column: usize| {
+        let there = SCORES.rows.values().filter(|row| row.get(column).is_some_and(Option::is_some)).count();
+        10 * there >= 9 * SCORES.rows.len()
+    };
+    SCORES.names.iter().enumerate().filter(move |(column, _)| enough(*column)).map(|(_, name)| name.as_str())
+}
+
 /// The score of a cell's class.
 pub(crate) fn get(name: &str, cell: &Cell) -> Option<f64> {
     let column = SCORES.names.iter().position(|known| known == name)?;

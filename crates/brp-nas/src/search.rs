@@ -3,14 +3,15 @@
 mod args;
 mod compare;
 mod data;
+pub(crate) mod features;
 mod objective;
 mod one;
 mod predictor;
-mod proxy;
+pub(crate) mod proxy;
 mod report;
 mod settings;
 
-pub(crate) use args::Args;
+pub(crate) use args::{Args, scores};
 
 use crate::failure::{Failure, OrFail};
 use crate::host::Stopwatch;
@@ -23,7 +24,7 @@ use crate::watch::Watcher;
 use anyhow::{Context, anyhow};
 use args::Algorithm;
 use compare::Comparison;
-use data::{Data, fit_plans, note_unscored};
+use data::{Data, fit_plans, note_unscored, note_useless};
 use nas_core::{Seed, Trial};
 use objective::{Training, Work};
 use one::{Files, Search};
@@ -55,7 +56,7 @@ pub(crate) fn main(args: Args) -> Result<(), Failure> {
     }
     let (cores, repeats) = (args.common.cores()?, args.common.repeats()?);
     let mut settings = Settings::new(&args, repeats)?;
-    let data = Data::read(&args, settings.proxy.as_ref())?;
+    let data = Data::read(&args, settings.proxy.as_ref(), settings.scores.as_ref())?;
     let candidates = data.candidates(&settings)?;
     fit_plans(&mut settings.plans, candidates.len());
     let bench = bench(&args, &mut settings, &candidates)?;
@@ -75,6 +76,7 @@ pub(crate) fn main(args: Args) -> Result<(), Failure> {
         record.folder().display()
     );
     note_unscored(&data, &settings);
+    note_useless(&data);
     let jobs = settings.plans.len() * repeats;
     let threads = cores.min(jobs);
     let spare = (cores / threads).max(1);

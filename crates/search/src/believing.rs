@@ -27,7 +27,7 @@ pub struct BelievingSettings {
 impl Default for BelievingSettings {
     fn default() -> Self {
         let acquisition = Acquisition::ExpectedImprovement;
-        Self { first: 10, batch: 5, acquisition, explore: 0.1, pool: 300 }
+        Self { first: 5, batch: 3, acquisition, explore: 0.1, pool: 300 }
     }
 }
 
@@ -182,7 +182,8 @@ where
         let mut rng = self.seed.nth("explore", self.round).stream("draws");
         match self.model.take() {
             None => {
-                let count = room.min(if self.archs.is_empty() { self.settings.first } else { self.settings.batch });
+                let count =
+                    room.min(if self.archs.is_empty() { self.settings.first } else { self.settings.batch });
                 asked.extend((0..count).map_while(|_| self.next_of_start()));
             }
             Some(model) => {
@@ -211,9 +212,11 @@ where
             }
         }
         if !trials.is_empty() && self.values.iter().any(|value| *value != self.values[0]) {
-            let data = Labelled::new(self.archs.clone(), self.values.clone()).map_err(SearchError::predictor)?;
+            let data =
+                Labelled::new(self.archs.clone(), self.values.clone()).map_err(SearchError::predictor)?;
             let seed = self.seed.nth("round", self.round);
-            let model = self.predictor.fit(&data, &Labelled::empty(), seed).map_err(SearchError::predictor)?;
+            let model =
+                self.predictor.fit(&data, &Labelled::empty(), seed).map_err(SearchError::predictor)?;
             self.model = Some(model);
         }
         self.round += 1;

@@ -32,7 +32,8 @@ impl Believe<Word> for FittedAlike {
     type Error = Infallible;
     fn believe(&self, words: &[Word]) -> Result<Vec<Belief>, Infallible> {
         let belief = |word: &Word| {
-            let weights: Vec<f64> = self.0.archs().iter().map(|known| (2.0 * same(word, known)).exp()).collect();
+            let weights: Vec<f64> =
+                self.0.archs().iter().map(|known| (2.0 * same(word, known)).exp()).collect();
             let all: f64 = weights.iter().sum();
             let mean = weights.iter().zip(self.0.values()).map(|(w, v)| w * v).sum::<f64>() / all;
             let nearest = self.0.archs().iter().map(|known| same(word, known)).fold(0.0, f64::max);
@@ -58,8 +59,13 @@ fn warm_up() -> WarmUp<Word> {
     WarmUp::new(all(), &|word: &Word| Words::value(word, 4)).unwrap()
 }
 
-const SETTINGS: BelievingSettings =
-    BelievingSettings { first: 8, batch: 3, acquisition: Acquisition::ExpectedImprovement, explore: 0.2, pool: 20 };
+const SETTINGS: BelievingSettings = BelievingSettings {
+    first: 8,
+    batch: 3,
+    acquisition: Acquisition::ExpectedImprovement,
+    explore: 0.2,
+    pool: 20,
+};
 const DRAWN: BelievingSettings = BelievingSettings { acquisition: Acquisition::Thompson, ..SETTINGS };
 
 #[test]
