@@ -3,7 +3,8 @@
 use nas_core::{Believe, Fit, Labelled, Predict, Rank, Seed, conformance};
 use rand::RngExt;
 use surrogates::{
-    Boosting, BoostingSettings, GaussianProcess, GaussianSettings, Method, Ours, SurrogateError,
+    Block, Boosting, BoostingSettings, Costs, Doubt, GaussianProcess, GaussianSettings, Method, Ours,
+    SurrogateError,
 };
 
 type Arch = [u8; 6];
@@ -177,4 +178,59 @@ fn settings_outside_their_range_are_named() {
             Boosting { features, settings }.fit(&data(20, 0), &Labelled::empty(), Seed(0)).err().unwrap();
         assert!(matches!(error, SurrogateError::Setting { name: found, .. } if found == name), "{error}");
     }
+}
+
+#[test]
+fn costs_are_positive_and_wild_rows_are_doubted() {
+    let mut rng = Seed(11).stream("costs");
+    let archs: Vec<Arch> = (0..120).map(|_| [0; 6].map(|_: u8| rng.random_range(0..4))).collect();
+    let cost = |a: &Arch| 3.0 + a.iter().map(|&x| f64::from(x)).sum::<f64>();
+    let wild = |i: usize| if i % 12 == 5 { 1.6 } else { 1.0 };
+    let labels: Vec<f64> = archs.iter().enumerate().map(|(i, a)| cost(a) * wild(i)).collect();
+    let blocks = vec![Block::choices(6), Block::counts(4), Block::numbers(1)];
+    let costs = Costs { features, blocks };
+    let train = Labelled::new(archs.clone(), labels.clone()).unwrap();
+    let model = costs.fit(&train, &Labelled::empty(), Seed(0)).unwrap();
+    conformance::predictor(&model, &archs).unwrap();
+    let right = model.predict(&archs).unwrap();
+    let right = right.iter().zip(&archs).filter(|(found, a)| (*found / cost(a) - 1.0).abs() < 0.05).count();
+    assert!(right > 110, "{right} of 120");
+    let (doubt, judged) = model.choice();
+    assert!(doubt != Doubt::None && judged.len() == 4);
+    for wrong in [0.0, -1.0] {
+        let mut labels = labels.clone();
+        labels[7] = wrong;
+        let train = Labelled::new(archs.clone(), labels).unwrap();
+        let expected = SurrogateError::NotPositive { index: 7, value: wrong };
+        assert_eq!(costs.fit(&train, &Labelled::empty(), Seed(0)).err().unwrap(), expected);
+        let trees =
+            Boosting { features, settings: BoostingSettings { trees: 20, ..BoostingSettings::cost() } };
+        assert_eq!(trees.fit(&train, &Labelled::empty(), Seed(0)).err().unwrap(), expected);
+    }
+}
+
+#[test]
+fn blocks_that_do_not_cover_the_features_are_refused() {
+    let settings = GaussianSettings::rank();
+    let process = GaussianProcess { features, blocks: vec![Block::numbers(4)], settings };
+    let error = process.fit(&data(20, 0), &Labelled::empty(), Seed(0)).err().unwrap();
+    assert_eq!(error, SurrogateError::Blocks { described: 4, features: 11 });
+}
+
+#[test]
+fn ours_with_scores_beside_the_graph_conforms_and_knows_how_sure_it_is() {
+    let (train, test) = (data(90, 12), data(150, 13));
+    let blocks = vec![Block::choices(6), Block::numbers(5)];
+    let ours = Ours { features, blocks };
+    let model = ours.fit(&train, &Labelled::empty(), Seed(0)).unwrap();
+    conformance::ranker(&model, &test, 0.8).unwrap();
+    let beliefs = model.believe(test.archs()).unwrap();
+    let inside = beliefs.iter().zip(test.values()).filter(|(belief, label)| {
+        (Believe::<Arch>::scaled(&model, **label) - belief.mean).abs() < 2.0 * belief.of_label()
+    });
+    let inside = inside.count();
+    assert!(inside > 120, "{inside} of 150");
+    let drawn = model.draw(&test.archs()[..20], Seed(1)).unwrap();
+    assert_eq!(drawn, model.draw(&test.archs()[..20], Seed(1)).unwrap());
+    assert_ne!(drawn, model.draw(&test.archs()[..20], Seed(2)).unwrap());
 }
