@@ -1,5 +1,7 @@
 //! `brp-nas predict`.
 
+mod surrogate;
+
 use crate::failure::{Failure, OrFail};
 use crate::host::Stopwatch;
 use crate::options::{Common, read_config};
@@ -7,6 +9,9 @@ use crate::output::{self, Show, grid, number};
 use crate::progress::Progress;
 use crate::record::Record;
 use crate::registry::{CellEncoding, EncodingName, Space, multiply_adds};
+use crate::search::features::CellFeatures;
+use crate::search::proxy::Proxies;
+use crate::search::scores;
 use anyhow::anyhow;
 use clap::ValueEnum;
 use nas_core::stats::{self, StatsError};
@@ -16,6 +21,7 @@ use predictors::{
     RelationSettings,
 };
 use serde::{Deserialize, Serialize};
+use spaces::NasBench201;
 use spaces::nas_bench_201::Cell;
 use std::path::PathBuf;
 use tables::TableRef;
@@ -32,6 +38,22 @@ pub(crate) enum Method {
     Relation,
     /// A straight line through the multiply-adds.
     Flops,
+    /// A multiple of the multiply-adds.
+    FlopsProportional,
+    /// A sum over the edges of what their operation costs.
+    Layers,
+    /// Gradient-boosted trees on features of the graph, and on scores without training where the label is an accuracy.
+    Boosting,
+    /// A Gaussian process on the same; for latency on operations by edge.
+    Gp,
+    /// Both for accuracy; for latency the process with the doubt of outliers that suits the rows.
+    Ours,
+}
+
+impl Method {
+    fn is_network(self) -> bool {
+        matches!(self, Self::Gcn | Self::GcnPublished | Self::Relation)
+    }
 }
 
 /// What kind of number a column holds.
@@ -76,6 +98,11 @@ pub(crate) struct Args {
     /// Rows of that column to fit on, with a ninth as many to stop by [default: 900].
     #[arg(long)]
     transfer_train: Option<usize>,
+    /// What boosting, gp and ours see of an architecture beside its graph where the label is an accuracy: a score
+    /// without training such as `synflow`, FILE:COLUMN, several separated by commas, or `none` [default: params,
+    /// flops and the scores that come with the program, as far as they are complete].
+    #[arg(long, value_parser = scores)]
+    scores: Option<Proxies>,
     /// TOML file with the same options; flags win.
     #[arg(long)]
     #[serde(skip)]
@@ -97,6 +124,7 @@ impl Args {
             label: self.label.or(other.label),
             transfer_from: self.transfer_from.or(other.transfer_from),
             transfer_train: self.transfer_train.or(other.transfer_train),
+            scores: self.scores.or(other.scores),
             config: self.config,
             common: self.common.or(other.common),
         }
@@ -139,6 +167,12 @@ struct Row {
     mse: Option<f64>,
     r2: Option<f64>,
     epochs: Option<usize>,
+    /// Percent of the rest within the interval that is believed to hold 50, 80 and 95 of 100.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    believed_50_80_95: Option<[f64; 3]>,
+    /// What `ours` chose.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    chosen: Option<String>,
     fit_s: f64,
     score_s: f64,
 }
@@ -176,13 +210,16 @@ pub(crate) fn main(args: Args) -> Result<(), Failure> {
         train: args.train.unwrap_or(900),
         validation: args.validation.unwrap_or(100),
     };
-    if args.transfer_from.is_some() && plan.method == Method::Flops {
-        return Err(anyhow!("--transfer-from starts a graph network; the method flops has none")).or_input();
+    if args.transfer_from.is_some() && !plan.method.is_network() {
+        let method = name(&plan.method);
+        return Err(anyhow!("--transfer-from starts a graph network; the method {method} has none"))
+            .or_input();
     }
     let space = args.space.unwrap_or_default().cells().or_input()?;
     let column = tables::read_column(&space, &table).or_input()?;
     let source =
         args.transfer_from.as_ref().map(|t| tables::read_column(&space, t)).transpose().or_input()?;
+    let features = features(&plan, args.scores.as_ref(), &space)?;
     let test = column.labelled().len().saturating_sub(plan.train + plan.validation);
     if test == 0 {
         let rows = column.labelled().len();
@@ -192,6 +229,7 @@ pub(crate) fn main(args: Args) -> Result<(), Failure> {
         ))
         .or_input();
     }
+    let sees = features.as_ref();
     let mut provenance = vec![serde_json::to_value(column.provenance()).or_failed()?];
     if let Some(source) = &source {
         provenance.push(serde_json::to_value(source.provenance()).or_failed()?);
@@ -213,10 +251,10 @@ pub(crate) fn main(args: Args) -> Result<(), Failure> {
             let rows = args.transfer_train.unwrap_or(900);
             let split_source = source.labelled().split(rows, rows / 9, Seed(seed)).or_input()?;
             let start = source_model(&plan, label_of(&from.column), &split_source, Seed(seed)).or_failed()?;
-            runs.push(one(&plan, &split, Some(&start), seed)?);
+            runs.push(one(&plan, &split, Some(&start), sees, seed)?);
             bar.step(runs.len());
         }
-        runs.push(one(&plan, &split, None, seed)?);
+        runs.push(one(&plan, &split, None, sees, seed)?);
         bar.step(runs.len());
     }
     drop(bar);
@@ -262,12 +300,14 @@ fn one(
     plan: &Plan,
     split: &Split<Cell>,
     start: Option<&FittedRegressor<CellEncoding>>,
+    features: Option<&CellFeatures>,
     seed: u64,
 ) -> Result<Row, Failure> {
     let (train, validation, root) = (&split.train, &split.validation, Seed(seed));
     let archs = split.test.archs();
     let watch = Stopwatch::start();
     let encode = CellEncoding(plan.encoding);
+    let mut found = surrogate::Found::default();
     let (values, order, epochs, fit_s) = match plan.method {
         Method::Gcn | Method::GcnPublished => {
             let settings = regressor(plan, plan.label);
@@ -294,8 +334,12 @@ fn one(
             let fit_s = watch.cpu_s();
             (Some(model.predict(archs).or_failed()?), None, None, fit_s)
         }
+        Method::FlopsProportional | Method::Layers | Method::Boosting | Method::Gp | Method::Ours => {
+            found = surrogate::fit(plan, split, features, root, &watch)?;
+            (Some(found.values.clone()), None, None, found.fit_s)
+        }
     };
-    let score_s = watch.cpu_s() - fit_s;
+    let score_s = if found.score_s > 0.0 { found.score_s } else { watch.cpu_s() - fit_s };
     let row = Row {
         method: plan.method,
         encoding: plan.encoding,
@@ -311,21 +355,24 @@ fn one(
         mse: None,
         r2: None,
         epochs,
+        believed_50_80_95: found.believed,
+        chosen: found.chosen,
         fit_s,
         score_s,
     };
-    judge(row, values, order, &split.test).or_failed()
+    judge(row, values, found.scores, order, &split.test).or_failed()
 }
 
 /// Fills in the numbers; a correlation that is not defined stays empty.
 fn judge(
     row: Row,
     values: Option<Vec<f64>>,
+    scores: Option<Vec<f64>>,
     order: Option<Vec<usize>>,
     test: &Labelled<Cell>,
 ) -> Result<Row, StatsError> {
     let truth = test.values();
-    let scores = values.clone().unwrap_or_else(|| {
+    let scores = scores.or_else(|| values.clone()).unwrap_or_else(|| {
         let mut scores = vec![0.0; truth.len()];
         let order = order.unwrap_or_default();
         order.iter().enumerate().for_each(|(place, &i)| scores[i] = -(place as f64));
@@ -375,6 +422,10 @@ impl Report {
                     mape: mean(&|r| r.mape),
                     mse: mean(&|r| r.mse),
                     r2: mean(&|r| r.r2),
+                    believed_50_80_95: first.believed_50_80_95.map(|_| {
+                        [0, 1, 2].map(|i| sure(&|r| r.believed_50_80_95.map_or(f64::NAN, |held| held[i])))
+                    }),
+                    chosen: counted(&group),
                     fit_s: sure(&|r| r.fit_s),
                     score_s: sure(&|r| r.score_s),
                     ..first
@@ -393,6 +444,38 @@ impl Report {
             runs,
         }
     }
+}
+
+/// How often each was chosen; none where nothing is.
+fn counted(runs: &[&Row]) -> Option<String> {
+    let mut chosen: Vec<&str> = runs.iter().filter_map(|run| run.chosen.as_deref()).collect();
+    chosen.sort_unstable();
+    let counts: Vec<String> =
+        chosen.chunk_by(|a, b| a == b).map(|same| format!("{} {}", same.len(), same[0])).collect();
+    (!counts.is_empty()).then(|| counts.join(", "))
+}
+
+/// What a surrogate sees, where the method is one and the label an accuracy.
+fn features(
+    plan: &Plan,
+    scores: Option<&Proxies>,
+    space: &NasBench201,
+) -> Result<Option<CellFeatures>, Failure> {
+    let used = matches!(plan.method, Method::Boosting | Method::Gp | Method::Ours);
+    if !used || plan.label == Label::Latency {
+        if scores.is_some() {
+            return Err(anyhow!("--scores belongs to boosting, gp and ours, and to accuracies")).or_input();
+        }
+        return Ok(None);
+    }
+    let scores = scores.cloned().unwrap_or_else(Proxies::complete);
+    let columns =
+        scores.tables().map(|table| tables::read_column(space, table)).collect::<Result<Vec<_>, _>>();
+    let features = CellFeatures::new(&scores, &columns.or_input()?)?;
+    if !features.useless.is_empty() {
+        eprintln!("no two architectures differ by {}: left out of the features", features.useless.join(", "));
+    }
+    Ok(Some(features))
 }
 
 fn name(value: &impl Serialize) -> String {
@@ -418,8 +501,15 @@ impl Show for Report {
         });
         let Self { column, train, validation, test, repeats, .. } = self;
         let mean = if *repeats > 1 { format!(", mean of {repeats}") } else { String::new() };
+        let more = |row: &Row| -> Vec<String> {
+            let held = row
+                .believed_50_80_95
+                .map(|[a, b, c]| format!("intervals of 50, 80 and 95 % hold {a:.1}, {b:.1} and {c:.1} %\n"));
+            held.into_iter().chain(row.chosen.iter().map(|text| format!("chosen: {text}\n"))).collect()
+        };
+        let more: String = self.rows.iter().flat_map(more).collect();
         format!(
-            "{}{column}: {train} to fit on, {validation} to stop by, judged on the other {test}{mean}\n",
+            "{}{more}{column}: {train} to fit on, {validation} to stop by, judged on the other {test}{mean}\n",
             grid(&header, rows)
         )
     }

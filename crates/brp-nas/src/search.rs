@@ -3,14 +3,15 @@
 mod args;
 mod compare;
 mod data;
+pub(crate) mod features;
 mod objective;
 mod one;
 mod predictor;
-mod proxy;
+pub(crate) mod proxy;
 mod report;
 mod settings;
 
-pub(crate) use args::Args;
+pub(crate) use args::{Args, scores};
 
 use crate::failure::{Failure, OrFail};
 use crate::host::Stopwatch;
@@ -24,7 +25,7 @@ use crate::watch::Watcher;
 use anyhow::{Context, anyhow};
 use args::Algorithm;
 use compare::Comparison;
-use data::{Data, fit_plans, note_unscored};
+use data::{Data, fit_plans, note_unscored, note_useless};
 use nas_core::{Seed, Trial};
 use objective::{Training, Work};
 use one::{Files, Search};
@@ -56,7 +57,7 @@ pub(crate) fn main(args: Args) -> Result<(), Failure> {
     }
     let (cores, repeats) = (args.common.cores()?, args.common.repeats()?);
     let mut settings = Settings::new(&args, repeats)?;
-    let mut data = Data::read(&args, settings.proxy.as_ref())?;
+    let mut data = Data::read(&args, settings.proxy.as_ref(), settings.scores.as_ref())?;
     let computed = settings.proxy.as_ref().filter(|proxy| proxy.compute());
     let scoring = computed.map(|_| Scoring::on(args.proxy_images.clone(), settings.seed)).transpose()?;
     let candidates = data.candidates(&settings)?;
@@ -82,6 +83,7 @@ pub(crate) fn main(args: Args) -> Result<(), Failure> {
         data.compute(proxy, scoring, store, cores);
     }
     note_unscored(&data, &settings);
+    note_useless(&data);
     let jobs = settings.plans.len() * repeats;
     let threads = cores.min(jobs);
     let spare = (cores / threads).max(1);

@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod belief;
 pub mod conformance;
 mod error;
 mod labelled;
@@ -10,6 +11,7 @@ mod seed;
 mod space;
 pub mod stats;
 
+pub use belief::{Belief, Believe};
 pub use error::{LabelError, ParseArchError};
 pub use labelled::{Labelled, Split};
 pub use learn::{Fit, FitFrom, Predict, Rank, order_by_score};

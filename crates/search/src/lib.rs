@@ -1,5 +1,7 @@
 #![doc = include_str!("../README.md")]
 
+mod acquisition;
+mod believing;
 mod brp_nas;
 mod budget;
 mod domain;
@@ -19,6 +21,8 @@ mod run;
 mod summary;
 mod warm_up;
 
+pub use acquisition::{Acquisition, expected_improvement};
+pub use believing::{Believing, BelievingSettings};
 pub use brp_nas::{BrpNas, Selection};
 pub use budget::{Budget, Stopped};
 pub use domain::Domain;

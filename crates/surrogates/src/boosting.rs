@@ -1,5 +1,5 @@
 use crate::SurrogateError;
-use crate::rows::Rows;
+use crate::rows::{Distinct, Rows, positive};
 use crate::target::{Scale, Target};
 use crate::trees::{BLOCK, Cuts, Growth, MAX_LEAVES, Tree};
 use nas_core::{Fit, Labelled, Predict, Rank, Seed, order_by_score};
@@ -44,19 +44,41 @@ pub struct BoostingSettings {
     pub rows: f64,
     /// Share of the features that a tree sees, drawn anew for each.
     pub columns: f64,
-    /// One member each, with draws of its own; their standardised predictions are summed.
-    pub members: Vec<Target>,
+    /// Each with draws of its own; their standardised predictions are summed.
+    pub members: Vec<Member>,
+}
+
+/// What a member of the ensemble learns from what.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Member {
+    /// What it is fitted to.
+    pub target: Target,
+    /// How many of the first features it sees; all where there is no number.
+    pub first: Option<usize>,
+}
+
+impl Member {
+    /// One that sees all features.
+    pub fn of_all(target: Target) -> Self {
+        Self { target, first: None }
+    }
 }
 
 /// Three members for logarithms of the regret and one for ranks: chosen on NAS-Bench-201 at 78 to 469 rows.
 impl Default for BoostingSettings {
     fn default() -> Self {
-        let members = vec![Target::LogRegret, Target::LogRegret, Target::LogRegret, Target::Rank];
+        let members = [Target::LogRegret, Target::LogRegret, Target::LogRegret, Target::Rank];
+        let members = members.map(Member::of_all).to_vec();
         Self { trees: 400, rate: 0.05, leaves: 8, min_rows: 5, rows: 0.8, columns: 0.3, members }
     }
 }
 
 impl BoostingSettings {
+    /// For positive costs whose relative error matters.
+    pub fn cost() -> Self {
+        Self { members: vec![Member::of_all(Target::Log); 2], ..Self::default() }
+    }
+
     fn check(&self) -> Result<(), SurrogateError> {
         let fail = |name, value, expected| Err(SurrogateError::Setting { name, value, expected });
         for (name, value) in [("rate", self.rate), ("rows", self.rows), ("columns", self.columns)] {
@@ -82,11 +104,11 @@ pub struct FittedBoosting<F> {
     features: F,
     width: usize,
     cuts: Cuts,
-    members: Vec<Member>,
+    members: Vec<Fitted>,
 }
 
 #[derive(Debug, Clone)]
-struct Member {
+struct Fitted {
     scale: Scale,
     rate: f64,
     trees: Vec<Tree>,
@@ -101,16 +123,12 @@ impl<F> FittedBoosting<F> {
     }
 
     /// The prediction of each member for each architecture, on the scale of its target.
-    fn members<A>(&self, archs: &[A]) -> Result<Vec<Vec<f64>>, SurrogateError>
-    where
-        F: Fn(&A) -> Vec<f64>,
-    {
-        let rows = Rows::new(&self.features, archs, Some(self.width))?;
-        let mut found = vec![Vec::with_capacity(archs.len()); self.members.len()];
+    fn members(&self, rows: &Rows) -> Vec<Vec<f64>> {
+        let distinct = Distinct::new(rows.iter().map(<[f64]>::to_vec).collect());
+        let mut found = vec![Vec::with_capacity(distinct.rows.len()); self.members.len()];
         // the codes of a block of rows, feature by feature
         let mut codes = vec![0; self.cuts.len() * BLOCK];
-        let rows: Vec<&[f64]> = rows.iter().collect();
-        for block in rows.chunks(BLOCK) {
+        for block in distinct.rows.chunks(BLOCK) {
             for (i, row) in block.iter().enumerate() {
                 let places = codes.iter_mut().skip(i).step_by(BLOCK);
                 places.zip(self.cuts.codes(row)).for_each(|(place, code)| *place = code);
@@ -122,7 +140,28 @@ impl<F> FittedBoosting<F> {
                 found.extend(&sums[..block.len()]);
             }
         }
-        Ok(found)
+        let each = |values: Vec<f64>| distinct.places.iter().map(|place| values[*place]).collect();
+        found.into_iter().map(each).collect()
+    }
+
+    /// The mean of what the members say in the unit of the label.
+    pub(crate) fn labels(&self, rows: &Rows) -> Vec<f64> {
+        let mut sums = vec![0.0; rows.len()];
+        for (member, values) in self.members.iter().zip(self.members(rows)) {
+            sums.iter_mut().zip(values).for_each(|(sum, value)| *sum += member.scale.undo(value));
+        }
+        sums.iter_mut().for_each(|sum| *sum /= self.members.len() as f64);
+        sums
+    }
+
+    /// The sum of the standardised predictions.
+    pub(crate) fn sums(&self, rows: &Rows) -> Vec<f64> {
+        let mut members = self.members(rows).into_iter();
+        let mut sums = members.next().unwrap_or_default();
+        for member in members {
+            sums.iter_mut().zip(member).for_each(|(sum, value)| *sum += value);
+        }
+        sums
     }
 
     /// How good each architecture is: the sum of the standardised predictions. Larger is better; no unit.
@@ -133,12 +172,7 @@ impl<F> FittedBoosting<F> {
     where
         F: Fn(&A) -> Vec<f64>,
     {
-        let mut members = self.members(archs)?.into_iter();
-        let mut sums = members.next().unwrap_or_default();
-        for member in members {
-            sums.iter_mut().zip(member).for_each(|(sum, value)| *sum += value);
-        }
-        Ok(sums)
+        Ok(self.sums(&Rows::new(&self.features, archs, Some(self.width))?))
     }
 }
 
@@ -155,27 +189,32 @@ impl<A, F: Fn(&A) -> Vec<f64> + Clone> Fit<A> for Boosting<F> {
     ) -> Result<FittedBoosting<F>, SurrogateError> {
         self.settings.check()?;
         let rows = Rows::to_learn(&self.features, train)?;
+        if self.settings.members.iter().any(|member| member.target == Target::Log) {
+            positive(train.values())?;
+        }
         let cuts = Cuts::new(&rows);
         let columns = cuts.columns(&rows);
         let BoostingSettings { leaves, min_rows, rate, trees, .. } = self.settings;
-        let growth = Growth {
-            leaves,
-            min_rows: min_rows.min(train.len() / 4).max(1),
-            rows: self.settings.rows,
-            columns: self.settings.columns,
-        };
-        let member = |(number, target): (u64, &Target)| {
+        let member = |(number, member): (u64, &Member)| {
+            // at least one that differs
+            let seen = member.first.map_or(cuts.len(), |first| cuts.before(first).max(1));
+            let growth = Growth {
+                leaves,
+                min_rows: min_rows.min(train.len() / 4).max(1),
+                rows: self.settings.rows,
+                columns: self.settings.columns,
+            };
             let mut rng = seed.nth("member", number).stream("trees");
-            let (scale, mut residuals) = Scale::new(*target, train.values());
+            let (scale, mut residuals) = Scale::new(member.target, train.values());
             let mut losses = Vec::with_capacity(trees);
             let grown = (0..trees).map(|_| {
-                let tree = growth.grow(&columns, &residuals, &mut rng);
+                let tree = growth.grow(&columns[..seen], &residuals, &mut rng);
                 tree.add(|column| &columns[column], -rate, &mut residuals);
                 losses.push(residuals.iter().map(|r| r * r).sum::<f64>() / residuals.len() as f64);
                 tree
             });
             let trees = grown.collect();
-            Member { scale, rate, trees, losses }
+            Fitted { scale, rate, trees, losses }
         };
         let members = (0..).zip(&self.settings.members).map(member).collect();
         Ok(FittedBoosting { features: self.features.clone(), width: rows.width, cuts, members })
@@ -187,12 +226,7 @@ impl<A, F: Fn(&A) -> Vec<f64>> Predict<A> for FittedBoosting<F> {
     type Error = SurrogateError;
 
     fn predict(&self, archs: &[A]) -> Result<Vec<f64>, SurrogateError> {
-        let mut sums = vec![0.0; archs.len()];
-        for (member, values) in self.members.iter().zip(self.members(archs)?) {
-            sums.iter_mut().zip(values).for_each(|(sum, value)| *sum += member.scale.undo(value));
-        }
-        sums.iter_mut().for_each(|sum| *sum /= self.members.len() as f64);
-        Ok(sums)
+        Ok(self.labels(&Rows::new(&self.features, archs, Some(self.width))?))
     }
 }
 

@@ -63,6 +63,22 @@ pub enum SurrogateError {
         /// What would be right.
         expected: &'static str,
     },
+    /// A label that is no cost.
+    #[error("label {index} is {value}, expected a positive number: leave the row out")]
+    NotPositive {
+        /// Its position in what was given.
+        index: usize,
+        /// Its value.
+        value: f64,
+    },
+    /// Blocks that do not cover the features.
+    #[error("the blocks describe {described} features, expected {features}, as many as there are")]
+    Blocks {
+        /// How many are described.
+        described: usize,
+        /// How many there are.
+        features: usize,
+    },
     /// A covariance that is not positive definite in floating point.
     #[error(
         "the covariance of {rows} architectures is not positive definite: scale the features, or use trees"

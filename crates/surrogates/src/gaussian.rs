@@ -1,78 +1,111 @@
-use crate::SurrogateError;
-use crate::rows::Rows;
+use crate::kernel::{CONSTANT, Kernel};
+use crate::linear::Root;
+use crate::part::Part;
+use crate::rows::{Distinct, Rows, positive};
 use crate::target::{Scale, Target};
-use nalgebra::{Cholesky, DMatrix, DVector, Dyn};
-use nas_core::{Fit, Labelled, Predict, Rank, Seed, order_by_score, stats};
+use crate::{Block, SurrogateError};
+use nalgebra::{DMatrix, DVector};
+use nas_core::{Belief, Believe, Fit, Labelled, Predict, Rank, Seed, order_by_score, stats};
 use rand::seq::index::sample;
+use rand_distr::{Distribution, StandardNormal};
 use serde::{Deserialize, Serialize};
-
-/// The most rows that the kernel is chosen by; all are fitted to.
-const CHOOSE_BY: usize = 200;
-
-/// How often the likelihood is looked at.
-const STEPS: usize = 70;
-
-/// Variance of the unknown mean, in that of the curved part.
-const CONSTANT: f64 = 1.0;
 
 /// A Gaussian process on features of an architecture (Rasmussen and Williams, Gaussian Processes for Machine
 /// Learning, 2006).
 ///
-/// Covariance: Matérn 5/2 of the distance between features scaled to mean 0 and deviation 1, over the root of their
-/// number, plus a linear part, a constant and noise. What these weigh is chosen by the marginal likelihood of 200
-/// drawn rows.
+/// Covariance: a constant, noise, and for each [`Block`] of features a straight and a curved part. What these weigh
+/// is chosen by the marginal likelihood of some drawn rows.
 ///
 /// ```
-/// use nas_core::{Fit, Labelled, Predict, Seed};
-/// use surrogates::{GaussianProcess, Target};
+/// use nas_core::{Believe, Fit, Labelled, Predict, Seed};
+/// use surrogates::{GaussianProcess, GaussianSettings};
 /// let archs: Vec<f64> = (0..30).map(f64::from).collect();
 /// let labels = archs.iter().map(|x| (x / 5.0).sin()).collect();
-/// let process = GaussianProcess { features: |x: &f64| vec![*x], target: Target::Value };
+/// let process = GaussianProcess::new(|x: &f64| vec![*x], GaussianSettings::value());
 /// let model = process.fit(&Labelled::new(archs, labels)?, &Labelled::empty(), Seed(0))?;
 /// assert!((model.predict(&[7.5])?[0] - 1.5_f64.sin()).abs() < 0.05);
 /// // less is known far away
-/// let known = model.posterior(&[7.5, 60.0])?;
+/// let known = model.believe(&[7.5, 60.0])?;
 /// assert!(known[1].deviation > 3.0 * known[0].deviation);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct GaussianProcess<F> {
     /// The features of an architecture: finite, and as many for each.
     pub features: F,
-    /// What it is fitted to; ranks go well with accuracies.
-    pub target: Target,
+    /// What they are, in their order; none at all are [`Kind::Numbers`](crate::Kind).
+    pub blocks: Vec<Block>,
+    /// How it is fitted.
+    pub settings: GaussianSettings,
 }
 
-/// What the parts of the covariance weigh, each relative to the curved part.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub struct Kernel {
-    /// Distance over which the curved part bends.
-    pub length: f64,
-    /// Variance of the linear part.
-    pub linear: f64,
-    /// Variance of the noise.
-    pub noise: f64,
-    /// Variance of the curved part itself, in that of the target.
-    pub variance: f64,
-}
-
-impl Kernel {
-    /// Of two rows with their squared lengths and product, over the number of features.
-    fn of(&self, own: f64, other: f64, product: f64) -> f64 {
-        let squared = (own + other - 2.0 * product).max(0.0);
-        let r = (5.0 * squared).sqrt() / self.length;
-        (1.0 + r + r * r / 3.0) * (-r).exp() + self.linear * product + CONSTANT
+impl<F> GaussianProcess<F> {
+    /// On features that are all numbers.
+    pub fn new(features: F, settings: GaussianSettings) -> Self {
+        Self { features, blocks: Vec::new(), settings }
     }
 }
 
-/// What is believed of one value.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub struct Normal {
-    /// Mean.
-    pub mean: f64,
-    /// Standard deviation, noise included.
-    pub deviation: f64,
+/// How a Gaussian process is fitted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct GaussianSettings {
+    /// What it is fitted to.
+    pub target: Target,
+    /// How the noise of a row depends on its label.
+    pub noise: Noise,
+    /// How rows that do not fit are taken.
+    pub robust: Robust,
+    /// The most rows that the kernel is chosen by; all are fitted to.
+    pub rows: usize,
+    /// Steps of that choice.
+    pub steps: usize,
 }
+
+impl GaussianSettings {
+    /// For ranks, which go well with accuracies.
+    pub fn rank() -> Self {
+        Self { target: Target::Rank, ..Self::value() }
+    }
+
+    /// For the label itself, with the same noise for all.
+    pub fn value() -> Self {
+        Self { target: Target::Value, noise: Noise::Even, robust: Robust::No, rows: 200, steps: 60 }
+    }
+
+    /// For positive costs whose relative error matters.
+    pub fn cost() -> Self {
+        Self { noise: Noise::Relative, rows: 250, ..Self::value() }
+    }
+}
+
+/// How the noise of a row depends on its label.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Noise {
+    /// Not at all.
+    Even,
+    /// Its deviation is a share of the label, of at least a fifth of the median: labels are positive.
+    Relative,
+}
+
+/// How rows that do not fit are taken: five times the noise of each row is set by what the others say of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Robust {
+    /// As all others.
+    No,
+    /// Variance grows with the residual, as least absolute errors would have it.
+    Absolute,
+    /// Variance grows with its square: rows far off count for nothing.
+    Cauchy,
+}
+
+/// How often residuals are looked at.
+const REFITS: usize = 5;
+
+/// The least deviation of relative noise, in medians of the label.
+const FLOOR: f64 = 0.2;
 
 /// A fitted [`GaussianProcess`].
 #[derive(Debug, Clone)]
@@ -81,199 +114,174 @@ pub struct FittedGaussian<F> {
     width: usize,
     scale: Scale,
     kernel: Kernel,
-    /// Feature, mean and 1 / deviation of those that differ in training.
-    columns: Vec<(usize, f64, f64)>,
-    /// The scaled training rows, one after another, and their squared lengths.
-    rows: Vec<f64>,
-    squares: Vec<f64>,
+    parts: Vec<Part>,
     targets: DVector<f64>,
-    root: Cholesky<f64, Dyn>,
-    inverse: DMatrix<f64>,
+    /// Of each training row, in that of the kernel.
+    noise: Vec<f64>,
+    root: Root,
+    /// Inverse covariance times targets.
     weights: DVector<f64>,
 }
 
-/// The product of two rows over their length. Eight sums, so that the compiler can keep them in vectors.
-fn product(a: &[f64], b: &[f64]) -> f64 {
-    let mut sums = [0.0; 8];
-    let (a_parts, b_parts) = (a.chunks_exact(8), b.chunks_exact(8));
-    let rest: f64 = a_parts.remainder().iter().zip(b_parts.remainder()).map(|(x, y)| x * y).sum();
-    for (x, y) in a_parts.zip(b_parts) {
-        for lane in 0..8 {
-            sums[lane] += x[lane] * y[lane];
+impl<F: Clone> GaussianProcess<F> {
+    /// One fit for each way of taking rows that do not fit, with one kernel; what the settings say of it is not
+    /// looked at.
+    pub(crate) fn fit_all<A>(
+        &self,
+        train: &Labelled<A>,
+        ways: &[Robust],
+        seed: Seed,
+    ) -> Result<Vec<FittedGaussian<F>>, SurrogateError>
+    where
+        F: Fn(&A) -> Vec<f64>,
+    {
+        let table = Rows::to_learn(&self.features, train)?;
+        let (n, labels) = (train.len(), train.values());
+        let all = [Block::numbers(table.width)];
+        let blocks = if self.blocks.is_empty() { &all[..] } else { &self.blocks };
+        let described = blocks.iter().map(|block| block.width).sum();
+        if described != table.width {
+            return Err(SurrogateError::Blocks { described, features: table.width });
         }
-    }
-    (sums.iter().sum::<f64>() + rest) / a.len() as f64
-}
-
-/// Covariance with noise among rows with these products.
-fn covariance(kernel: &Kernel, products: &DMatrix<f64>) -> DMatrix<f64> {
-    let n = products.nrows();
-    DMatrix::from_fn(n, n, |i, j| {
-        let noise = if i == j { kernel.noise } else { 0.0 };
-        kernel.of(products[(i, i)], products[(j, j)], products[(i, j)]) + noise
-    })
-}
-
-/// The kernel of three logarithms, its variance the likeliest, and how unlikely it is.
-fn judge(theta: [f64; 3], products: &DMatrix<f64>, targets: &DVector<f64>) -> (f64, Kernel) {
-    let [length, linear, noise] = theta.map(f64::exp);
-    let kernel = Kernel { length, linear, noise: noise + 1e-6, variance: 1.0 };
-    let Some(root) = Cholesky::new(covariance(&kernel, products)) else { return (f64::INFINITY, kernel) };
-    let n = targets.len() as f64;
-    let variance = (targets.dot(&root.solve(targets)) / n).max(1e-300);
-    let determinant: f64 = root.l_dirty().diagonal().iter().map(|x| x.ln()).sum();
-    // a broad normal prior on each logarithm
-    let prior: f64 = theta.iter().zip(START).map(|(t, start)| (t - start) * (t - start) / 8.0).sum();
-    (0.5 * n * variance.ln() + determinant + prior, Kernel { variance, ..kernel })
-}
-
-/// Logarithms of length, linear part and noise to begin with.
-const START: [f64; 3] = [0.0, -1.0, -2.0];
-
-/// The least of `cost` by the simplex of Nelder and Mead (1965).
-fn least(mut cost: impl FnMut([f64; 3]) -> f64) -> [f64; 3] {
-    let mut simplex = vec![(cost(START), START)];
-    for axis in 0..3 {
-        let mut corner = START;
-        corner[axis] += 1.0;
-        simplex.push((cost(corner), corner));
-    }
-    let between = |a: [f64; 3], b: [f64; 3], t: f64| [0, 1, 2].map(|i| a[i] + t * (b[i] - a[i]));
-    for _ in 0..STEPS / 2 {
-        simplex.sort_by(|a, b| a.0.total_cmp(&b.0));
-        let worst = simplex[3];
-        let centre = [0, 1, 2].map(|i| simplex[..3].iter().map(|(_, at)| at[i]).sum::<f64>() / 3.0);
-        let mut at = |t: f64| {
-            let place = between(centre, worst.1, t);
-            (cost(place), place)
+        if self.settings.target == Target::Log {
+            positive(labels)?;
+        }
+        let noise = match self.settings.noise {
+            Noise::Even => vec![1.0; n],
+            Noise::Relative => relative(labels)?,
         };
-        let reflected = at(-1.0);
-        let new = if reflected.0 < simplex[0].0 {
-            let further = at(-2.0);
-            if further.0 < reflected.0 { further } else { reflected }
-        } else if reflected.0 < simplex[2].0 {
-            reflected
-        } else {
-            at(if reflected.0 < worst.0 { -0.5 } else { 0.5 })
-        };
-        if new.0 < worst.0 {
-            simplex[3] = new;
-        } else {
-            let best = simplex[0].1;
-            for corner in &mut simplex[1..] {
-                let place = between(best, corner.1, 0.5);
-                *corner = (cost(place), place);
+        let parts = Part::all(blocks, &table);
+        let (scale, targets) = Scale::new(self.settings.target, labels);
+        let targets = DVector::from_vec(targets);
+
+        let mut rng = seed.stream("kernel");
+        let mut drawn = sample(&mut rng, n, n.min(self.settings.rows.max(2))).into_vec();
+        drawn.sort_unstable();
+        let known = DVector::from_iterator(drawn.len(), drawn.iter().map(|&i| targets[i]));
+        let known_noise: Vec<f64> = drawn.iter().map(|&i| noise[i]).collect();
+        let refused = || SurrogateError::Covariance { rows: n };
+        let kernel = Kernel::likeliest(&parts, &drawn, &known, &known_noise, self.settings.steps);
+        let kernel = kernel.ok_or_else(refused)?;
+        let rows: Vec<usize> = (0..n).collect();
+        let among = kernel.among(&parts, &rows);
+        let fit = |robust: &Robust| {
+            let mut each = noise.clone();
+            let solve = |noise: &[f64]| {
+                let mut matrix = among.clone();
+                (0..n).for_each(|i| matrix[(i, i)] += kernel.noise * noise[i]);
+                let root = Root::new(&matrix)?;
+                let weights = root.inverse.tr_mul(&(&root.inverse * &targets));
+                Some((root, weights))
+            };
+            let (mut root, mut weights) = solve(&each).ok_or_else(refused)?;
+            for _ in 0..if *robust == Robust::No { 0 } else { REFITS } {
+                each = robust.noise(&noise, &residuals(&root, &weights));
+                (root, weights) = solve(&each).ok_or_else(refused)?;
             }
-        }
+            Ok(FittedGaussian {
+                features: self.features.clone(),
+                width: table.width,
+                scale: scale.clone(),
+                kernel: kernel.clone(),
+                parts: parts.clone(),
+                targets: targets.clone(),
+                noise: each,
+                root,
+                weights,
+            })
+        };
+        ways.iter().map(fit).collect()
     }
-    simplex.sort_by(|a, b| a.0.total_cmp(&b.0));
-    simplex[0].1
+}
+
+/// The noise of each row where it is relative: 1 for the median.
+fn relative(labels: &[f64]) -> Result<Vec<f64>, SurrogateError> {
+    positive(labels)?;
+    let middle = stats::quantile(labels, 0.5);
+    Ok(labels.iter().map(|label| (label / middle).max(FLOOR).powi(2)).collect())
+}
+
+/// Targets less what the others say of them (Rasmussen and Williams, equation 5.12).
+fn residuals(root: &Root, weights: &DVector<f64>) -> Vec<f64> {
+    let precision = |i: usize| root.inverse.column(i).norm_squared();
+    (0..weights.len()).map(|i| weights[i] / precision(i)).collect()
+}
+
+impl Robust {
+    /// The noise of each row after its residual.
+    fn noise(self, before: &[f64], residuals: &[f64]) -> Vec<f64> {
+        let off: Vec<f64> = residuals.iter().zip(before).map(|(r, noise)| r.abs() / noise.sqrt()).collect();
+        let middle = stats::quantile(&off, 0.5);
+        let middle = if middle > 0.0 { middle } else { 1.0 };
+        let more = |off: &f64| match self {
+            Self::No => 1.0,
+            Self::Absolute => (off / middle).max(0.3),
+            Self::Cauchy => (1.0 + (off / middle).powi(2)) / 2.0,
+        };
+        off.iter().zip(before).map(|(off, noise)| noise * more(off)).collect()
+    }
 }
 
 impl<A, F: Fn(&A) -> Vec<f64> + Clone> Fit<A> for GaussianProcess<F> {
     type Model = FittedGaussian<F>;
     type Error = SurrogateError;
 
-    /// Time O(rows^2 (rows + features)); `validation` is not looked at.
+    /// Time O(steps drawn^2 (drawn + features) + rows^2 (rows + features)); `validation` is not looked at.
     fn fit(
         &self,
         train: &Labelled<A>,
         _: &Labelled<A>,
         seed: Seed,
     ) -> Result<FittedGaussian<F>, SurrogateError> {
-        let table = Rows::to_learn(&self.features, train)?;
-        let n = train.len();
-        let columns: Vec<(usize, f64, f64)> = table
-            .varied()
-            .into_iter()
-            .map(|feature| {
-                let column: Vec<f64> = table.column(feature).collect();
-                let mean = stats::mean(&column);
-                let variance = column.iter().map(|x| (x - mean) * (x - mean)).sum::<f64>() / n as f64;
-                (feature, mean, if variance > 0.0 { 1.0 / variance.sqrt() } else { 0.0 })
-            })
-            .collect();
-        let width = columns.len();
-        let rows: Vec<f64> = table.iter().flat_map(|row| scaled(&columns, row)).collect();
-        let row = |i: usize| &rows[i * width..(i + 1) * width];
-        let mut products = DMatrix::zeros(n, n);
-        for i in 0..n {
-            for j in 0..=i {
-                products[(i, j)] = product(row(i), row(j));
-                products[(j, i)] = products[(i, j)];
-            }
-        }
-        let (scale, targets) = Scale::new(self.target, train.values());
-        let targets = DVector::from_vec(targets);
-
-        let mut rng = seed.stream("kernel");
-        let mut drawn = sample(&mut rng, n, n.min(CHOOSE_BY)).into_vec();
-        drawn.sort_unstable();
-        let part = DMatrix::from_fn(drawn.len(), drawn.len(), |i, j| products[(drawn[i], drawn[j])]);
-        let known = DVector::from_iterator(drawn.len(), drawn.iter().map(|&i| targets[i]));
-        let (_, mut kernel) = judge(least(|theta| judge(theta, &part, &known).0), &part, &known);
-        let root =
-            Cholesky::new(covariance(&kernel, &products)).ok_or(SurrogateError::Covariance { rows: n })?;
-        let weights = root.solve(&targets);
-        kernel.variance = (targets.dot(&weights) / n as f64).max(1e-300);
-        Ok(FittedGaussian {
-            features: self.features.clone(),
-            width: table.width,
-            scale,
-            kernel,
-            squares: (0..n).map(|i| products[(i, i)]).collect(),
-            columns,
-            rows,
-            targets,
-            inverse: root.inverse(),
-            root,
-            weights,
-        })
+        let mut models = self.fit_all(train, &[self.settings.robust], seed)?;
+        models.pop().ok_or(SurrogateError::Covariance { rows: train.len() })
     }
-}
-
-fn scaled<'a>(columns: &'a [(usize, f64, f64)], row: &'a [f64]) -> impl Iterator<Item = f64> + 'a {
-    columns.iter().map(|(feature, mean, factor)| (row[*feature] - mean) * factor)
 }
 
 impl<F> FittedGaussian<F> {
     /// The kernel that was chosen.
-    pub fn kernel(&self) -> Kernel {
-        self.kernel
+    pub fn kernel(&self) -> &Kernel {
+        &self.kernel
+    }
+
+    /// The noise of each training row by its variance: that of the kernel, where none is taken for worse.
+    pub fn row_noise(&self) -> impl Iterator<Item = f64> {
+        self.noise.iter().map(|noise| noise * self.kernel.noise)
     }
 
     /// What the others say of each training architecture, on the standardised scale of the target: the process
     /// fitted with the same kernel to all but this one (Rasmussen and Williams, equation 5.12).
-    pub fn leave_one_out(&self) -> Vec<Normal> {
-        let of = |i: usize| {
-            let precision = self.inverse[(i, i)];
-            let mean = self.targets[i] - self.weights[i] / precision;
-            Normal { mean, deviation: (self.kernel.variance / precision).sqrt() }
+    pub fn leave_one_out(&self) -> Vec<Belief> {
+        let residuals = residuals(&self.root, &self.weights);
+        let of = |(i, residual): (usize, f64)| {
+            let all = 1.0 / self.root.inverse.column(i).norm_squared();
+            let noise = self.noise[i] * self.kernel.noise;
+            let deviation = (all - noise).max(0.0).sqrt();
+            Belief { mean: self.targets[i] - residual, deviation, noise: noise.sqrt() }
         };
-        (0..self.targets.len()).map(of).collect()
+        residuals.into_iter().enumerate().map(of).collect()
     }
 
-    /// Calls `say` with the squared length of each architecture and its covariance with all training rows.
-    fn each<A>(&self, archs: &[A], mut say: impl FnMut(f64, &DVector<f64>)) -> Result<(), SurrogateError>
+    /// [`leave_one_out`](Self::leave_one_out) in the unit of the label.
+    pub(crate) fn left_out_labels(&self) -> Vec<f64> {
+        self.leave_one_out().into_iter().map(|belief| self.scale.undo(belief.mean)).collect()
+    }
+
+    /// The mean of two processes of one kernel and the same rows.
+    pub(crate) fn with_mean_of(mut self, other: &Self) -> Self {
+        self.weights = (&self.weights + &other.weights) / 2.0;
+        self
+    }
+
+    pub(crate) fn rows<A>(&self, archs: &[A]) -> Result<Rows, SurrogateError>
     where
         F: Fn(&A) -> Vec<f64>,
     {
-        let table = Rows::new(&self.features, archs, Some(self.width))?;
-        let width = self.columns.len();
-        let (mut own, mut shared) = (vec![0.0; width], DVector::zeros(self.targets.len()));
-        for row in table.iter() {
-            own.iter_mut().zip(scaled(&self.columns, row)).for_each(|(x, value)| *x = value);
-            let square = product(&own, &own);
-            let rows = self.rows.chunks_exact(width).zip(&self.squares);
-            for (shared, (row, other)) in shared.iter_mut().zip(rows) {
-                *shared = self.kernel.of(square, *other, product(&own, row));
-            }
-            say(square, &shared);
-        }
-        Ok(())
+        Rows::new(&self.features, archs, Some(self.width))
     }
 
-    /// The mean of each architecture on the standardised scale of the target: larger is better, no unit.
+    /// The mean of each architecture on the standardised scale of the target: larger is better, no unit. Equal
+    /// blocks of features are looked at once.
     ///
     /// # Errors
     /// Features that are not finite or of another number.
@@ -281,28 +289,98 @@ impl<F> FittedGaussian<F> {
     where
         F: Fn(&A) -> Vec<f64>,
     {
-        let mut found = Vec::with_capacity(archs.len());
-        self.each(archs, |_, shared| found.push(shared.dot(&self.weights)))?;
-        Ok(found)
+        Ok(self.means(&self.rows(archs)?))
     }
 
-    /// What is believed of each architecture, on the standardised scale of the target. Time O(training rows^2) each.
-    ///
-    /// # Errors
-    /// As [`scores`](Self::scores).
-    pub fn posterior<A>(&self, archs: &[A]) -> Result<Vec<Normal>, SurrogateError>
-    where
-        F: Fn(&A) -> Vec<f64>,
-    {
-        let mut found = Vec::with_capacity(archs.len());
-        self.each(archs, |square, shared| {
-            let own = self.kernel.of(square, square, square) + self.kernel.noise;
-            // noise is there whatever is known
-            let left = (own - shared.dot(&self.root.solve(shared))).max(self.kernel.noise);
-            let deviation = (self.kernel.variance * left).sqrt();
-            found.push(Normal { mean: shared.dot(&self.weights), deviation });
-        })?;
-        Ok(found)
+    pub(crate) fn means(&self, table: &Rows) -> Vec<f64> {
+        let mut found = vec![CONSTANT * self.weights.sum(); table.len()];
+        let weights: Vec<f64> = self.weights.iter().copied().collect();
+        for (part, kernel) in self.parts.iter().zip(&self.kernel.parts) {
+            let distinct = Distinct::new(table.iter().map(|row| part.scaled(row)).collect());
+            let values = kernel.sums(part, &distinct.rows, &weights);
+            found.iter_mut().zip(&distinct.places).for_each(|(sum, place)| *sum += values[*place]);
+        }
+        found
+    }
+
+    /// [`means`](Self::means) in the unit of the label.
+    pub(crate) fn labels(&self, table: &Rows) -> Vec<f64> {
+        self.means(table).into_iter().map(|score| self.scale.undo(score)).collect()
+    }
+
+    /// What training labels became.
+    pub(crate) fn targets(&self) -> &[f64] {
+        self.targets.as_slice()
+    }
+
+    /// The columns of a row by part.
+    fn own(&self, row: &[f64]) -> Vec<Vec<f64>> {
+        self.parts.iter().map(|part| part.scaled(row)).collect()
+    }
+
+    /// The covariance of a row with all training rows.
+    fn shared(&self, own: &[Vec<f64>]) -> DVector<f64> {
+        let mut shared = DVector::from_element(self.weights.len(), CONSTANT);
+        for ((part, weights), own) in self.parts.iter().zip(&self.kernel.parts).zip(own) {
+            let each = shared.iter_mut().enumerate();
+            each.for_each(|(i, sum)| *sum += weights.of(part, own, part.row(i)));
+        }
+        shared
+    }
+
+    /// The covariance of two rows, without noise.
+    fn between(&self, a: &[Vec<f64>], b: &[Vec<f64>]) -> f64 {
+        let parts = self.parts.iter().zip(&self.kernel.parts).zip(a.iter().zip(b));
+        CONSTANT + parts.map(|((part, weights), (a, b))| weights.of(part, a, b)).sum::<f64>()
+    }
+}
+
+/// On the standardised scale of the target.
+impl<A, F: Fn(&A) -> Vec<f64>> Believe<A> for FittedGaussian<F> {
+    type Error = SurrogateError;
+
+    /// Time O(training rows^2) for each architecture whose features are not those of another.
+    fn believe(&self, archs: &[A]) -> Result<Vec<Belief>, SurrogateError> {
+        let distinct = Distinct::new(self.rows(archs)?.iter().map(<[f64]>::to_vec).collect());
+        let of = |row: &Vec<f64>| {
+            let own = self.own(row);
+            let shared = self.shared(&own);
+            let known = (&self.root.inverse * &shared).norm_squared();
+            let deviation = (self.between(&own, &own) - known).max(0.0).sqrt();
+            Belief { mean: shared.dot(&self.weights), deviation, noise: self.kernel.noise.sqrt() }
+        };
+        let found: Vec<Belief> = distinct.rows.iter().map(of).collect();
+        Ok(distinct.places.into_iter().map(|place| found[place]).collect())
+    }
+
+    fn scaled(&self, label: f64) -> f64 {
+        self.scale.apply(label)
+    }
+
+    /// Time O(architectures^3): for a short list.
+    fn draw(&self, archs: &[A], seed: Seed) -> Result<Vec<f64>, SurrogateError> {
+        let table = self.rows(archs)?;
+        let own: Vec<Vec<Vec<f64>>> = table.iter().map(|row| self.own(row)).collect();
+        let n = own.len();
+        let (mut known, mut means) = (DMatrix::zeros(self.weights.len(), n), Vec::with_capacity(n));
+        for (mut column, own) in known.column_iter_mut().zip(&own) {
+            let shared = self.shared(own);
+            means.push(shared.dot(&self.weights));
+            column.copy_from(&(&self.root.inverse * shared));
+        }
+        let mut left = -known.tr_mul(&known);
+        for j in 0..n {
+            for i in j..n {
+                left[(i, j)] += self.between(&own[i], &own[j]);
+            }
+            // equal architectures have equal values, which a root of a matrix cannot have exactly
+            left[(j, j)] += 1e-6 + 1e-3 * self.kernel.noise;
+        }
+        let root = left.cholesky().ok_or(SurrogateError::Covariance { rows: n })?.unpack();
+        let mut rng = seed.stream("draw");
+        let normal = DVector::from_iterator(n, (0..n).map(|_| StandardNormal.sample(&mut rng)));
+        let moved: DVector<f64> = root * normal;
+        Ok(means.iter().zip(&moved).map(|(mean, moved)| mean + moved).collect())
     }
 }
 
@@ -311,7 +389,7 @@ impl<A, F: Fn(&A) -> Vec<f64>> Predict<A> for FittedGaussian<F> {
     type Error = SurrogateError;
 
     fn predict(&self, archs: &[A]) -> Result<Vec<f64>, SurrogateError> {
-        Ok(self.scores(archs)?.into_iter().map(|score| self.scale.undo(score)).collect())
+        Ok(self.labels(&self.rows(archs)?))
     }
 }
 
@@ -334,44 +412,50 @@ mod tests {
         let mut rng = Seed(1).stream("rows");
         let archs: Vec<[f64; 4]> =
             (0..25).map(|_| [0; 4].map(|_: i32| rng.random_range(-1.0..1.0))).collect();
-        let labels = archs.iter().map(|a| a[0] * a[1] + a[2] + rng.random_range(-0.1..0.1)).collect();
+        let labels = archs.iter().map(|a| 3.0 + a[0] * a[1] + a[2] + rng.random_range(-0.1..0.1)).collect();
         let data = Labelled::new(archs, labels).unwrap();
-        let process = GaussianProcess { features: |a: &[f64; 4]| a.to_vec(), target: Target::Value };
-        let model = process.fit(&data, &Labelled::empty(), Seed(0)).unwrap();
-        let products = DMatrix::from_fn(25, 25, |i, j| {
-            product(&model.rows[i * 4..i * 4 + 4], &model.rows[j * 4..j * 4 + 4])
-        });
-        let whole = covariance(&model.kernel, &products);
-        let says = |fold: &[usize], i: usize| {
-            let rest: Vec<usize> = (0..25).filter(|j| !fold.contains(j)).collect();
-            let known = DMatrix::from_fn(rest.len(), rest.len(), |a, b| whole[(rest[a], rest[b])]);
-            let shared = DVector::from_iterator(rest.len(), rest.iter().map(|&j| whole[(i, j)]));
-            let targets = DVector::from_iterator(rest.len(), rest.iter().map(|&j| model.targets[j]));
-            let inverse = known.try_inverse().unwrap();
-            let left = whole[(i, i)] - shared.dot(&(&inverse * &shared));
-            let deviation = (model.kernel.variance * left).sqrt();
-            Normal { mean: shared.dot(&(inverse * targets)), deviation }
-        };
-        for (i, found) in model.leave_one_out().into_iter().enumerate() {
-            let expected = says(&[i], i);
-            assert!((found.mean - expected.mean).abs() < 1e-8);
-            assert!((found.deviation - expected.deviation).abs() < 1e-8);
+        for settings in [
+            GaussianSettings::value(),
+            GaussianSettings { robust: Robust::Cauchy, ..GaussianSettings::cost() },
+        ] {
+            let process = GaussianProcess::new(|a: &[f64; 4]| a.to_vec(), settings);
+            let model = process.fit(&data, &Labelled::empty(), Seed(0)).unwrap();
+            let rows: Vec<usize> = (0..25).collect();
+            let mut whole = model.kernel.among(&model.parts, &rows);
+            whole.fill_upper_triangle_with_lower_triangle();
+            let noise: Vec<f64> = model.row_noise().collect();
+            (0..25).for_each(|i| whole[(i, i)] += noise[i]);
+            for (i, found) in model.leave_one_out().into_iter().enumerate() {
+                let rest: Vec<usize> = (0..25).filter(|j| *j != i).collect();
+                let known = DMatrix::from_fn(24, 24, |a, b| whole[(rest[a], rest[b])]);
+                let shared = DVector::from_iterator(24, rest.iter().map(|&j| whole[(i, j)]));
+                let targets = DVector::from_iterator(24, rest.iter().map(|&j| model.targets[j]));
+                let inverse = known.try_inverse().unwrap();
+                let left = whole[(i, i)] - shared.dot(&(&inverse * &shared));
+                assert!((found.mean - shared.dot(&(inverse * targets))).abs() < 1e-7);
+                assert!((found.of_label() - left.sqrt()).abs() < 1e-7);
+            }
         }
     }
 
     #[test]
-    fn the_chosen_kernel_is_likelier_than_its_neighbours() {
-        let archs: Vec<f64> = (0..40).map(f64::from).collect();
-        let targets = DVector::from_iterator(40, archs.iter().map(|x| (x / 6.0).sin()));
-        let products = DMatrix::from_fn(40, 40, |i, j| (i as f64 - 19.5) * (j as f64 - 19.5) / 133.0);
-        let cost = |theta| judge(theta, &products, &targets).0;
-        let best = least(cost);
-        for axis in 0..3 {
-            for step in [-0.5, 0.5] {
-                let mut other = best;
-                other[axis] += step;
-                assert!(cost(other) > cost(best) - 0.05, "{axis} {step}");
-            }
+    fn draws_have_the_mean_and_the_deviation_that_is_believed() {
+        let archs: Vec<f64> = (0..12).map(f64::from).collect();
+        let labels = archs.iter().map(|x| (x / 3.0).sin()).collect();
+        let process = GaussianProcess::new(|x: &f64| vec![*x], GaussianSettings::value());
+        let model = process.fit(&Labelled::new(archs, labels).unwrap(), &Labelled::empty(), Seed(0)).unwrap();
+        let asked = [2.5, 20.0, 20.1];
+        let believed = model.believe(&asked).unwrap();
+        let draws: Vec<Vec<f64>> = (0..2000).map(|n| model.draw(&asked, Seed(n)).unwrap()).collect();
+        for (i, belief) in believed.iter().enumerate() {
+            let drawn: Vec<f64> = draws.iter().map(|draw| draw[i]).collect();
+            let mean = stats::mean(&drawn);
+            let squares: Vec<f64> = drawn.iter().map(|x| (x - mean) * (x - mean)).collect();
+            assert!((mean - belief.mean).abs() < 0.1 * belief.deviation + 1e-3);
+            assert!((stats::mean(&squares).sqrt() / belief.deviation.hypot(2e-3) - 1.0).abs() < 0.25);
         }
+        // neighbours move together
+        let apart = draws.iter().map(|draw| (draw[1] - draw[2]).abs()).fold(0.0, f64::max);
+        assert!(apart < believed[1].deviation);
     }
 }

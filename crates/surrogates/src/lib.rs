@@ -1,15 +1,25 @@
 #![doc = include_str!("../README.md")]
 
+mod block;
 mod boosting;
+mod costs;
 mod error;
 mod gaussian;
+mod kernel;
+mod linear;
 mod ours;
+mod part;
 mod rows;
+mod score;
 mod target;
 mod trees;
 
-pub use boosting::{Boosting, BoostingSettings, FittedBoosting};
+pub use block::{Block, Kind};
+pub use boosting::{Boosting, BoostingSettings, FittedBoosting, Member};
+pub use costs::{Costs, Doubt, FittedCosts, Judged};
 pub use error::SurrogateError;
-pub use gaussian::{FittedGaussian, GaussianProcess, Kernel, Normal};
+pub use gaussian::{FittedGaussian, GaussianProcess, GaussianSettings, Noise, Robust};
+pub use kernel::{Kernel, Weights};
 pub use ours::{Choice, FittedOurs, Method, Ours};
+pub use score::by_rank;
 pub use target::Target;

@@ -1,8 +1,9 @@
 use crate::{
-    Boosting, BoostingSettings, FittedBoosting, FittedGaussian, GaussianProcess, SurrogateError, Target,
+    Block, Boosting, BoostingSettings, FittedBoosting, FittedGaussian, GaussianProcess, GaussianSettings,
+    Member, SurrogateError, Target,
 };
-use nas_core::stats::{kendall_tau_b, mean};
-use nas_core::{Fit, Labelled, Predict, Rank, Seed, order_by_score};
+use nas_core::stats::{kendall_tau_b, mean, quantile};
+use nas_core::{Belief, Believe, Fit, Labelled, Predict, Rank, Seed, order_by_score};
 use rand::seq::SliceRandom;
 use serde::{Deserialize, Serialize};
 
@@ -10,42 +11,50 @@ use serde::{Deserialize, Serialize};
 const FOLDS: usize = 5;
 
 /// The weight of the process beside the trees.
-const PROCESS: f64 = 0.5;
+const PROCESS: f64 = 0.4;
 
-/// How much better than the rest the process must be to be taken alone, over the root of the rows: with few of them
-/// it often looks better than it is.
+/// How many deviations about the mean of a normal distribution hold four fifths of it.
+const FOUR_FIFTHS: f64 = 1.2816;
+
+/// How much better than both together one must be to be taken alone, over the root of the rows: with few of them it
+/// often looks better than it is.
 const MARGIN: f64 = 0.4;
 
-/// Boosted trees, a Gaussian process or both, whichever orders best what was held out of the training data; the process alone
-/// only where it does so by a margin.
+/// Boosted trees and a Gaussian process; one of them alone only where it orders by a margin better what was held out
+/// of the training data.
+///
+/// Where there are several blocks of features, say of the graph and of zero-cost scores, half of the trees see the
+/// first alone: with many samples the others lead astray what they help with few.
 ///
 /// ```
 /// use nas_core::{Fit, Labelled, Rank, Seed};
 /// use surrogates::{Method, Ours};
 /// let archs: Vec<f64> = (0..40).map(f64::from).collect();
 /// let labels = archs.iter().map(|x| (x / 5.0).sin()).collect();
-/// let ours = Ours { features: |x: &f64| vec![*x] };
+/// let ours = Ours { features: |x: &f64| vec![*x], blocks: vec![] };
 /// let model = ours.fit(&Labelled::new(archs, labels)?, &Labelled::empty(), Seed(0))?;
 /// // a smooth curve
 /// assert_eq!(model.choice().method, Method::Gaussian);
 /// assert_eq!(model.rank(&[23.5, 7.5])?, [1, 0]);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Ours<F> {
     /// The features of an architecture: finite, and as many for each.
     pub features: F,
+    /// What they are, in their order; none at all are one block of [`Kind::Numbers`](crate::Kind).
+    pub blocks: Vec<Block>,
 }
 
 /// Which surrogate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Method {
-    /// [`Boosting`] in its default setting.
+    /// [`Boosting`].
     Boosting,
     /// [`GaussianProcess`] fitted to ranks.
     Gaussian,
-    /// The sum of the standardised scores of the two, the process at half weight.
+    /// The sum of the standardised scores of the two, the process at less weight.
     Both,
 }
 
@@ -71,6 +80,32 @@ pub struct FittedOurs<F> {
     gaussian: FittedGaussian<F>,
     /// 1 / deviation of what each said of what was held out.
     factors: [f64; 2],
+    /// From the score to the scale of the process.
+    line: Line,
+    /// How much less sure what was held out shows it than the process thinks.
+    doubt: f64,
+}
+
+/// `base + slope * x`.
+#[derive(Debug, Clone, Copy)]
+struct Line {
+    base: f64,
+    slope: f64,
+}
+
+impl Line {
+    fn at(&self, x: f64) -> f64 {
+        self.base + self.slope * x
+    }
+
+    /// By least squares; flat where nothing is known.
+    fn through(x: &[f64], y: &[f64]) -> Self {
+        let (x_mean, y_mean) = (mean(x), mean(y));
+        let square: f64 = x.iter().map(|x| (x - x_mean) * (x - x_mean)).sum();
+        let product: f64 = x.iter().zip(y).map(|(x, y)| (x - x_mean) * (y - y_mean)).sum();
+        let slope = if square > 0.0 { product / square } else { 0.0 };
+        Self { base: y_mean - slope * x_mean, slope }
+    }
 }
 
 impl<F> FittedOurs<F> {
@@ -79,7 +114,7 @@ impl<F> FittedOurs<F> {
         self.choice
     }
 
-    /// The Gaussian process, which also knows how sure it is.
+    /// The Gaussian process.
     pub fn gaussian(&self) -> &FittedGaussian<F> {
         &self.gaussian
     }
@@ -92,13 +127,12 @@ impl<F> FittedOurs<F> {
     where
         F: Fn(&A) -> Vec<f64>,
     {
-        match self.choice.method {
-            Method::Boosting => self.boosting.scores(archs),
-            Method::Gaussian => self.gaussian.scores(archs),
-            Method::Both => {
-                Ok(sum(self.factors, self.boosting.scores(archs)?, &self.gaussian.scores(archs)?))
-            }
-        }
+        let rows = self.gaussian.rows(archs)?;
+        Ok(match self.choice.method {
+            Method::Boosting => self.boosting.sums(&rows),
+            Method::Gaussian => self.gaussian.means(&rows),
+            Method::Both => sum(self.factors, self.boosting.sums(&rows), &self.gaussian.means(&rows)),
+        })
     }
 }
 
@@ -115,6 +149,22 @@ fn factor(values: &[f64]) -> f64 {
     if deviation > 0.0 { 1.0 / deviation } else { 1.0 }
 }
 
+impl<F: Clone> Ours<F> {
+    fn trees(&self) -> Boosting<F> {
+        let settings = match self.blocks.as_slice() {
+            [first, _, ..] => {
+                let of_first = Member { target: Target::LogRegret, first: Some(first.width) };
+                BoostingSettings {
+                    members: vec![Member::of_all(Target::LogRegret), of_first],
+                    ..BoostingSettings::default()
+                }
+            }
+            _ => BoostingSettings::default(),
+        };
+        Boosting { features: self.features.clone(), settings }
+    }
+}
+
 impl<A: Clone, F: Fn(&A) -> Vec<f64> + Clone> Fit<A> for Ours<F> {
     type Model = FittedOurs<F>;
     type Error = SurrogateError;
@@ -126,9 +176,9 @@ impl<A: Clone, F: Fn(&A) -> Vec<f64> + Clone> Fit<A> for Ours<F> {
         none: &Labelled<A>,
         seed: Seed,
     ) -> Result<FittedOurs<F>, SurrogateError> {
-        let features = self.features.clone();
-        let trees = Boosting { features: features.clone(), settings: BoostingSettings::default() };
-        let process = GaussianProcess { features, target: Target::Rank };
+        let (features, blocks) = (self.features.clone(), self.blocks.clone());
+        let process = GaussianProcess { features, blocks, settings: GaussianSettings::rank() };
+        let trees = self.trees();
         let (boosting, gaussian) = (trees.fit(train, none, seed)?, process.fit(train, none, seed)?);
 
         let n = train.len();
@@ -148,17 +198,63 @@ impl<A: Clone, F: Fn(&A) -> Vec<f64> + Clone> Fit<A> for Ours<F> {
             fold.iter().zip(found).for_each(|(&i, said)| (by_trees[i], by_process[i]) = said);
         }
         let judged = |values: &[f64]| kendall_tau_b(values, train.values()).ok();
-        let factors = [factor(&by_trees), PROCESS * factor(&by_process)];
-        let both = sum(factors, by_trees.clone(), &by_process);
-        let (trees, process, both) = (judged(&by_trees), judged(&by_process), judged(&both));
-        let mut method = if trees > both { (Method::Boosting, trees) } else { (Method::Both, both) };
-        if process > method.1.map(|tau| tau + MARGIN / (n as f64).sqrt()) {
-            method = (Method::Gaussian, process);
-        }
-        let choice = Choice { method: method.0, boosting: trees, gaussian: process, both };
         // nothing is known of the scores where a part could not be fitted without another
-        let factors = if factors.iter().all(|f| f.is_finite()) { factors } else { [1.0; 2] };
-        Ok(FittedOurs { choice, boosting, gaussian, factors })
+        let factors = [factor(&by_trees), PROCESS * factor(&by_process)];
+        let factors = if factors.iter().all(|f| f.is_finite()) { factors } else { [1.0, PROCESS] };
+        let by_both = sum(factors, by_trees.clone(), &by_process);
+        let (trees, process, both) = (judged(&by_trees), judged(&by_process), judged(&by_both));
+        let enough = both.map(|tau| tau + MARGIN / (n as f64).sqrt());
+        let method = match (trees > enough, process > enough) {
+            (false, false) => Method::Both,
+            (true, true) if trees > process => Method::Boosting,
+            (true, false) => Method::Boosting,
+            (_, true) => Method::Gaussian,
+        };
+        let choice = Choice { method, boosting: trees, gaussian: process, both };
+        let chosen = match choice.method {
+            Method::Boosting => by_trees,
+            Method::Gaussian => by_process,
+            Method::Both => by_both,
+        };
+        let held: Vec<usize> = (0..n).filter(|i| chosen[*i].is_finite()).collect();
+        let pick = |values: &[f64]| held.iter().map(|i| values[*i]).collect::<Vec<f64>>();
+        let (said, targets) = (pick(&chosen), pick(gaussian.targets()));
+        let line = Line::through(&said, &targets);
+        let left_out = gaussian.leave_one_out();
+        let doubt = |(place, i): (usize, &usize)| {
+            (targets[place] - line.at(said[place])).abs() / left_out[*i].of_label()
+        };
+        // the interval that should hold four fifths does
+        let doubts: Vec<f64> = held.iter().enumerate().map(doubt).collect();
+        let doubt = quantile(&doubts, 0.8) / FOUR_FIFTHS;
+        let doubt = if doubt.is_finite() && doubt > 0.0 { doubt } else { 1.0 };
+        Ok(FittedOurs { choice, boosting, gaussian, factors, line, doubt })
+    }
+}
+
+/// On the scale of the process: the mean by what was chosen, the deviation by the process and what was held out.
+impl<A, F: Fn(&A) -> Vec<f64>> Believe<A> for FittedOurs<F> {
+    type Error = SurrogateError;
+
+    fn believe(&self, archs: &[A]) -> Result<Vec<Belief>, SurrogateError> {
+        let scores = self.scores(archs)?;
+        let sure = |(belief, score): (Belief, f64)| Belief {
+            mean: self.line.at(score),
+            deviation: self.doubt * belief.deviation,
+            noise: self.doubt * belief.noise,
+        };
+        Ok(self.gaussian.believe(archs)?.into_iter().zip(scores).map(sure).collect())
+    }
+
+    fn scaled(&self, label: f64) -> f64 {
+        Believe::<A>::scaled(&self.gaussian, label)
+    }
+
+    fn draw(&self, archs: &[A], seed: Seed) -> Result<Vec<f64>, SurrogateError> {
+        let drawn = self.gaussian.draw(archs, seed)?;
+        let means = self.gaussian.scores(archs)?.into_iter().zip(self.scores(archs)?);
+        let moved = drawn.into_iter().zip(means);
+        Ok(moved.map(|(drawn, (mean, score))| self.line.at(score) + self.doubt * (drawn - mean)).collect())
     }
 }
 
@@ -167,15 +263,16 @@ impl<A, F: Fn(&A) -> Vec<f64>> Predict<A> for FittedOurs<F> {
     type Error = SurrogateError;
 
     fn predict(&self, archs: &[A]) -> Result<Vec<f64>, SurrogateError> {
-        match self.choice.method {
-            Method::Boosting => self.boosting.predict(archs),
-            Method::Gaussian => self.gaussian.predict(archs),
-            Method::Both => Ok(sum(
+        let rows = self.gaussian.rows(archs)?;
+        Ok(match self.choice.method {
+            Method::Boosting => self.boosting.labels(&rows),
+            Method::Gaussian => self.gaussian.labels(&rows),
+            Method::Both => sum(
                 [1.0 / (1.0 + PROCESS), PROCESS / (1.0 + PROCESS)],
-                self.boosting.predict(archs)?,
-                &self.gaussian.predict(archs)?,
-            )),
-        }
+                self.boosting.labels(&rows),
+                &self.gaussian.labels(&rows),
+            ),
+        })
     }
 }
 

@@ -32,6 +32,11 @@ impl Cuts {
         self.0.len()
     }
 
+    /// How many of the first `features` differ in training.
+    pub(crate) fn before(&self, features: usize) -> usize {
+        self.0.partition_point(|(feature, _)| *feature < features)
+    }
+
     /// The codes of a row.
     pub(crate) fn codes<'a>(&'a self, row: &'a [f64]) -> impl Iterator<Item = u8> + 'a {
         // at most 255 cuts

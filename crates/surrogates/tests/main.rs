@@ -1,8 +1,11 @@
 //! Properties of the surrogates as a user sees them, conformance, bad input.
 
-use nas_core::{Fit, Labelled, Predict, Rank, Seed, conformance};
+use nas_core::{Believe, Fit, Labelled, Predict, Rank, Seed, conformance};
 use rand::RngExt;
-use surrogates::{Boosting, BoostingSettings, GaussianProcess, Method, Ours, SurrogateError, Target};
+use surrogates::{
+    Block, Boosting, BoostingSettings, Costs, Doubt, GaussianProcess, GaussianSettings, Method, Ours,
+    SurrogateError,
+};
 
 type Arch = [u8; 6];
 
@@ -42,13 +45,13 @@ fn all_learn_conform_and_give_the_same_bytes_again() {
     assert!(same_bytes(&fit(5), &fit(5), test.archs()));
     assert!(!same_bytes(&fit(5), &fit(6), test.archs()));
 
-    let process = GaussianProcess { features, target: Target::Rank };
+    let process = GaussianProcess::new(features, GaussianSettings::rank());
     let fit = |seed| process.fit(&train, &none, Seed(seed)).unwrap();
     conformance::predictor(&fit(0), test.archs()).unwrap();
     conformance::ranker(&fit(0), &test, 0.8).unwrap();
     assert!(same_bytes(&fit(5), &fit(5), test.archs()));
 
-    let ours = Ours { features };
+    let ours = Ours { features, blocks: vec![] };
     let fit = |seed| ours.fit(&train, &none, Seed(seed)).unwrap();
     let model = fit(0);
     conformance::predictor(&model, test.archs()).unwrap();
@@ -72,7 +75,7 @@ fn the_unit_of_the_label_does_not_change_the_order() {
     let (train, test, none) = (data(50, 3), data(50, 4), Labelled::empty());
     let shares = train.values().iter().map(|v| v / 128.0).collect();
     let other = Labelled::new(train.archs().to_vec(), shares).unwrap();
-    let ours = Ours { features };
+    let ours = Ours { features, blocks: vec![] };
     let (a, b) = (ours.fit(&train, &none, Seed(0)).unwrap(), ours.fit(&other, &none, Seed(0)).unwrap());
     assert_eq!(a.rank(test.archs()).unwrap(), b.rank(test.archs()).unwrap());
     for (a, b) in a.predict(test.archs()).unwrap().iter().zip(b.predict(test.archs()).unwrap()) {
@@ -83,12 +86,12 @@ fn the_unit_of_the_label_does_not_change_the_order() {
 #[test]
 fn the_deviation_covers_what_it_says() {
     let (train, test) = (data(120, 5), data(200, 6));
-    let process = GaussianProcess { features, target: Target::Value };
+    let process = GaussianProcess::new(features, GaussianSettings::value());
     let model = process.fit(&train, &Labelled::empty(), Seed(0)).unwrap();
     let mean = train.values().iter().sum::<f64>() / 120.0;
     let variance = train.values().iter().map(|v| (v - mean) * (v - mean)).sum::<f64>() / 120.0;
-    let rows = model.posterior(test.archs()).unwrap().into_iter().zip(test.values());
-    let inside = rows.filter(|(n, v)| ((*v - mean) / variance.sqrt() - n.mean).abs() < 2.0 * n.deviation);
+    let rows = model.believe(test.archs()).unwrap().into_iter().zip(test.values());
+    let inside = rows.filter(|(n, v)| ((*v - mean) / variance.sqrt() - n.mean).abs() < 2.0 * n.of_label());
     let inside = inside.count();
     assert!((170..=200).contains(&inside), "{inside} of 200");
     assert_eq!(model.leave_one_out().len(), 120);
@@ -96,7 +99,7 @@ fn the_deviation_covers_what_it_says() {
 
 #[test]
 fn ours_takes_what_orders_the_held_out_rows_best() {
-    let model = Ours { features }.fit(&data(60, 7), &Labelled::empty(), Seed(0)).unwrap();
+    let model = Ours { features, blocks: vec![] }.fit(&data(60, 7), &Labelled::empty(), Seed(0)).unwrap();
     let choice = model.choice();
     let of = |method| match method {
         Method::Boosting => choice.boosting,
@@ -106,14 +109,14 @@ fn ours_takes_what_orders_the_held_out_rows_best() {
     let taken = of(choice.method).unwrap();
     assert!(choice.boosting.unwrap() <= taken && choice.both.unwrap() <= taken);
     assert!(choice.gaussian.unwrap() <= taken + 0.4 / 60_f64.sqrt());
-    let seen = model.gaussian().posterior(&[[0; 6]]).unwrap();
+    let seen = model.believe(&[[0; 6]]).unwrap();
     assert!(seen[0].deviation > 0.0);
 }
 
 #[test]
 fn few_equal_and_repeated_rows_are_fitted_or_refused_in_words() {
     let none = Labelled::empty();
-    let ours = Ours { features };
+    let ours = Ours { features, blocks: vec![] };
     let error = ours.fit(&data(1, 0), &none, Seed(0)).err().unwrap();
     assert_eq!(error.to_string(), "1 labelled architectures; at least 2 are needed to fit: label more");
     let archs = data(9, 0).archs().to_vec();
@@ -148,14 +151,14 @@ fn features_that_are_no_numbers_or_of_other_lengths_are_named() {
     let data = Labelled::new(vec![0_usize, 1, 2], vec![1.0, 2.0, 3.0]).unwrap();
     let none = Labelled::empty();
     let nan = |i: &usize| vec![*i as f64, if *i == 2 { f64::NAN } else { 0.0 }];
-    let error = Ours { features: nan }.fit(&data, &none, Seed(0)).err().unwrap();
+    let error = Ours { features: nan, blocks: vec![] }.fit(&data, &none, Seed(0)).err().unwrap();
     assert!(matches!(error, SurrogateError::Feature { index: 2, feature: 1, .. }));
     assert!(error.to_string().starts_with("feature 1 of architecture 2 is NaN, expected a finite number"));
     let ragged = |i: &usize| vec![*i as f64; 1 + i % 2];
-    let error = Ours { features: ragged }.fit(&data, &none, Seed(0)).err().unwrap();
+    let error = Ours { features: ragged, blocks: vec![] }.fit(&data, &none, Seed(0)).err().unwrap();
     assert_eq!(error, SurrogateError::Width { index: 1, found: 2, expected: 1 });
     let late = |i: &usize| if *i < 3 { vec![*i as f64] } else { vec![] };
-    let model = Ours { features: late }.fit(&data, &none, Seed(0)).unwrap();
+    let model = Ours { features: late, blocks: vec![] }.fit(&data, &none, Seed(0)).unwrap();
     let error = model.predict(&[0, 3]).err().unwrap();
     assert_eq!(error, SurrogateError::Width { index: 1, found: 0, expected: 1 });
 }
@@ -175,4 +178,59 @@ fn settings_outside_their_range_are_named() {
             Boosting { features, settings }.fit(&data(20, 0), &Labelled::empty(), Seed(0)).err().unwrap();
         assert!(matches!(error, SurrogateError::Setting { name: found, .. } if found == name), "{error}");
     }
+}
+
+#[test]
+fn costs_are_positive_and_wild_rows_are_doubted() {
+    let mut rng = Seed(11).stream("costs");
+    let archs: Vec<Arch> = (0..120).map(|_| [0; 6].map(|_: u8| rng.random_range(0..4))).collect();
+    let cost = |a: &Arch| 3.0 + a.iter().map(|&x| f64::from(x)).sum::<f64>();
+    let wild = |i: usize| if i % 12 == 5 { 1.6 } else { 1.0 };
+    let labels: Vec<f64> = archs.iter().enumerate().map(|(i, a)| cost(a) * wild(i)).collect();
+    let blocks = vec![Block::choices(6), Block::counts(4), Block::numbers(1)];
+    let costs = Costs { features, blocks };
+    let train = Labelled::new(archs.clone(), labels.clone()).unwrap();
+    let model = costs.fit(&train, &Labelled::empty(), Seed(0)).unwrap();
+    conformance::predictor(&model, &archs).unwrap();
+    let right = model.predict(&archs).unwrap();
+    let right = right.iter().zip(&archs).filter(|(found, a)| (*found / cost(a) - 1.0).abs() < 0.05).count();
+    assert!(right > 110, "{right} of 120");
+    let (doubt, judged) = model.choice();
+    assert!(doubt != Doubt::None && judged.len() == 4);
+    for wrong in [0.0, -1.0] {
+        let mut labels = labels.clone();
+        labels[7] = wrong;
+        let train = Labelled::new(archs.clone(), labels).unwrap();
+        let expected = SurrogateError::NotPositive { index: 7, value: wrong };
+        assert_eq!(costs.fit(&train, &Labelled::empty(), Seed(0)).err().unwrap(), expected);
+        let trees =
+            Boosting { features, settings: BoostingSettings { trees: 20, ..BoostingSettings::cost() } };
+        assert_eq!(trees.fit(&train, &Labelled::empty(), Seed(0)).err().unwrap(), expected);
+    }
+}
+
+#[test]
+fn blocks_that_do_not_cover_the_features_are_refused() {
+    let settings = GaussianSettings::rank();
+    let process = GaussianProcess { features, blocks: vec![Block::numbers(4)], settings };
+    let error = process.fit(&data(20, 0), &Labelled::empty(), Seed(0)).err().unwrap();
+    assert_eq!(error, SurrogateError::Blocks { described: 4, features: 11 });
+}
+
+#[test]
+fn ours_with_scores_beside_the_graph_conforms_and_knows_how_sure_it_is() {
+    let (train, test) = (data(90, 12), data(150, 13));
+    let blocks = vec![Block::choices(6), Block::numbers(5)];
+    let ours = Ours { features, blocks };
+    let model = ours.fit(&train, &Labelled::empty(), Seed(0)).unwrap();
+    conformance::ranker(&model, &test, 0.8).unwrap();
+    let beliefs = model.believe(test.archs()).unwrap();
+    let inside = beliefs.iter().zip(test.values()).filter(|(belief, label)| {
+        (Believe::<Arch>::scaled(&model, **label) - belief.mean).abs() < 2.0 * belief.of_label()
+    });
+    let inside = inside.count();
+    assert!(inside > 120, "{inside} of 150");
+    let drawn = model.draw(&test.archs()[..20], Seed(1)).unwrap();
+    assert_eq!(drawn, model.draw(&test.archs()[..20], Seed(1)).unwrap());
+    assert_ne!(drawn, model.draw(&test.archs()[..20], Seed(2)).unwrap());
 }

@@ -6,7 +6,7 @@ use crate::registry::{Setting, Space};
 use crate::watch::Watch;
 use crate::{score, train};
 use clap::ValueEnum;
-use search::Goal;
+use search::{Acquisition, Goal};
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -22,6 +22,8 @@ pub(crate) enum Algorithm {
     Predictor,
     /// Random search, the baseline.
     Random,
+    /// Surrogates that know how sure they are: a Gaussian process, or it and boosted trees.
+    Ours,
     /// Aging evolution.
     Evolution,
     /// A policy over the decisions of the space, trained by REINFORCE.
@@ -38,11 +40,23 @@ impl Algorithm {
             Self::Brp => "brp",
             Self::Predictor => "predictor",
             Self::Random => "random",
+            Self::Ours => "ours",
             Self::Evolution => "evolution",
             Self::Reinforce => "reinforce",
             Self::All => "all",
         }
     }
+}
+
+/// What `ours` predicts by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Surrogate {
+    /// A Gaussian process: a fit takes hundredths of a second.
+    #[default]
+    Gp,
+    /// The process and boosted trees, as the held-out part says.
+    Ours,
 }
 
 /// What a latency limit is checked by before an architecture is trained.
@@ -173,13 +187,27 @@ pub(crate) struct Args {
     /// [default: scores.sqlite in the run folder].
     #[arg(long)]
     pub(crate) proxy_store: Option<PathBuf>,
+    /// How `ours` chooses: by expected improvement or by Thompson sampling [default: expected-improvement].
+    #[arg(long, value_parser = acquisition)]
+    pub(crate) acquisition: Option<Acquisition>,
+    /// How many `ours` trains before it fits anything; with --warmup they are drawn from the 300 best [default: 5].
+    #[arg(long)]
+    pub(crate) first: Option<usize>,
+    /// What `ours` predicts by: `gp` or `ours`, the choice of `predict` [default: gp].
+    #[arg(long)]
+    pub(crate) surrogate: Option<Surrogate>,
+    /// What `ours` sees of an architecture beside its graph, as --proxy, each by itself; `none` for the graph alone
+    /// [default: params, flops and the scores that come with the program, as far as they are complete].
+    #[arg(long, value_parser = scores)]
+    pub(crate) scores: Option<Proxies>,
     /// How many architectures live in evolution [default: 64].
     #[arg(long)]
     pub(crate) pool: Option<usize>,
     /// How many of them compete to be the parent [default: 10, at most the pool].
     #[arg(long)]
     pub(crate) tournament: Option<usize>,
-    /// With --moves, how often evolution trains a random neighbour instead [default: 0.25].
+    /// With --moves, how often evolution trains a random neighbour instead [default: 0.25]; how often `ours` trains
+    /// a random architecture [default: 0.1].
     #[arg(long, allow_negative_numbers = true)]
     pub(crate) explore: Option<f64>,
     /// How a parent is chosen: by value, or from the front of value and latency [default: value].
@@ -201,7 +229,7 @@ pub(crate) struct Args {
     #[arg(long)]
     pub(crate) retries: Option<usize>,
     /// How many architectures random search, evolution and the policy ask for at once, so that they can be trained
-    /// beside each other [default: 1].
+    /// beside each other [default: 1; of `ours` 3].
     #[arg(long)]
     pub(crate) at_once: Option<usize>,
     /// Also write every trial as `csv` or for `tensorboard`; several separated by commas.
@@ -249,6 +277,10 @@ impl Args {
             proxy: self.proxy.or(other.proxy),
             proxy_images: self.proxy_images.or(other.proxy_images),
             proxy_store: self.proxy_store.or(other.proxy_store),
+            acquisition: self.acquisition.or(other.acquisition),
+            first: self.first.or(other.first),
+            surrogate: self.surrogate.or(other.surrogate),
+            scores: self.scores.or(other.scores),
             pool: self.pool.or(other.pool),
             tournament: self.tournament.or(other.tournament),
             explore: self.explore.or(other.explore),
@@ -267,6 +299,28 @@ impl Args {
             common: self.common.or(other.common),
         }
     }
+}
+
+fn acquisition(text: &str) -> Result<Acquisition, String> {
+    match text {
+        "expected-improvement" => Ok(Acquisition::ExpectedImprovement),
+        "thompson" => Ok(Acquisition::Thompson),
+        _ => Err("expected `expected-improvement` or `thompson`".into()),
+    }
+}
+
+/// Scores as features; none of them where the text is `none`.
+pub(crate) fn scores(text: &str) -> Result<Proxies, String> {
+    if text == "none" {
+        return Ok(Proxies(Vec::new()));
+    }
+    let proxies: Proxies = text.parse()?;
+    if proxies.compute() {
+        let names =
+            "features are needed of the whole space: score it with `score --all true` and name the table";
+        return Err(format!("`{text}` would have to be computed; {names}"));
+    }
+    Ok(proxies)
 }
 
 fn goal(text: &str) -> Result<Goal, String> {

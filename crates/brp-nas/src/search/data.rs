@@ -1,6 +1,7 @@
 //! The tables of a search, as columns over the space.
 
 use super::args::{Args, Source};
+use super::features::CellFeatures;
 use super::proxy::{Proxies, Scores};
 use super::settings::{Plan, Settings};
 use crate::failure::{Failure, OrFail};
@@ -8,8 +9,10 @@ use crate::score::Scoring;
 use anyhow::anyhow;
 use nas_core::SearchSpace;
 use serde_json::Value;
+use spaces::NasBench201;
 use spaces::nas_bench_201::Cell;
 use std::path::PathBuf;
+use std::sync::OnceLock;
 use tables::{Column, TableRef};
 
 /// What is known of the space.
@@ -27,21 +30,30 @@ pub(super) struct Data {
     pub(super) scores: Option<Scores>,
     /// The tables that scores come from.
     columns: Vec<Column<Cell>>,
+    /// What surrogates see, where one is used.
+    pub(super) features: Option<CellFeatures>,
+    rows: OnceLock<Vec<Vec<f64>>>,
     /// Where all of it comes from.
     pub(super) provenance: Vec<Value>,
 }
 
 impl Data {
     /// Reads each file once, however many columns of it are named.
-    pub(super) fn read(args: &Args, proxy: Option<&Proxies>) -> Result<Self, Failure> {
+    pub(super) fn read(
+        args: &Args,
+        proxy: Option<&Proxies>,
+        features: Option<&Proxies>,
+    ) -> Result<Self, Failure> {
         let space = args.space.unwrap_or_default().cells().or_input()?;
         let source = match &args.transfer_from {
             Some(Source::Table(table)) => Some(table.clone()),
             _ => None,
         };
         let proxies: Vec<&TableRef> = proxy.into_iter().flat_map(Proxies::tables).collect();
+        let seen: Vec<&TableRef> = features.into_iter().flat_map(Proxies::tables).collect();
         let named = [&args.accuracy, &args.test, &args.latency, &args.cost, &source];
-        let wanted: Vec<&TableRef> = named.into_iter().flatten().chain(proxies.iter().copied()).collect();
+        let wanted: Vec<&TableRef> =
+            named.into_iter().flatten().chain(proxies.iter().chain(&seen).copied()).collect();
         let mut known: Vec<(&TableRef, Column<Cell>)> = Vec::new();
         for table in &wanted {
             if known.iter().any(|(name, _)| name == table) {
@@ -68,12 +80,27 @@ impl Data {
         // what is computed has to wait for the run folder
         let known = proxy.filter(|proxy| !proxy.compute());
         let scores = known.map(|proxy| Scores::known(proxy, &columns, &all)).transpose()?;
+        let seen: Vec<Column<Cell>> = seen.iter().filter_map(|name| one(name)).collect();
+        let features = features.map(|proxies| CellFeatures::new(proxies, &seen)).transpose()?;
         let (test, latency, cost, source) =
             (find(&args.test), find(&args.latency), find(&args.cost), find(&source));
-        let parts = [&accuracy, &test, &latency, &source, &cost].into_iter().flatten().chain(&columns);
+        let parts =
+            [&accuracy, &test, &latency, &source, &cost].into_iter().flatten().chain(&columns).chain(&seen);
         let provenance = parts.map(|column| serde_json::to_value(column.provenance()));
         let provenance = provenance.collect::<Result<_, _>>().or_failed()?;
-        Ok(Self { space: all, accuracy, test, latency, cost, source, scores, columns, provenance })
+        Ok(Self {
+            space: all,
+            accuracy,
+            test,
+            latency,
+            cost,
+            source,
+            scores,
+            columns,
+            features,
+            rows: OnceLock::new(),
+            provenance,
+        })
     }
 
     /// Has scores computed that no table knows, into a store of their own.
@@ -103,6 +130,16 @@ impl Data {
         Ok(archs)
     }
 
+    /// The features of every cell by its index, made once; none where no surrogate is used.
+    pub(super) fn rows(&self) -> &[Vec<f64>] {
+        let row = |features: &CellFeatures| {
+            (0..15_625)
+                .map(|i| NasBench201.get(i).map_or_else(|_| Vec::new(), |cell| features.of(&cell)))
+                .collect()
+        };
+        self.rows.get_or_init(|| self.features.as_ref().map(row).unwrap_or_default())
+    }
+
     /// The largest latency there is: what a front is measured from.
     pub(super) fn slowest(&self) -> Option<f64> {
         let latency = self.latency.as_ref()?;
@@ -125,6 +162,13 @@ pub(super) fn note_unscored(data: &Data, settings: &Settings) {
             "{unscored} of {all} architectures are not scored by {proxy}: a warm-up leaves them out, a move takes \
              them last"
         );
+    }
+}
+
+/// Says once which scores no surrogate can learn from.
+pub(super) fn note_useless(data: &Data) {
+    if let Some(features) = data.features.as_ref().filter(|features| !features.useless.is_empty()) {
+        eprintln!("no two architectures differ by {}: left out of the features", features.useless.join(", "));
     }
 }
 

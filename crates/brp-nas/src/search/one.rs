@@ -1,6 +1,6 @@
 //! One search: a plan with a seed.
 
-use super::args::{Algorithm, LimitBy};
+use super::args::{Algorithm, LimitBy, Surrogate};
 use super::data::Data;
 use super::mine;
 use super::objective::Work;
@@ -15,15 +15,17 @@ use crate::progress::Progress;
 use crate::record::TrialLines;
 use crate::registry::{CellEncoding, EncodingName, Setting};
 use crate::watch::Watcher;
-use nas_core::{FitFrom, Observe, Rank, Searcher, Seed, Trial};
+use anyhow::anyhow;
+use nas_core::{Believe, Fit, FitFrom, Observe, Rank, Searcher, Seed, Trial};
 use predictors::{FittedRegressor, PredictError};
 use rand::seq::SliceRandom;
 use search::{
-    BrpNas, Domain, Evolution, Moves, Random, Reinforce, Run, Searched, Selection, WarmUp, summarise,
-    within_limit,
+    Believing, BrpNas, Domain, Evolution, Moves, Random, Reinforce, Run, Searched, Selection, WarmUp,
+    summarise, within_limit,
 };
 use spaces::NasBench201;
 use spaces::nas_bench_201::Cell;
+use surrogates::{GaussianProcess, GaussianSettings, Ours, Target};
 
 /// What all searches of a run have in common.
 pub(super) struct Search<'a> {
@@ -112,6 +114,7 @@ impl Search<'_> {
                 random = parts.moves.into_iter().fold(random, Random::moves);
                 (go.run(&mut random)?, None)
             }
+            Algorithm::Ours => self.believed(candidates, parts, go, seed_of_search)?,
             Algorithm::Evolution => {
                 let domain = Domain::listed(&NasBench201, candidates);
                 let evolution = Evolution::new(domain, settings.evolution, seed_of_search).map_err(mine)?;
@@ -150,6 +153,50 @@ impl Search<'_> {
         });
         let moves = plan.moves.map(|count| Moves::new(count, scores));
         Ok(Parts { warm_up: warm_up.transpose().map_err(mine)?, moves: moves.transpose().map_err(mine)? })
+    }
+
+    /// A search by what a surrogate believes, and the whole space in the order of its last means.
+    fn believed(
+        &self,
+        candidates: Vec<Cell>,
+        parts: Parts<'_>,
+        go: Go<'_>,
+        seed: Seed,
+    ) -> Result<Ranked, Failure> {
+        let known = self.data.features.as_ref();
+        let known = known.ok_or_else(|| anyhow!("the features were not made")).or_failed()?;
+        let (blocks, rows) = (known.blocks(), self.data.rows());
+        // a cell of the space has its row; an empty one would be refused
+        let features = |cell: &Cell| rows.get(cell.index()).cloned().unwrap_or_default();
+        match self.settings.surrogate {
+            Surrogate::Gp => {
+                let settings = GaussianSettings { target: Target::Top, ..GaussianSettings::rank() };
+                self.around(GaussianProcess { features, blocks, settings }, candidates, parts, go, seed)
+            }
+            Surrogate::Ours => self.around(Ours { features, blocks }, candidates, parts, go, seed),
+        }
+    }
+
+    fn around<F>(
+        &self,
+        surrogate: F,
+        candidates: Vec<Cell>,
+        parts: Parts<'_>,
+        go: Go<'_>,
+        seed: Seed,
+    ) -> Result<Ranked, Failure>
+    where
+        F: Fit<Cell>,
+        F::Model: Believe<Cell> + Rank<Cell>,
+    {
+        let ranked = self.settings.algorithm != Algorithm::All;
+        let mut search =
+            Believing::new(candidates, self.settings.believing, surrogate, seed).map_err(mine)?;
+        search = parts.warm_up.iter().fold(search, Believing::warm_up);
+        let searched = go.run(&mut search)?;
+        let model = search.model().filter(|_| ranked);
+        let ranking = model.map(|model| model.rank(&self.data.space)).transpose().or_failed()?;
+        Ok((searched, ranking))
     }
 
     /// A search around a predictor, and the whole space in the order of its last model.

@@ -1,6 +1,7 @@
 //! Scores of the whole space without training, for warm-up and moves.
 
 use crate::failure::{Failure, OrFail};
+use crate::kept_scores;
 use crate::registry::Proxy;
 use crate::score::Scoring;
 use anyhow::anyhow;
@@ -90,6 +91,13 @@ impl std::fmt::Display for Proxies {
 }
 
 impl Proxies {
+    /// What is known of nearly all of the space without a table: for features.
+    pub(crate) fn complete() -> Self {
+        let costs = [Proxy::Params, Proxy::Flops];
+        let kept = kept_scores::names().map(Proxy::Kept);
+        Self(costs.into_iter().chain(kept).map(Part::Known).collect())
+    }
+
     pub(crate) fn tables(&self) -> impl Iterator<Item = &TableRef> {
         self.0.iter().filter_map(|part| match part {
             Part::Table(table) => Some(table),

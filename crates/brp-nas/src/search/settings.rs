@@ -1,12 +1,12 @@
 //! What is searched with: all defaults filled in, everything checked that can be before a file is read.
 
-use super::args::{Algorithm, Args, LimitBy, Source};
+use super::args::{Algorithm, Args, LimitBy, Source, Surrogate};
 use super::proxy::Proxies;
 use crate::failure::{Failure, OrFail};
 use crate::registry::{Setting, Space};
 use crate::train::Fidelity;
 use anyhow::anyhow;
-use search::{Budget, EvolutionSettings, ReinforceSettings, Selection};
+use search::{BelievingSettings, Budget, EvolutionSettings, ReinforceSettings, Selection};
 use serde::Serialize;
 
 /// One way of searching: a strategy and its parts.
@@ -39,6 +39,10 @@ pub(super) struct Settings {
     pub(super) selection: Selection,
     pub(super) evolution: EvolutionSettings,
     pub(super) reinforce: ReinforceSettings,
+    pub(super) believing: BelievingSettings,
+    pub(super) surrogate: Surrogate,
+    /// What surrogates see beside the graph, where one is used.
+    pub(super) scores: Option<Proxies>,
     pub(super) at_once: usize,
     pub(super) retries: usize,
     pub(super) proxy: Option<Proxies>,
@@ -114,6 +118,7 @@ impl Settings {
             (Setting::Ours, _) => Source::Flops,
         };
         let scored = plans.iter().any(|plan| plan.warmup.is_some() || plan.moves.is_some());
+        let ours = plans.iter().any(|plan| plan.algorithm == Algorithm::Ours);
         let at_once = args.at_once.unwrap_or(1);
         if at_once == 0 {
             return Err(anyhow!("--at-once is 0; at least one architecture is asked for")).or_input();
@@ -129,6 +134,9 @@ impl Settings {
             selection: selection(args, budget)?,
             evolution,
             reinforce: ReinforceSettings::standard(),
+            believing: believing(args),
+            surrogate: args.surrogate.unwrap_or_default(),
+            scores: ours.then(|| args.scores.clone().unwrap_or_else(Proxies::complete)),
             at_once,
             retries: args.retries.unwrap_or(0),
             proxy: scored.then(|| {
@@ -191,6 +199,18 @@ fn plans(args: &Args, algorithm: Algorithm) -> Result<Vec<Plan>, Failure> {
             .or_input();
     }
     Ok(chosen.into_iter().flat_map(of).collect())
+}
+
+/// What is out of range is refused by the search.
+fn believing(args: &Args) -> BelievingSettings {
+    let standard = BelievingSettings::default();
+    BelievingSettings {
+        first: args.first.unwrap_or(standard.first),
+        batch: args.at_once.unwrap_or(standard.batch),
+        acquisition: args.acquisition.unwrap_or_default(),
+        explore: args.explore.unwrap_or(standard.explore),
+        ..standard
+    }
 }
 
 fn evolution(args: &Args, budget: usize, used: bool) -> Result<EvolutionSettings, Failure> {

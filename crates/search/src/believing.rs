@@ -1,0 +1,225 @@
+use crate::{Acquisition, SearchError, expected_improvement};
+use nas_core::{Belief, Believe, Fit, Labelled, Searcher, Seed, Stream, Trial, order_by_score};
+use rand::RngExt;
+use rand::seq::SliceRandom;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
+
+/// Candidates from which values are drawn together: those whose mean and two deviations are largest.
+const SHORT_LIST: usize = 200;
+
+/// How a search by beliefs goes.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct BelievingSettings {
+    /// How many are trained before anything is fitted.
+    pub first: usize,
+    /// How many are asked for at once after each fit.
+    pub batch: usize,
+    /// How they are chosen.
+    pub acquisition: Acquisition,
+    /// How often one is drawn at random instead: against a start that misleads.
+    pub explore: f64,
+    /// The first are drawn from so many of the best of a warm-up.
+    pub pool: usize,
+}
+
+/// Chosen on NAS-Bench-201, CIFAR-100.
+impl Default for BelievingSettings {
+    fn default() -> Self {
+        let acquisition = Acquisition::ExpectedImprovement;
+        Self { first: 5, batch: 3, acquisition, explore: 0.1, pool: 300 }
+    }
+}
+
+impl BelievingSettings {
+    fn check(&self) -> Result<(), SearchError> {
+        let fail = |name, value, expected: &str| {
+            Err(SearchError::Setting { name, value, expected: expected.into() })
+        };
+        for (name, value) in [("first", self.first), ("batch", self.batch), ("pool", self.pool)] {
+            if value == 0 {
+                return fail(name, 0.0, "there is at least one");
+            }
+        }
+        if !(0.0..=1.0).contains(&self.explore) {
+            return fail("explore", self.explore, "it is a share between 0 and 1");
+        }
+        Ok(())
+    }
+}
+
+/// A search by what a model believes of candidates and how sure it is (Bayesian optimisation).
+///
+/// The first are drawn at random, with a warm-up from its best. Then the model is fitted to all that was trained,
+/// a batch is chosen by the [`Acquisition`], and so on. Of candidates of which exactly the same is believed a batch
+/// takes one: to the model they are the same network. Failed trials count as seen; the model does not learn from
+/// them. Until two different values are known there is no model, and batches are as the first.
+///
+/// The candidates are any list, so a latency limit is applied before ([`within_limit`](crate::within_limit)).
+#[derive(Debug)]
+pub struct Believing<A, F: Fit<A>> {
+    candidates: Vec<A>,
+    settings: BelievingSettings,
+    predictor: F,
+    seed: Seed,
+    /// The first of them, shuffled; the next last.
+    start: Vec<usize>,
+    seen: BTreeSet<usize>,
+    archs: Vec<A>,
+    values: Vec<f64>,
+    model: Option<F::Model>,
+    round: u64,
+}
+
+impl<A, F> Believing<A, F>
+where
+    A: Clone + Ord,
+    F: Fit<A>,
+    F::Model: Believe<A>,
+{
+    /// A search among `candidates`, which must be distinct.
+    ///
+    /// # Errors
+    /// A setting out of range, no candidates.
+    pub fn new(
+        candidates: Vec<A>,
+        settings: BelievingSettings,
+        predictor: F,
+        seed: Seed,
+    ) -> Result<Self, SearchError> {
+        settings.check()?;
+        if candidates.is_empty() {
+            return Err(SearchError::TooFew { wanted: 1, purpose: "to choose from", there: 0 });
+        }
+        let mut start: Vec<usize> = (0..candidates.len()).collect();
+        start.shuffle(&mut seed.stream("start"));
+        let (seen, archs, values) = (BTreeSet::new(), Vec::new(), Vec::new());
+        Ok(Self { candidates, settings, predictor, seed, start, seen, archs, values, model: None, round: 0 })
+    }
+
+    /// Draws the first from the best of what was scored; those of it that are no candidates are left out.
+    #[must_use]
+    pub fn warm_up(mut self, warm_up: &crate::WarmUp<A>) -> Self {
+        let mut places: Vec<usize> = (0..self.candidates.len()).collect();
+        places.sort_by(|&a, &b| self.candidates[a].cmp(&self.candidates[b]));
+        let place = |arch: &A| places.binary_search_by(|&i| self.candidates[i].cmp(arch)).ok();
+        let known = warm_up.archs().filter_map(place).take(self.settings.pool);
+        let mut best: Vec<usize> = known.map(|at| places[at]).collect();
+        best.shuffle(&mut self.seed.stream("warm-up"));
+        // whatever is left follows
+        self.start.extend(best);
+        self
+    }
+
+    /// The model as fitted last; none before.
+    pub fn model(&self) -> Option<&F::Model> {
+        self.model.as_ref()
+    }
+
+    fn next_of_start(&mut self) -> Option<usize> {
+        while let Some(i) = self.start.pop() {
+            if self.seen.insert(i) {
+                return Some(i);
+            }
+        }
+        None
+    }
+
+    /// A random one that was not asked for.
+    fn any(&mut self, rng: &mut Stream) -> Option<usize> {
+        let left: Vec<usize> = (0..self.candidates.len()).filter(|i| !self.seen.contains(i)).collect();
+        let drawn = *left.get(rng.random_range(0..left.len().max(1)))?;
+        self.seen.insert(drawn);
+        Some(drawn)
+    }
+
+    /// The best `count` by the acquisition, of those that were not asked for.
+    fn best(&self, model: &F::Model, count: usize) -> Result<Vec<usize>, SearchError> {
+        let left: Vec<usize> = (0..self.candidates.len()).filter(|i| !self.seen.contains(i)).collect();
+        let archs: Vec<A> = left.iter().map(|&i| self.candidates[i].clone()).collect();
+        let beliefs = model.believe(&archs).map_err(SearchError::predictor)?;
+        let key = |place: usize| (beliefs[place].mean.to_bits(), beliefs[place].deviation.to_bits());
+        let mut taken = BTreeSet::new();
+        let mut best = Vec::with_capacity(count);
+        match self.settings.acquisition {
+            Acquisition::ExpectedImprovement => {
+                let known = self.values.iter().map(|value| model.scaled(*value));
+                let largest = known.fold(f64::NEG_INFINITY, f64::max);
+                let gains: Vec<f64> = beliefs.iter().map(|b| expected_improvement(b, largest)).collect();
+                // where nothing is expected any more, the better mean
+                let mut order = order_by_score(&beliefs.iter().map(|b| b.mean).collect::<Vec<_>>());
+                order.sort_by(|&a, &b| gains[b].total_cmp(&gains[a]));
+                best.extend(order.into_iter().filter(|&place| taken.insert(key(place))).take(count));
+            }
+            Acquisition::Thompson => {
+                let hope = |b: &Belief| b.mean + 2.0 * b.deviation;
+                let order = order_by_score(&beliefs.iter().map(hope).collect::<Vec<_>>());
+                let places = order.into_iter().filter(|&place| taken.insert(key(place)));
+                let places: Vec<usize> = places.take(SHORT_LIST.max(count)).collect();
+                let list: Vec<A> = places.iter().map(|&place| archs[place].clone()).collect();
+                for number in 0..count as u64 {
+                    let seed = self.seed.nth("draw", self.round).nth("of batch", number);
+                    let drawn = model.draw(&list, seed).map_err(SearchError::predictor)?;
+                    let order = order_by_score(&drawn).into_iter().map(|at| places[at]);
+                    best.extend(order.filter(|place| !best.contains(place)).take(1).collect::<Vec<_>>());
+                }
+            }
+        }
+        Ok(best.into_iter().map(|place| left[place]).collect())
+    }
+}
+
+impl<A, F> Searcher<A> for Believing<A, F>
+where
+    A: Clone + Ord,
+    F: Fit<A>,
+    F::Model: Believe<A>,
+{
+    type Error = SearchError;
+
+    fn ask(&mut self, room: usize) -> Result<Vec<A>, SearchError> {
+        let mut asked = Vec::new();
+        let mut rng = self.seed.nth("explore", self.round).stream("draws");
+        match self.model.take() {
+            None => {
+                let count =
+                    room.min(if self.archs.is_empty() { self.settings.first } else { self.settings.batch });
+                asked.extend((0..count).map_while(|_| self.next_of_start()));
+            }
+            Some(model) => {
+                let count = room.min(self.settings.batch);
+                let random = (0..count).filter(|_| rng.random_bool(self.settings.explore)).count();
+                asked.extend((0..random).map_while(|_| self.any(&mut rng)));
+                let best = self.best(&model, count - asked.len())?;
+                self.seen.extend(&best);
+                asked.extend(best);
+                // of all that is left the same may be believed
+                let rest = count - asked.len();
+                asked.extend((0..rest).map_while(|_| self.any(&mut rng)));
+                self.model = Some(model);
+            }
+        }
+        Ok(asked.into_iter().map(|i| self.candidates[i].clone()).collect())
+    }
+
+    fn tell(&mut self, trials: &[Trial<A>]) -> Result<(), SearchError> {
+        for trial in trials {
+            if let Ok(evaluation) = &trial.result
+                && evaluation.value.is_finite()
+            {
+                self.archs.push(trial.arch.clone());
+                self.values.push(evaluation.value);
+            }
+        }
+        if !trials.is_empty() && self.values.iter().any(|value| *value != self.values[0]) {
+            let data =
+                Labelled::new(self.archs.clone(), self.values.clone()).map_err(SearchError::predictor)?;
+            let seed = self.seed.nth("round", self.round);
+            let model =
+                self.predictor.fit(&data, &Labelled::empty(), seed).map_err(SearchError::predictor)?;
+            self.model = Some(model);
+        }
+        self.round += 1;
+        Ok(())
+    }
+}

@@ -1,0 +1,133 @@
+//! The search by beliefs: conformance, what it finds, what it does with its settings and with bad input.
+
+use crate::toy::{Word, Words};
+use nas_core::conformance::searcher;
+use nas_core::{Belief, Believe, Evaluation, Fit, Labelled, SearchSpace, Seed};
+use rand::RngExt;
+use search::{Acquisition, Believing, BelievingSettings, SearchError, WarmUp, run};
+use std::convert::Infallible;
+
+const WORDS: Words = Words { length: 5, letters: 4, listed: true };
+
+/// A model of words: the mean value of the known words by shared letters, less sure where few are shared.
+#[derive(Debug, Clone)]
+struct Alike;
+
+#[derive(Debug)]
+struct FittedAlike(Labelled<Word>);
+
+impl Fit<Word> for Alike {
+    type Model = FittedAlike;
+    type Error = Infallible;
+    fn fit(&self, train: &Labelled<Word>, _: &Labelled<Word>, _: Seed) -> Result<FittedAlike, Infallible> {
+        Ok(FittedAlike(train.clone()))
+    }
+}
+
+fn same(a: &Word, b: &Word) -> f64 {
+    a.to_string().chars().zip(b.to_string().chars()).filter(|(a, b)| a == b).count() as f64
+}
+
+impl Believe<Word> for FittedAlike {
+    type Error = Infallible;
+    fn believe(&self, words: &[Word]) -> Result<Vec<Belief>, Infallible> {
+        let belief = |word: &Word| {
+            let weights: Vec<f64> =
+                self.0.archs().iter().map(|known| (2.0 * same(word, known)).exp()).collect();
+            let all: f64 = weights.iter().sum();
+            let mean = weights.iter().zip(self.0.values()).map(|(w, v)| w * v).sum::<f64>() / all;
+            let nearest = self.0.archs().iter().map(|known| same(word, known)).fold(0.0, f64::max);
+            Belief { mean, deviation: 4.0 * (5.0 - nearest), noise: 1.0 }
+        };
+        Ok(words.iter().map(belief).collect())
+    }
+    fn scaled(&self, label: f64) -> f64 {
+        label
+    }
+    fn draw(&self, words: &[Word], seed: Seed) -> Result<Vec<f64>, Infallible> {
+        let mut rng = seed.stream("draw");
+        let beliefs = self.believe(words)?;
+        Ok(beliefs.iter().map(|b| b.mean + b.deviation * rng.random_range(-1.7..1.7)).collect())
+    }
+}
+
+fn all() -> Vec<Word> {
+    WORDS.enumerate().expect("listed").collect()
+}
+
+fn warm_up() -> WarmUp<Word> {
+    WarmUp::new(all(), &|word: &Word| Words::value(word, 4)).unwrap()
+}
+
+const SETTINGS: BelievingSettings = BelievingSettings {
+    first: 8,
+    batch: 3,
+    acquisition: Acquisition::ExpectedImprovement,
+    explore: 0.2,
+    pool: 20,
+};
+const DRAWN: BelievingSettings = BelievingSettings { acquisition: Acquisition::Thompson, ..SETTINGS };
+
+#[test]
+fn it_conforms_by_both_acquisitions_with_and_without_a_warm_up() {
+    let value = |word: &Word| (!word.to_string().starts_with("ab")).then(|| Words::value(word, 4));
+    for settings in [SETTINGS, DRAWN] {
+        for warm in [false, true] {
+            let make = || {
+                let search = Believing::new(all(), settings, Alike, Seed(3))?;
+                Ok::<_, SearchError>(if warm { search.warm_up(&warm_up()) } else { search })
+            };
+            assert_eq!(searcher(make, value, 60).unwrap().len(), 60);
+        }
+    }
+    // all of a small list, and no more
+    let make = || Believing::new(all()[..17].to_vec(), DRAWN, Alike, Seed(3));
+    assert_eq!(searcher(make, value, 60).unwrap().len(), 17);
+}
+
+#[test]
+fn it_finds_more_than_a_random_order_and_starts_from_the_pool() {
+    let objective = WORDS.evaluate();
+    for settings in [SETTINGS, DRAWN] {
+        let mut found = 0;
+        for seed in 0..10 {
+            let mut search = Believing::new(all(), settings, Alike, Seed(seed)).unwrap();
+            let trials = run(&mut search, &objective, 50, &mut []).unwrap();
+            found += usize::from(trials.iter().any(|t| t.result.as_ref().is_ok_and(|e| e.value > 80.0)));
+        }
+        // 9 of 768 words are so good: a random order finds one in 45 % of runs
+        assert!(found >= 8, "{found} by {:?}", settings.acquisition);
+    }
+    let mut search = Believing::new(all(), SETTINGS, Alike, Seed(0)).unwrap().warm_up(&warm_up());
+    let trials = run(&mut search, &objective, 8, &mut []).unwrap();
+    let pool: Vec<Word> = warm_up().archs().take(20).cloned().collect();
+    assert!(trials.iter().all(|trial| pool.contains(&trial.arch)));
+}
+
+#[test]
+fn equal_values_and_failures_leave_it_drawing() {
+    let equal = |_: &Word| Ok::<_, std::io::Error>(Evaluation::of(1.0));
+    let mut search = Believing::new(all(), SETTINGS, Alike, Seed(0)).unwrap();
+    assert_eq!(run(&mut search, &equal, 20, &mut []).unwrap().len(), 20);
+    assert!(search.model().is_none());
+    let fails = |_: &Word| Err::<Evaluation, _>(std::io::Error::other("no"));
+    let mut search = Believing::new(all(), SETTINGS, Alike, Seed(0)).unwrap();
+    assert_eq!(run(&mut search, &fails, 20, &mut []).unwrap().len(), 20);
+}
+
+#[test]
+fn settings_out_of_range_are_named() {
+    for (settings, name) in [
+        (BelievingSettings { first: 0, ..SETTINGS }, "first"),
+        (BelievingSettings { batch: 0, ..SETTINGS }, "batch"),
+        (BelievingSettings { pool: 0, ..SETTINGS }, "pool"),
+        (BelievingSettings { explore: 1.5, ..SETTINGS }, "explore"),
+    ] {
+        let error = Believing::new(all(), settings, Alike, Seed(0)).err().unwrap();
+        assert!(matches!(error, SearchError::Setting { name: found, .. } if found == name));
+    }
+    assert!(matches!(
+        Believing::new(Vec::new(), SETTINGS, Alike, Seed(0)).err().unwrap(),
+        SearchError::TooFew { .. }
+    ));
+}

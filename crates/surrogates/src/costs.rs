@@ -1,0 +1,127 @@
+use crate::{Block, FittedGaussian, GaussianProcess, GaussianSettings, Robust, SurrogateError};
+use nas_core::stats::within;
+use nas_core::{Fit, Labelled, Predict, Seed};
+use serde::{Deserialize, Serialize};
+
+/// A Gaussian process for latencies, energies and other positive costs whose relative error matters; how rows that
+/// do not fit are taken is chosen by what the others say of each.
+///
+/// Measured costs have a few wild values and drifts that no feature explains. A process that believes them bends
+/// towards them; one that doubts them too much loses what is true of few.
+///
+/// ```
+/// use nas_core::{Fit, Labelled, Predict, Seed};
+/// use surrogates::{Block, Costs};
+/// // how many layers of two kinds; one in ten was measured while the machine did something else
+/// let archs: Vec<[f64; 2]> = (0..80).map(|i| [f64::from(i % 8), f64::from(i / 8)]).collect();
+/// let latency = |a: &[f64; 2]| 2.0 + a[0] + 3.0 * a[1];
+/// let wild = |i: usize| if i % 10 == 3 { 1.5 } else { 1.0 };
+/// let labels = archs.iter().enumerate().map(|(i, a)| latency(a) * wild(i)).collect();
+/// let costs = Costs { features: |a: &[f64; 2]| a.to_vec(), blocks: vec![Block::counts(2)] };
+/// let model = costs.fit(&Labelled::new(archs, labels)?, &Labelled::empty(), Seed(0))?;
+/// assert!((model.predict(&[[3.0, 4.0]])?[0] / 17.0 - 1.0).abs() < 0.05);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct Costs<F> {
+    /// The features of an architecture: finite, and as many for each.
+    pub features: F,
+    /// What they are, in their order.
+    pub blocks: Vec<Block>,
+}
+
+/// How rows that do not fit are taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Doubt {
+    /// As all others.
+    None,
+    /// Their noise grows with the residual.
+    Absolute,
+    /// It grows with its square.
+    Cauchy,
+    /// The mean of the first two.
+    Half,
+}
+
+/// How a way of doubting did on each row by what the others say of it.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Judged {
+    /// The way.
+    pub doubt: Doubt,
+    /// Percent of rows predicted within a twentieth of their label.
+    pub within_5pct: f64,
+    /// Percent within a tenth.
+    pub within_10pct: f64,
+}
+
+impl Judged {
+    fn good(&self) -> f64 {
+        self.within_10pct + 0.5 * self.within_5pct
+    }
+}
+
+/// Fitted [`Costs`].
+#[derive(Debug, Clone)]
+pub struct FittedCosts<F> {
+    process: FittedGaussian<F>,
+    judged: Vec<Judged>,
+    best: usize,
+}
+
+impl<F> FittedCosts<F> {
+    /// The way that was chosen, and all that it was chosen from.
+    pub fn choice(&self) -> (Doubt, &[Judged]) {
+        (self.judged[self.best].doubt, &self.judged)
+    }
+
+    /// The process that predicts.
+    pub fn process(&self) -> &FittedGaussian<F> {
+        &self.process
+    }
+}
+
+impl<A, F: Fn(&A) -> Vec<f64> + Clone> Fit<A> for Costs<F> {
+    type Model = FittedCosts<F>;
+    type Error = SurrogateError;
+
+    /// Time of a fit of the process and ten more solutions, O(rows^3) each; `validation` is not looked at.
+    ///
+    /// # Errors
+    /// As those of the process, and [`SurrogateError::NotPositive`] for a label that is no cost.
+    fn fit(
+        &self,
+        train: &Labelled<A>,
+        _: &Labelled<A>,
+        seed: Seed,
+    ) -> Result<FittedCosts<F>, SurrogateError> {
+        let (features, blocks) = (self.features.clone(), self.blocks.clone());
+        let process = GaussianProcess { features, blocks, settings: GaussianSettings::cost() };
+        let fitted = process.fit_all(train, &[Robust::No, Robust::Absolute, Robust::Cauchy], seed)?;
+        let said: Vec<Vec<f64>> = fitted.iter().map(FittedGaussian::left_out_labels).collect();
+        let half: Vec<f64> = said[0].iter().zip(&said[1]).map(|(a, b)| (a + b) / 2.0).collect();
+        let share = |values: &[f64], part: f64| within(values, train.values(), part).unwrap_or(0.0);
+        let ways = [Doubt::None, Doubt::Absolute, Doubt::Cauchy, Doubt::Half];
+        let judge = |(doubt, values): (Doubt, &Vec<f64>)| Judged {
+            doubt,
+            within_5pct: share(values, 0.05),
+            within_10pct: share(values, 0.1),
+        };
+        let judged: Vec<Judged> = ways.into_iter().zip(said.iter().chain([&half])).map(judge).collect();
+        let better = |best: usize, i: usize| if judged[i].good() > judged[best].good() { i } else { best };
+        let best = (1..judged.len()).fold(0, better);
+        let mean = fitted[0].clone().with_mean_of(&fitted[1]);
+        let process = fitted.into_iter().chain([mean]).nth(best);
+        let process = process.ok_or(SurrogateError::Covariance { rows: train.len() })?;
+        Ok(FittedCosts { process, judged, best })
+    }
+}
+
+/// In the unit of the label.
+impl<A, F: Fn(&A) -> Vec<f64>> Predict<A> for FittedCosts<F> {
+    type Error = SurrogateError;
+
+    fn predict(&self, archs: &[A]) -> Result<Vec<f64>, SurrogateError> {
+        self.process.predict(archs)
+    }
+}
