@@ -152,16 +152,28 @@ pub struct Imported {
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub fn import(path: &Path, to: &Path, how: &Import) -> Result<Imported, TableError> {
+    run(path, Some(to), how)
+}
+
+/// What [`import`] would give, without writing it: what a file holds.
+///
+/// # Errors
+/// As there.
+pub fn inspect(path: &Path, how: &Import) -> Result<Imported, TableError> {
+    run(path, None, &Import { curves: None, ..how.clone() })
+}
+
+fn run(path: &Path, to: Option<&Path>, how: &Import) -> Result<Imported, TableError> {
     let format = how.format.map_or_else(|| detect(path), Ok)?;
-    let mut out = Output::new(to, how.curves.as_deref());
+    let mut out = Output::new(path, to, how.curves.as_deref());
     let mut notes = Vec::new();
     let sha256 = match format {
         Format::NatsBench => folder::nats_bench(path, how.threads, &mut out, &mut notes)?,
         Format::NasBenchNlp => folder::nas_bench_nlp(path, &mut out)?,
         Format::NasBench101 => nas_bench_101(path, &mut out)?,
-        Format::Csv => csv_rows(path, how.limits, &mut out)?,
-        Format::JsonLines => json_rows(path, how.limits, &mut out)?,
-        Format::Parquet => parquet_rows(path, how.limits, &mut out)?,
+        Format::Csv => csv_rows(path, how.limits, &mut |part| out.write(part))?,
+        Format::JsonLines => json_rows(path, how.limits, &mut |part| out.write(part))?,
+        Format::Parquet => parquet_rows(path, how.limits, &mut |part| out.write(part))?,
         _ => whole(path, format, how.column.as_deref(), &mut out)?,
     };
     let file = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
@@ -284,8 +296,11 @@ fn whole(path: &Path, format: Format, column: Option<&str>, out: &mut Output) ->
 
 /// Rows of curves that are kept before they are written.
 pub(crate) const CURVE_ROWS: usize = 1 << 16;
-/// Rows of any table, likewise.
-pub(crate) const ROWS: usize = 1 << 14;
+/// Values of any table, likewise, and of a table that is read as a whole.
+const PART: usize = 1 << 18;
+const VALUES: usize = 48 << 20;
+/// Columns of a table.
+const COLUMNS: usize = 10_000;
 
 fn nas_bench_101(path: &Path, out: &mut Output) -> Result<String, TableError> {
     let mut records = Records::new(BufReader::with_capacity(1 << 16, Hashed::open(path)?));
@@ -310,9 +325,16 @@ fn nas_bench_101(path: &Path, out: &mut Output) -> Result<String, TableError> {
     Ok(records.into_inner().into_inner().sha256())
 }
 
-fn csv_rows(path: &Path, limits: Limits, out: &mut Output) -> Result<String, TableError> {
+/// What becomes of the parts of a table.
+type Take<'t> = &'t mut dyn FnMut(&Table) -> Result<(), TableError>;
+
+fn csv_rows(path: &Path, limits: Limits, take: Take<'_>) -> Result<String, TableError> {
     let mut rows = CsvRows::open(path, limits)?;
     let names = rows.names();
+    if names.len() > COLUMNS {
+        let flaw = Flaw::new("the header", format!("at most {COLUMNS} columns"), names.len());
+        return Err(broken(path, flaw));
+    }
     let mut kinds = vec![None; names.len()];
     let mut row = StringRecord::new();
     let mut count = 0;
@@ -342,23 +364,23 @@ fn csv_rows(path: &Path, limits: Limits, out: &mut Output) -> Result<String, Tab
         for (values, text) in table.values.iter_mut().zip(&row) {
             json_lines::push_text(values, text);
         }
-        if table.rows() == ROWS {
-            out.write(&table)?;
+        if table.rows() * columns.len() >= PART {
+            take(&table)?;
             table = Table::new(columns.clone());
         }
     }
-    out.write(&table)?;
+    take(&table)?;
     rows.rows.into_inner().checksum()
 }
 
-fn json_rows(path: &Path, limits: Limits, out: &mut Output) -> Result<String, TableError> {
+fn json_rows(path: &Path, limits: Limits, take: Take<'_>) -> Result<String, TableError> {
     let columns = json_lines::columns(path, limits)?;
     let mut table = Table::new(columns.clone());
     let mut failed = None;
     let sha256 = json_lines::each(path, limits, &mut |_, object| {
         json_lines::push(&mut table, &object);
-        if table.rows() == ROWS {
-            if let Err(error) = out.write(&table) {
+        if table.rows() * columns.len() >= PART {
+            if let Err(error) = take(&table) {
                 failed = Some(error);
                 return Err(Flaw::new("", "", ""));
             }
@@ -369,23 +391,60 @@ fn json_rows(path: &Path, limits: Limits, out: &mut Output) -> Result<String, Ta
     if let Some(error) = failed {
         return Err(error);
     }
-    out.write(&table)?;
+    take(&table)?;
     sha256
 }
 
-fn parquet_rows(path: &Path, limits: Limits, out: &mut Output) -> Result<String, TableError> {
+fn parquet_rows(path: &Path, limits: Limits, take: Take<'_>) -> Result<String, TableError> {
     let mut parquet = ParquetTable::open(path, limits)?;
     let all: Vec<usize> = (0..parquet.columns().len()).collect();
-    out.write(&Table::new(parquet.columns().to_vec()))?;
+    take(&Table::new(parquet.columns().to_vec()))?;
     for group in 0..parquet.groups() {
-        out.write(&parquet.group(group, &all)?)?;
+        take(&parquet.group(group, &all)?)?;
     }
     bytes::sha256(path)
 }
 
+/// Reads a whole table of any columns: CSV, JSON lines or Parquet, as its first bytes say.
+///
+/// # Errors
+/// A file that cannot be read, or is damaged.
+///
+/// ```
+/// let file = std::env::temp_dir().join(format!("tables-read-{}.jsonl", std::process::id()));
+/// std::fs::write(&file, "{\"arch\":\"a\",\"ms\":1.5}\n{\"arch\":\"b\"}\n")?;
+/// let table = tables::read_table(&file, Default::default())?;
+/// assert_eq!(table.column("ms"), Some(&tables::Values::Number(vec![Some(1.5), None])));
+/// # std::fs::remove_file(&file)?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn read_table(path: impl AsRef<Path>, limits: Limits) -> Result<Table, TableError> {
+    let path = path.as_ref();
+    let mut whole = Table::new(Vec::new());
+    let mut take = |part: &Table| {
+        if whole.columns.is_empty() {
+            whole = Table::new(part.columns.clone());
+        }
+        whole.append(part.values.clone());
+        if whole.rows() * whole.columns.len() > VALUES {
+            let found = format!("more in {} columns", whole.columns.len());
+            return Err(broken(path, Flaw::new("", format!("at most {VALUES} values"), found)));
+        }
+        Ok(())
+    };
+    match Form::of(path, limits)? {
+        Form::Csv => csv_rows(path, limits, &mut take)?,
+        Form::JsonLines => json_rows(path, limits, &mut take)?,
+        Form::Parquet => parquet_rows(path, limits, &mut take)?,
+    };
+    Ok(whole)
+}
+
 /// The table that is written, and the curves beside it.
 pub(crate) struct Output {
-    to: PathBuf,
+    from: PathBuf,
+    /// None where nothing is to be written.
+    to: Option<PathBuf>,
     table: Option<TableWriter>,
     columns: Vec<ColumnInfo>,
     rows: u64,
@@ -395,9 +454,10 @@ pub(crate) struct Output {
 }
 
 impl Output {
-    fn new(to: &Path, curves: Option<&Path>) -> Self {
-        let (to, curves_to) = (to.to_path_buf(), curves.map(Path::to_path_buf));
-        Self { to, table: None, columns: Vec::new(), rows: 0, curves_to, curves: None, curve_rows: 0 }
+    fn new(from: &Path, to: Option<&Path>, curves: Option<&Path>) -> Self {
+        let (to, curves_to) = (to.map(Path::to_path_buf), curves.map(Path::to_path_buf));
+        let (table, curves, columns) = (None, None, Vec::new());
+        Self { from: from.into(), to, table, columns, rows: 0, curves_to, curves, curve_rows: 0 }
     }
 
     pub(crate) fn wants_curves(&self) -> bool {
@@ -406,9 +466,9 @@ impl Output {
 
     /// Writes rows; the first part says the columns.
     pub(crate) fn write(&mut self, table: &Table) -> Result<(), TableError> {
-        if self.table.is_none() {
+        if self.columns.is_empty() {
             self.columns = table.columns.clone();
-            self.table = Some(TableWriter::create(&self.to, &self.columns)?);
+            self.table = self.to.as_ref().map(|to| TableWriter::create(to, &self.columns)).transpose()?;
         }
         self.rows += table.rows() as u64;
         self.table.as_mut().map_or(Ok(()), |writer| writer.write(&table.values))
@@ -429,7 +489,7 @@ impl Output {
 
     fn finish(self, origin: &Origin) -> Result<(u64, u64, Vec<ColumnInfo>), TableError> {
         if self.rows == 0 {
-            return Err(TableError::NoRows { file: self.to });
+            return Err(TableError::NoRows { file: self.from });
         }
         if let Some(curves) = self.curves {
             curves.finish(origin)?;

@@ -133,6 +133,8 @@ pub(crate) fn kind_of_texts<'t>(
         let kind = match text.trim() {
             "" => return known,
             whole if whole.parse::<i64>().is_ok() => Kind::Integer,
+            // a number of 64 bits does not hold it: a seed, or a hash
+            digits if digits.len() > 15 && digits.bytes().all(|byte| byte.is_ascii_digit()) => Kind::Text,
             number if number.parse::<f64>().is_ok() => Kind::Number,
             _ => Kind::Text,
         };

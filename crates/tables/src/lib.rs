@@ -26,7 +26,7 @@ pub use column::{Column, Provenance};
 pub use columnar::ParquetTable;
 pub use error::{Place, TableError};
 pub use flaw::Flaw;
-pub use import::{Format, Import, Imported, detect, import};
+pub use import::{Format, Import, Imported, detect, import, inspect, read_table};
 pub use pickle::{Node, Pickle, PickleLimits};
 pub use read::{list_columns, read_archs, read_column, read_columns, read_columns_within};
 pub use source::Limits;

@@ -165,6 +165,18 @@ impl Table {
         self.values.get(place)
     }
 
+    /// Adds the rows of a table of the same columns.
+    pub(crate) fn append(&mut self, more: Vec<Values>) {
+        for (values, more) in self.values.iter_mut().zip(more) {
+            match (values, more) {
+                (Values::Number(values), Values::Number(more)) => values.extend(more),
+                (Values::Integer(values), Values::Integer(more)) => values.extend(more),
+                (Values::Text(values), Values::Text(more)) => values.extend(more),
+                _ => {}
+            }
+        }
+    }
+
     /// Adds a column with its values.
     pub(crate) fn add(&mut self, column: ColumnInfo, values: Values) {
         self.columns.push(column);

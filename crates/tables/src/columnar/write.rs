@@ -1,4 +1,4 @@
-use super::{Footer, KEY, VERSION};
+use super::{KEY, Known, VERSION};
 use crate::{ColumnInfo, Kind, Origin, Values};
 use parquet::basic::{Compression, ConvertedType, Repetition, Type as Physical};
 use parquet::data_type::{ByteArray, ByteArrayType, DataType, DoubleType, Int64Type};
@@ -58,7 +58,7 @@ impl ParquetRows {
 
     /// Writes the footer, and everything to the disk.
     pub(crate) fn finish(mut self, origin: &Origin) -> io::Result<()> {
-        let footer = Footer { version: VERSION, origin: origin.clone(), columns: self.columns };
+        let footer = Known { version: VERSION, origin: origin.clone(), columns: self.columns };
         let footer = serde_json::to_string(&footer).map_err(io::Error::other)?;
         self.file.append_key_value_metadata(KeyValue::new(KEY.into(), footer));
         self.file.into_inner().map_err(failed)?.sync_all()

@@ -192,7 +192,7 @@ impl fmt::Display for Node<'_> {
             Value::Bool(value) => write!(f, "{value}"),
             Value::Int(value) => write!(f, "{value}"),
             Value::Float(value) => write!(f, "{value:?}"),
-            Value::Text(_) | Value::Bytes(_) => match self.text() {
+            Value::Text(span) | Value::Bytes(span) => match std::str::from_utf8(self.pickle.span(span)) {
                 Ok(text) => write!(f, "'{}'", crate::flaw::cut(text)),
                 Err(_) => f.write_str("bytes"),
             },
