@@ -1,7 +1,6 @@
 //! The values of a part of a column, page by page (parquet-format, `Encodings.md` and `parquet.thrift`).
 //!
-//! The `parquet` crate writes our tables, but what reads there trusts the file and panics or
-//! makes room without end where it lies; these are the encodings that writers use for flat columns, and every length is compared.
+//! The encodings that writers use for flat columns unless told otherwise; nothing that a page says is believed.
 
 use super::pages::{Page, Pages};
 use crate::Flaw;

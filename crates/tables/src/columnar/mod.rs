@@ -5,6 +5,7 @@ mod footer;
 mod pages;
 mod read;
 mod thrift;
+mod thrift_out;
 mod write;
 
 pub use read::ParquetTable;

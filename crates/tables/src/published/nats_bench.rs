@@ -54,9 +54,15 @@ pub struct Run {
 /// Where the bytes are not what NATS-Bench publishes: the key, what was expected and found. A run whose data
 /// set, seed or architecture is named otherwise inside than outside is refused.
 pub fn read(packed: &[u8]) -> Result<Network, Flaw> {
-    let unpacked = bytes::bunzip2(packed, UNPACKED)?;
-    let pickle = Pickle::read(&unpacked, PickleLimits::default())?;
-    network(pickle.root())
+    read_unpacked(&bytes::bunzip2(packed, UNPACKED)?)
+}
+
+/// Reads what is inside the bzip2.
+///
+/// # Errors
+/// As [`read`].
+pub fn read_unpacked(unpacked: &[u8]) -> Result<Network, Flaw> {
+    network(Pickle::read(unpacked, PickleLimits::default())?.root())
 }
 
 /// Reads `meta.pickle.pbz2`: the text of every architecture, by index.

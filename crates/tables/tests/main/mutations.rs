@@ -5,7 +5,8 @@ use nas_core::{Seed, Stream};
 use rand::RngExt;
 use std::fs;
 use std::path::PathBuf;
-use tables::{Format, Import, Limits};
+use std::time::{Duration, Instant};
+use tables::{Format, Import};
 use tempfile::TempDir;
 
 /// Of files that are not real, so that the test takes seconds.
@@ -40,12 +41,12 @@ fn mutate(bytes: &mut Vec<u8>, case: usize, rng: &mut Stream) {
     }
 }
 
-/// Reads mutations of a file in its format; gives how many were accepted.
-fn run(file: &PathBuf, format: Format, mutations: usize, unpacked: bool) -> usize {
+/// Reads mutations of a file in its format; gives how many were accepted, and how long the longest took.
+fn run(file: &PathBuf, format: Format, mutations: usize, unpacked: bool) -> (usize, Duration) {
     let dir = TempDir::new().unwrap();
     let original = fs::read(file).unwrap();
     let mut rng = Seed(12).stream(format.name());
-    let (mut accepted, target) = (0, dir.path().join("x"));
+    let (mut accepted, mut longest, target) = (0, Duration::ZERO, dir.path().join("x"));
     for case in 0..mutations {
         let mut bytes = original.clone();
         if unpacked {
@@ -62,6 +63,7 @@ fn run(file: &PathBuf, format: Format, mutations: usize, unpacked: bool) -> usiz
         }
         fs::write(&target, &bytes).unwrap();
         let how = Import { format: Some(format), ..Import::default() };
+        let started = Instant::now();
         match tables::inspect(&target, &how) {
             Ok(found) => {
                 assert!(found.rows > 0);
@@ -70,8 +72,9 @@ fn run(file: &PathBuf, format: Format, mutations: usize, unpacked: bool) -> usiz
             Err(error) => assert!(error.to_string().contains(target.to_str().unwrap()), "{error}"),
         }
         let _ = tables::detect(&target);
+        longest = longest.max(started.elapsed());
     }
-    accepted
+    (accepted, longest)
 }
 
 #[test]
@@ -92,7 +95,7 @@ fn mutated_fixtures_are_read_or_refused() {
         run(&fixture(name), format, MUTATIONS, false);
     }
     let inside = run(&fixture("nats_bench/data/000002.pickle.pbz2"), Format::NatsBench, MUTATIONS, true);
-    assert!(inside > 0, "changed numbers are read");
+    assert!(inside.0 > 0, "changed numbers are read");
 }
 
 #[test]
@@ -113,8 +116,7 @@ fn mutated_real_files_are_read_or_refused() {
         ("hw_nas_bench_cifar10.pickle".into(), Format::HwNasBench, false),
         ("suite_zero_nas_bench_201.json".into(), Format::SuiteZero, false),
     ] {
-        let accepted = run(&formats.join(&name), format, count, unpacked);
-        println!("{name}: {accepted} of {count} read");
+        let (accepted, longest) = run(&formats.join(&name), format, count, unpacked);
+        println!("{name}: {accepted} of {count} read, the longest took {longest:?}");
     }
-    assert_eq!(Limits::default().rows, 10_000_000);
 }
