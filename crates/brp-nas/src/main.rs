@@ -6,9 +6,13 @@
 
 mod choice;
 mod enumerate;
+mod export;
 mod failure;
 mod host;
+mod import;
+mod info;
 mod kept_scores;
+mod kept_units;
 mod options;
 mod output;
 mod predict;
@@ -54,6 +58,15 @@ enum Command {
     #[command(args_override_self = true)]
     /// Count a search space, or give index, hash and costs of the architectures of a file.
     Enumerate(enumerate::Args),
+    #[command(args_override_self = true)]
+    /// Make a table, or units of a run store, of what a benchmark publishes or any table.
+    Import(import::Args),
+    #[command(args_override_self = true)]
+    /// Write the units of a run store as a table.
+    Export(export::Args),
+    #[command(args_override_self = true)]
+    /// Say what a table, a published file or a run store holds.
+    Info(info::Args),
 }
 
 /// candle's element-wise operators keep a pool of their own, whose threads spin while they wait and slow down those
@@ -85,6 +98,9 @@ fn main() -> ExitCode {
         Command::Score(args) => score::main(args),
         Command::Train(args) => train::main(args),
         Command::Enumerate(args) => enumerate::main(args),
+        Command::Import(args) => import::main(args),
+        Command::Export(args) => export::main(args),
+        Command::Info(args) => info::main(args),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

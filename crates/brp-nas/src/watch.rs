@@ -1,7 +1,6 @@
 //! Who watches a search, beside its record and the bar: a CSV file, and a file for TensorBoard. Both are written
 //! anew where a search is gone on with, so that they are whole.
 
-mod crc32c;
 mod events;
 
 use crate::failure::{Failure, OrFail};

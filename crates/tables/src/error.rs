@@ -1,3 +1,4 @@
+use crate::Flaw;
 use nas_core::ParseArchError;
 use std::path::PathBuf;
 use std::{fmt, io};
@@ -219,6 +220,35 @@ pub enum TableError {
         line: u64,
         /// The limit in bytes.
         limit: u64,
+    },
+    /// Bytes of a published file that are not what they should be.
+    #[error("{}, {flaw}: {advice}", file.display())]
+    Broken {
+        /// The file.
+        file: PathBuf,
+        /// Where, what was expected and what was found.
+        flaw: Box<Flaw>,
+        /// What to do.
+        advice: &'static str,
+    },
+    /// A file of a format that is read as a whole, and too large for that.
+    #[error("{} has more than {limit} bytes, which is too much for a file of its format: divide it", file.display())]
+    TooLarge {
+        /// The file.
+        file: PathBuf,
+        /// The limit in bytes.
+        limit: u64,
+    },
+    /// A file of no format that is known.
+    #[error(
+        "{} is of no format that is known ({found}): name the format, or bring a CSV, JSON lines or Parquet file",
+        file.display()
+    )]
+    UnknownFormat {
+        /// The file.
+        file: PathBuf,
+        /// What it begins with.
+        found: String,
     },
     /// Architectures of which a column knows no value.
     #[error(

@@ -1,15 +1,36 @@
 #![doc = include_str!("../README.md")]
 
+mod bytes;
+mod checksum;
 mod column;
+mod columnar;
 mod error;
+mod flaw;
+mod folder;
+mod import;
+mod json;
+mod json_lines;
+mod pickle;
 mod read;
 mod source;
+mod table;
 mod table_ref;
+mod table_writer;
 mod write;
+mod zip;
 
+pub mod published;
+
+pub use checksum::{crc32c, masked_crc32c};
 pub use column::{Column, Provenance};
+pub use columnar::ParquetTable;
 pub use error::{Place, TableError};
+pub use flaw::Flaw;
+pub use import::{Format, Import, Imported, detect, import, inspect, read_table};
+pub use pickle::{Node, Pickle, PickleLimits};
 pub use read::{list_columns, read_archs, read_column, read_columns, read_columns_within};
 pub use source::Limits;
+pub use table::{ColumnInfo, Kind, Origin, Table, Values};
 pub use table_ref::TableRef;
+pub use table_writer::{TableWriter, write_table};
 pub use write::write_csv;

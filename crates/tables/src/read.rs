@@ -1,19 +1,23 @@
-use crate::source::{Limits, Rows};
-use crate::{Column, Place, Provenance, TableError, TableRef};
+use crate::source::{Form, Limits, Rows};
+use crate::{
+    Column, ColumnInfo, Flaw, Kind, ParquetTable, Place, Provenance, Table, TableError, TableRef, Values,
+    bytes, json_lines,
+};
 use csv::{ErrorKind, StringRecord, Terminator};
 use nas_core::{Labelled, SearchSpace};
+use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::path::Path;
 
 /// A file whose header was read.
-struct Table {
-    rows: csv::Reader<Rows>,
-    header: StringRecord,
+pub(crate) struct CsvRows {
+    pub(crate) rows: csv::Reader<Rows>,
+    pub(crate) header: StringRecord,
     header_line: u64,
 }
 
-impl Table {
-    fn open(path: &Path, limits: Limits) -> Result<Self, TableError> {
+impl CsvRows {
+    pub(crate) fn open(path: &Path, limits: Limits) -> Result<Self, TableError> {
         let rows = csv::ReaderBuilder::new()
             .has_headers(false)
             .flexible(true)
@@ -30,7 +34,7 @@ impl Table {
     }
 
     /// The line where the row that was read last begins.
-    fn line(&self) -> u64 {
+    pub(crate) fn line(&self) -> u64 {
         self.rows.get_ref().line
     }
 
@@ -38,13 +42,13 @@ impl Table {
         self.rows.get_ref().file.clone()
     }
 
-    fn place(&self, field: usize) -> Box<Place> {
+    pub(crate) fn place(&self, field: usize) -> Box<Place> {
         let name = self.header.get(field).map_or_else(|| format!("number {}", field + 1), str::to_owned);
         Box::new(Place { file: self.file(), line: self.line(), field: name })
     }
 
     /// Reads the next row; false at the end.
-    fn next(&mut self, row: &mut StringRecord) -> Result<bool, TableError> {
+    pub(crate) fn next(&mut self, row: &mut StringRecord) -> Result<bool, TableError> {
         match self.rows.read_record(row) {
             Ok(more) => Ok(more),
             Err(error) => Err(match (self.rows.get_mut().failed.take(), error.into_kind()) {
@@ -60,7 +64,7 @@ impl Table {
         }
     }
 
-    fn names(&self) -> Vec<String> {
+    pub(crate) fn names(&self) -> Vec<String> {
         self.header.iter().map(str::to_owned).collect()
     }
 
@@ -84,7 +88,17 @@ impl Table {
 /// # Errors
 /// A file that cannot be read, is empty, or whose first line is no text.
 pub fn list_columns(path: impl AsRef<Path>) -> Result<Vec<String>, TableError> {
-    Ok(Table::open(path.as_ref(), Limits::default())?.names())
+    let path = path.as_ref();
+    match Form::of(path, Limits::default())? {
+        Form::Csv => Ok(CsvRows::open(path, Limits::default())?.names()),
+        Form::JsonLines => {
+            Ok(json_lines::columns(path, Limits::default())?.into_iter().map(|c| c.name).collect())
+        }
+        Form::Parquet => {
+            let table = ParquetTable::open(path, Limits::default())?;
+            Ok(table.columns().iter().map(|column| column.name.clone()).collect())
+        }
+    }
 }
 
 /// Reads one column: its values by architecture, in the order of the file.
@@ -121,7 +135,7 @@ pub fn read_columns_within<S: SearchSpace>(
     columns: &[&str],
 ) -> Result<Vec<Column<S::Arch>>, TableError> {
     let path = path.as_ref();
-    let (archs, values, sha256) = read(limits, space, path, columns)?;
+    let (archs, values, sha256) = read_any(limits, space, path, columns)?;
     let mut made = Vec::with_capacity(columns.len());
     for (&column, values) in columns.iter().zip(values) {
         let rows = archs.len();
@@ -146,11 +160,116 @@ pub fn read_columns_within<S: SearchSpace>(
 /// # Errors
 /// As [`read_column`].
 pub fn read_archs<S: SearchSpace>(space: &S, path: impl AsRef<Path>) -> Result<Vec<S::Arch>, TableError> {
-    Ok(read(Limits::default(), space, path.as_ref(), &[])?.0)
+    Ok(read_any(Limits::default(), space, path.as_ref(), &[])?.0)
 }
 
 /// Architectures, then the values of each column, then the checksum.
 type Parts<A> = (Vec<A>, Vec<Vec<Option<f64>>>, String);
+
+fn read_any<S: SearchSpace>(
+    limits: Limits,
+    space: &S,
+    path: &Path,
+    columns: &[&str],
+) -> Result<Parts<S::Arch>, TableError> {
+    match Form::of(path, limits)? {
+        Form::Csv => read(limits, space, path, columns),
+        Form::JsonLines => {
+            read_rows(space, path, json_lines::read(path, limits, &wanted(columns))?, columns, "line")
+        }
+        Form::Parquet => {
+            let mut parquet = ParquetTable::open(path, limits)?;
+            let wanted = wanted(columns);
+            let named = |(_, info): &(usize, &ColumnInfo)| wanted.contains(&info.name.as_str());
+            let there: Vec<String> = parquet.columns().iter().map(|info| info.name.clone()).collect();
+            let mut places = BTreeMap::new();
+            for (place, info) in parquet.columns().iter().enumerate().filter(named) {
+                if places.insert(info.name.as_str(), place).is_some() {
+                    let column = info.name.clone();
+                    return Err(TableError::SameColumnTwice { file: path.into(), line: 0, column });
+                }
+            }
+            let places: Vec<usize> = places.into_values().collect();
+            if let Some(missing) = wanted.iter().find(|name| !there.iter().any(|there| there == *name)) {
+                let (file, column) = (path.into(), (*missing).to_owned());
+                return Err(match *missing {
+                    "arch" => TableError::NoArchColumn { file, line: 0, there },
+                    _ => TableError::NoSuchColumn { file, line: 0, column, there },
+                });
+            }
+            let table = parquet.read(&places)?;
+            let rows = 1..=table.rows() as u64;
+            let sha256 = bytes::sha256(path)?;
+            read_rows(space, path, (table, rows.collect(), sha256), columns, "row")
+        }
+    }
+}
+
+/// The columns to read, each once.
+fn wanted<'a>(columns: &[&'a str]) -> Vec<&'a str> {
+    let mut wanted = vec!["arch"];
+    for &column in columns {
+        if !wanted.contains(&column) {
+            wanted.push(column);
+        }
+    }
+    wanted
+}
+
+/// From a table with the columns `arch` and those asked for, and where each of its rows stands.
+fn read_rows<S: SearchSpace>(
+    space: &S,
+    path: &Path,
+    (table, places, sha256): (Table, Vec<u64>, String),
+    columns: &[&str],
+    counted: &str,
+) -> Result<Parts<S::Arch>, TableError> {
+    let flaw = |row: usize, column: &str, expected: &str, found: String| TableError::Broken {
+        file: path.into(),
+        flaw: Box::new(Flaw::new(
+            format!("{counted} {}, column `{column}`", places.get(row).copied().unwrap_or_default()),
+            expected,
+            found,
+        )),
+        advice: "mend the row, or choose another column or space",
+    };
+    if table.rows() == 0 {
+        return Err(TableError::NoRows { file: path.into() });
+    }
+    let none = Values::none(Kind::Text);
+    let texts = table.column("arch").unwrap_or(&none);
+    let mut archs = Vec::with_capacity(table.rows());
+    for row in 0..table.rows() {
+        let text = match texts {
+            Values::Text(texts) => texts.get(row).and_then(|text| text.as_deref()).unwrap_or_default(),
+            _ => return Err(flaw(row, "arch", "text", texts.text(row).unwrap_or_default())),
+        };
+        let parsed = space.parse(text);
+        archs.push(
+            parsed.map_err(|error| flaw(row, "arch", "an architecture of this space", error.to_string()))?,
+        );
+    }
+    let mut values = Vec::with_capacity(columns.len());
+    for &column in columns {
+        let found = table.column(column).unwrap_or(&none);
+        let mut numbers = Vec::with_capacity(archs.len());
+        for row in 0..archs.len() {
+            let wrong = |found: String| flaw(row, column, "a finite number or nothing", found);
+            let number = match (found, found.number(row)) {
+                (Values::Text(texts), _) => match texts.get(row).and_then(|text| text.as_deref()) {
+                    Some(text) => return Err(wrong(text.to_owned())),
+                    None => None,
+                },
+                (_, Some(number)) if !number.is_finite() => return Err(wrong(number.to_string())),
+                (_, number) => number,
+            };
+            numbers.push(number);
+        }
+        values.push(numbers);
+    }
+    check_distinct(path, &archs, |row| places.get(row).copied().unwrap_or_default())?;
+    Ok((archs, values, sha256))
+}
 
 fn read<S: SearchSpace>(
     limits: Limits,
@@ -158,7 +277,7 @@ fn read<S: SearchSpace>(
     path: &Path,
     columns: &[&str],
 ) -> Result<Parts<S::Arch>, TableError> {
-    let mut table = Table::open(path, limits)?;
+    let mut table = CsvRows::open(path, limits)?;
     let line = table.header_line;
     let arch_field = table.find("arch")?.ok_or_else(|| TableError::NoArchColumn {
         file: path.into(),

@@ -1,4 +1,5 @@
 use crate::TableError;
+use crate::bytes::hex;
 use flate2::bufread::MultiGzDecoder;
 use sha2::{Digest, Sha256};
 use std::fs::File;
@@ -23,10 +24,40 @@ impl Default for Limits {
     }
 }
 
+/// The form of a table, seen from its first bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Form {
+    Csv,
+    JsonLines,
+    Parquet,
+}
+
+impl Form {
+    pub(crate) fn of(path: &Path, limits: Limits) -> Result<Self, TableError> {
+        let mut rows = Rows::open(path, limits)?;
+        if rows.start().starts_with(b"PAR1") {
+            return Ok(Self::Parquet);
+        }
+        Ok(if rows.is_json() { Self::JsonLines } else { Self::Csv })
+    }
+}
+
 /// A file that is hashed as it is read.
-struct Hashed {
+pub(crate) struct Hashed {
     file: File,
     hash: Sha256,
+}
+
+impl Hashed {
+    pub(crate) fn open(path: &Path) -> Result<Self, TableError> {
+        let file = File::open(path).map_err(|source| TableError::Open { file: path.into(), source })?;
+        Ok(Self { file, hash: Sha256::new() })
+    }
+
+    /// SHA-256 of what was read, in hexadecimal.
+    pub(crate) fn sha256(self) -> String {
+        hex(&self.hash.finalize())
+    }
 }
 
 impl Read for Hashed {
@@ -84,8 +115,7 @@ pub(crate) struct Rows {
 impl Rows {
     pub(crate) fn open(path: &Path, limits: Limits) -> Result<Self, TableError> {
         let file = path.to_path_buf();
-        let opened = File::open(path).map_err(|source| TableError::Open { file: file.clone(), source })?;
-        let mut raw = BufReader::with_capacity(1 << 16, Hashed { file: opened, hash: Sha256::new() });
+        let mut raw = BufReader::with_capacity(1 << 16, Hashed::open(path)?);
         let start =
             raw.fill_buf().map_err(|source| TableError::Read { file: file.clone(), line: 0, source })?;
         let text = if start.starts_with(&[0x1f, 0x8b]) {
@@ -108,7 +138,40 @@ impl Rows {
             line: self.lines,
             source,
         })?;
-        Ok(raw.into_inner().hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+        Ok(raw.into_inner().sha256())
+    }
+
+    /// The first bytes, unpacked; what cannot be read shows when it is read.
+    fn start(&mut self) -> &[u8] {
+        let start = match &mut self.text {
+            Text::Plain(text) => text.fill_buf(),
+            Text::Gzip(text) => text.fill_buf(),
+        };
+        start.unwrap_or_default()
+    }
+
+    /// Whether the first thing of the file is an object of JSON.
+    pub(crate) fn is_json(&mut self) -> bool {
+        let start = self.start();
+        let text = start.strip_prefix(b"\xef\xbb\xbf").unwrap_or(start);
+        text.trim_ascii_start().starts_with(b"{")
+    }
+
+    /// The next line that is not empty, whatever quotes it holds; none at the end.
+    pub(crate) fn next_line(&mut self) -> Result<Option<&[u8]>, TableError> {
+        loop {
+            self.row.clear();
+            self.line = self.lines + 1;
+            if self.append_line()? == 0 {
+                return Ok(None);
+            }
+            if self.lines == 1 && self.row.starts_with(b"\xef\xbb\xbf") {
+                self.row.drain(..3);
+            }
+            if !self.row.trim_ascii().is_empty() {
+                return Ok(Some(self.row.trim_ascii()));
+            }
+        }
     }
 
     /// Reads the next row that is not empty into `row`; false at the end.

@@ -96,7 +96,7 @@ fn rows<A: Display>(to: impl Write, archs: &[A], columns: &[(&str, &[Option<f64>
 }
 
 /// A name in the same folder that no other writer uses.
-fn beside(path: &Path) -> io::Result<PathBuf> {
+pub(crate) fn beside(path: &Path) -> io::Result<PathBuf> {
     static NEXT: AtomicU64 = AtomicU64::new(0);
     let name = path.file_name().ok_or_else(|| io::Error::other("the path names no file"))?;
     let number = NEXT.fetch_add(1, Ordering::Relaxed);
@@ -110,7 +110,7 @@ fn beside(path: &Path) -> io::Result<PathBuf> {
 }
 
 /// Removes the new file where it did not take the target's name.
-struct Partial(PathBuf);
+pub(crate) struct Partial(pub(crate) PathBuf);
 
 impl Drop for Partial {
     fn drop(&mut self) {

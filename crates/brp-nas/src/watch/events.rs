@@ -1,7 +1,7 @@
 //! TensorBoard's event files: TFRecord around the few fields of `tensorflow.Event` that a scalar needs.
 
-use super::crc32c::masked;
 use std::io::{self, Write};
+use tables::masked_crc32c;
 
 /// A name and what it is now.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -46,7 +46,8 @@ impl<W: Write> Events<W> {
     /// Length, its checksum, the data, their checksum; in one write, so that no part of it stands alone.
     fn record(&mut self, data: &[u8]) -> io::Result<()> {
         let length = (data.len() as u64).to_le_bytes();
-        let parts: [&[u8]; 4] = [&length, &masked(&length).to_le_bytes(), data, &masked(data).to_le_bytes()];
+        let parts: [&[u8]; 4] =
+            [&length, &masked_crc32c(&length).to_le_bytes(), data, &masked_crc32c(data).to_le_bytes()];
         self.to.write_all(&parts.concat())?;
         self.to.flush()
     }
@@ -113,10 +114,10 @@ mod tests {
         let mut events = Vec::new();
         while !file.is_empty() {
             let (head, rest) = file.split_at(12);
-            assert_eq!(head[8..], masked(&head[..8]).to_le_bytes());
+            assert_eq!(head[8..], masked_crc32c(&head[..8]).to_le_bytes());
             let length = u64::from_le_bytes(head[..8].try_into().unwrap()) as usize;
             let (data, rest) = rest.split_at(length);
-            assert_eq!(rest[..4], masked(data).to_le_bytes());
+            assert_eq!(rest[..4], masked_crc32c(data).to_le_bytes());
             events.push(fields(data));
             file = &rest[4..];
         }

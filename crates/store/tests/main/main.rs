@@ -4,6 +4,7 @@
 
 mod bad_files;
 mod basics;
+mod kills;
 mod leases;
 mod processes;
 

@@ -1,0 +1,67 @@
+//! `brp-nas export`.
+
+use crate::failure::{Failure, OrFail};
+use crate::host::now_ms;
+use crate::kept_units;
+use crate::options::Common;
+use crate::output::{self, Show, grid};
+use serde::Serialize;
+use std::path::PathBuf;
+use store::{Filter, Store};
+use tables::Origin;
+
+/// Flags of `export`.
+#[derive(Debug, Clone, clap::Args)]
+pub(crate) struct Args {
+    /// The run store.
+    store: PathBuf,
+    /// The table to write: .csv, .csv.gz, .jsonl, and Parquet by any other name.
+    #[arg(long)]
+    to: PathBuf,
+    /// Only units of this metric.
+    #[arg(long)]
+    metric: Option<String>,
+    /// Only units of this space, as its key says.
+    #[arg(long)]
+    space: Option<String>,
+    /// Only units of this device.
+    #[arg(long)]
+    device: Option<String>,
+    #[command(flatten)]
+    common: Common,
+}
+
+/// What `export` prints.
+#[derive(Debug, Serialize)]
+struct Report {
+    rows: u64,
+    to: String,
+}
+
+pub(crate) fn main(args: Args) -> Result<(), Failure> {
+    let store = Store::open(&args.store).or_input()?;
+    let filter = Filter { metric: args.metric, space: args.space, device: args.device, ..Filter::default() };
+    let rows = store.rows(&filter, now_ms()).or_failed()?;
+    let table = kept_units::table(&rows);
+    let file = args.store.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let origin =
+        Origin { source: "brp-nas run store".into(), format: "store".into(), file, ..Origin::default() };
+    tables::write_table(&args.to, &table, &origin).or_input()?;
+    output::print(
+        &Report { rows: rows.len() as u64, to: args.to.display().to_string() },
+        args.common.format(),
+    )
+}
+
+impl Show for Report {
+    fn table(&self) -> String {
+        let (header, rows) = self.rows();
+        let header: Vec<&str> = header.iter().map(String::as_str).collect();
+        grid(&header, rows)
+    }
+
+    fn rows(&self) -> (Vec<String>, Vec<Vec<String>>) {
+        let header = ["rows", "to"].map(str::to_owned).to_vec();
+        (header, vec![vec![self.rows.to_string(), self.to.clone()]])
+    }
+}

@@ -1,0 +1,176 @@
+//! `brp-nas import`.
+
+use crate::failure::{Failure, OrFail};
+use crate::kept_units::{self, Into};
+use crate::options::{Common, read_config};
+use crate::output::{self, Show, grid};
+use crate::registry::Space;
+use anyhow::anyhow;
+use serde::{Deserialize, Serialize};
+use std::path::{Path, PathBuf};
+use tables::{ColumnInfo, Format, Import, Imported};
+
+/// Flags of `import`; each is also a key of the `--config` file.
+#[derive(Debug, Clone, Default, clap::Args, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub(crate) struct Args {
+    /// What a benchmark publishes, as it is, or any table: a folder or file; with --store also FILE:COLUMN.
+    file: Option<PathBuf>,
+    /// The format, where its bytes do not say it: nats-bench, nas-bench-101, eagle, eagle-raw, help,
+    /// hw-nas-bench, hw-nas-bench-blocks, suite-zero, nlp, csv, jsonl or parquet.
+    #[arg(long)]
+    from: Option<String>,
+    /// The table to write: .csv, .csv.gz, .jsonl, and Parquet by any other name.
+    #[arg(long)]
+    to: Option<PathBuf>,
+    /// Also write what was measured epoch by epoch, of formats that have it.
+    #[arg(long)]
+    curves: Option<PathBuf>,
+    /// The name of the column, of formats with one value an architecture [default: that of the file].
+    #[arg(long)]
+    column: Option<String>,
+    /// The search space of the architectures [default: nas-bench-201].
+    #[arg(long)]
+    space: Option<Space>,
+    /// The version of the source, to be kept with the table [default: as the name of the file says].
+    #[arg(long)]
+    source_version: Option<String>,
+    /// Take the values into this run store instead: every row of an export, or FILE:COLUMN.
+    #[arg(long)]
+    store: Option<PathBuf>,
+    /// On what the values of FILE:COLUMN were measured, for the store.
+    #[arg(long)]
+    device: Option<String>,
+    /// Under which settings, for the store.
+    #[arg(long)]
+    fidelity: Option<String>,
+    /// TOML file with the same options; flags win.
+    #[arg(long)]
+    #[serde(skip)]
+    config: Option<PathBuf>,
+    #[command(flatten)]
+    #[serde(flatten)]
+    common: Common,
+}
+
+/// What `import` and `info` print of a table.
+#[derive(Debug, Serialize)]
+pub(crate) struct Report {
+    pub(crate) format: String,
+    pub(crate) rows: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) curve_rows: Option<u64>,
+    pub(crate) columns: Vec<ColumnInfo>,
+    pub(crate) source: String,
+    pub(crate) file: String,
+    pub(crate) sha256: String,
+    pub(crate) licence: String,
+    pub(crate) version: String,
+    pub(crate) notes: Vec<String>,
+}
+
+impl Report {
+    pub(crate) fn of(imported: Imported, format: String) -> Self {
+        let Imported { rows, curve_rows, columns, origin, .. } = imported;
+        let tables::Origin { source, file, sha256, licence, version, notes, .. } = origin;
+        let curve_rows = (curve_rows > 0).then_some(curve_rows);
+        Self { format, rows, curve_rows, columns, source, file, sha256, licence, version, notes }
+    }
+}
+
+pub(crate) fn main(args: Args) -> Result<(), Failure> {
+    let config: Args = read_config(args.config.as_deref())?;
+    let args = Args {
+        file: args.file.or(config.file),
+        from: args.from.or(config.from),
+        to: args.to.or(config.to),
+        curves: args.curves.or(config.curves),
+        column: args.column.or(config.column),
+        space: args.space.or(config.space),
+        source_version: args.source_version.or(config.source_version),
+        store: args.store.or(config.store),
+        device: args.device.or(config.device),
+        fidelity: args.fidelity.or(config.fidelity),
+        config: None,
+        common: args.common.or(config.common),
+    };
+    let file = args.file.as_deref();
+    let file = file.ok_or_else(|| anyhow!("no file is named: import FILE --to TABLE")).or_input()?;
+    match (&args.to, &args.store) {
+        (Some(to), None) => to_table(file, to, &args),
+        (None, Some(store)) => to_store(file, store, &args),
+        _ => Err(anyhow!("name either --to TABLE or --store STORE, where what is imported goes")).or_input(),
+    }
+}
+
+/// The format of that name.
+pub(crate) fn format(name: &str, space: Space) -> Result<Format, Failure> {
+    let known = Format::ALL.into_iter().find(|format| format.name() == name);
+    let known = known.ok_or_else(|| {
+        let names: Vec<&str> = Format::ALL.iter().map(|format| format.name()).collect();
+        anyhow!("--from {name}: no such format; there are {}", names.join(", "))
+    });
+    Ok(match known.or_input()? {
+        Format::HwNasBench if space == Space::FbNet => Format::HwNasBenchBlocks,
+        other => other,
+    })
+}
+
+fn to_table(file: &Path, to: &Path, args: &Args) -> Result<(), Failure> {
+    let space = args.space.unwrap_or_default();
+    let how = Import {
+        format: args.from.as_deref().map(|name| format(name, space)).transpose()?,
+        column: args.column.clone(),
+        curves: args.curves.clone(),
+        threads: args.common.cores()?,
+        version: args.source_version.clone(),
+        ..Import::default()
+    };
+    let imported = tables::import(file, to, &how).or_input()?;
+    let format = imported.format.name().to_owned();
+    output::print(&Report::of(imported, format), args.common.format())
+}
+
+fn to_store(file: &Path, store: &Path, args: &Args) -> Result<(), Failure> {
+    let into = Into {
+        space: args.space.unwrap_or_default(),
+        device: args.device.clone().unwrap_or_default(),
+        fidelity: args.fidelity.clone().unwrap_or_default(),
+        column: args.column.clone(),
+    };
+    let taken = kept_units::import(file, store, &into)?;
+    output::print(&taken, args.common.format())
+}
+
+impl Show for Report {
+    fn table(&self) -> String {
+        let (header, rows) = self.rows();
+        let header: Vec<&str> = header.iter().map(String::as_str).collect();
+        let mut text = grid(&header, rows);
+        let parts = [
+            ("source", &self.source),
+            ("version", &self.version),
+            ("licence", &self.licence),
+            ("file", &self.file),
+            ("sha256", &self.sha256),
+        ];
+        for (name, part) in parts.into_iter().filter(|(_, part)| !part.is_empty()) {
+            text += &format!("{name}: {part}\n");
+        }
+        for note in &self.notes {
+            text += &format!("note: {note}\n");
+        }
+        let curves = self.curve_rows.map_or_else(String::new, |rows| format!(", {rows} rows of curves"));
+        text + &format!("{}: {} rows, {} columns{curves}\n", self.format, self.rows, self.columns.len())
+    }
+
+    fn rows(&self) -> (Vec<String>, Vec<Vec<String>>) {
+        let header = ["column", "kind", "unit", "split"].map(str::to_owned).to_vec();
+        let row = |column: &ColumnInfo| {
+            let kind = format!("{:?}", column.kind).to_lowercase();
+            let or = |text: &Option<String>| text.clone().unwrap_or_default();
+            vec![column.name.clone(), kind, or(&column.unit), or(&column.split)]
+        };
+        (header, self.columns.iter().map(row).collect())
+    }
+}
