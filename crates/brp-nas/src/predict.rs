@@ -1,5 +1,6 @@
 //! `brp-nas predict`.
 
+pub(crate) mod network;
 mod surrogate;
 
 use crate::failure::{Failure, OrFail};
@@ -16,6 +17,7 @@ use anyhow::anyhow;
 use clap::ValueEnum;
 use nas_core::stats::{self, StatsError};
 use nas_core::{Fit, Labelled, Predict, Rank, Seed, Split};
+use network::Agreement;
 use predictors::{
     BinaryRelation, CostLine, FittedRegressor, GcnRegressor, PredictError, RegressorSettings,
     RelationSettings,
@@ -36,6 +38,16 @@ pub(crate) enum Method {
     GcnPublished,
     /// The binary relation predictor; it orders, so only kendall and spearman are given.
     Relation,
+    /// The Neural Predictor: graph convolutions both ways, as published.
+    NeuralPredictor,
+    /// The same without its quirks: no nodes that fill up, decoupled decay, a cosine that ends with the training.
+    NeuralPredictorClean,
+    /// A classifier that sorts out bad architectures, and a Neural Predictor on the others, as published.
+    TwoStage,
+    /// Fully connected layers in the Neural Predictor's setting.
+    Mlp,
+    /// Convolutions over the nodes in the Neural Predictor's setting.
+    Cnn,
     /// A straight line through the multiply-adds.
     Flops,
     /// A multiple of the multiply-adds.
@@ -173,6 +185,13 @@ struct Row {
     /// What `ours` chose.
     #[serde(skip_serializing_if = "Option::is_none")]
     chosen: Option<String>,
+    /// On the rows that it was fitted on, those to stop by, and those that a first stage accepts.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    on_training: Option<Agreement>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    on_validation: Option<Agreement>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    on_accepted: Option<Agreement>,
     fit_s: f64,
     score_s: f64,
 }
@@ -338,6 +357,14 @@ fn one(
             found = surrogate::fit(plan, split, features, root, &watch)?;
             (Some(found.values.clone()), None, None, found.fit_s)
         }
+        Method::NeuralPredictor
+        | Method::NeuralPredictorClean
+        | Method::TwoStage
+        | Method::Mlp
+        | Method::Cnn => {
+            found = network::fit(plan, split, root, &watch)?;
+            (Some(found.values.clone()), None, None, found.fit_s)
+        }
     };
     let score_s = if found.score_s > 0.0 { found.score_s } else { watch.cpu_s() - fit_s };
     let row = Row {
@@ -357,6 +384,9 @@ fn one(
         epochs,
         believed_50_80_95: found.believed,
         chosen: found.chosen,
+        on_training: found.training,
+        on_validation: found.validation,
+        on_accepted: found.accepted,
         fit_s,
         score_s,
     };
@@ -426,6 +456,9 @@ impl Report {
                         [0, 1, 2].map(|i| sure(&|r| r.believed_50_80_95.map_or(f64::NAN, |held| held[i])))
                     }),
                     chosen: counted(&group),
+                    on_training: agreed(&group, |run| run.on_training),
+                    on_validation: agreed(&group, |run| run.on_validation),
+                    on_accepted: agreed(&group, |run| run.on_accepted),
                     fit_s: sure(&|r| r.fit_s),
                     score_s: sure(&|r| r.score_s),
                     ..first
@@ -444,6 +477,12 @@ impl Report {
             runs,
         }
     }
+}
+
+/// The mean of what every run has; none where one has nothing.
+fn agreed(runs: &[&Row], of: impl Fn(&Row) -> Option<Agreement>) -> Option<Agreement> {
+    let all: Option<Vec<Agreement>> = runs.iter().map(|run| of(run)).collect();
+    all.map(|all| Agreement::mean(&all))
 }
 
 /// How often each was chosen; none where nothing is.
@@ -505,7 +544,28 @@ impl Show for Report {
             let held = row
                 .believed_50_80_95
                 .map(|[a, b, c]| format!("intervals of 50, 80 and 95 % hold {a:.1}, {b:.1} and {c:.1} %\n"));
-            held.into_iter().chain(row.chosen.iter().map(|text| format!("chosen: {text}\n"))).collect()
+            let parts = [
+                ("training", row.on_training),
+                ("validation", row.on_validation),
+                ("accepted", row.on_accepted),
+            ];
+            let parts = parts
+                .into_iter()
+                .filter_map(|(name, held)| Some((name, held.filter(|held| held.rows > 0.0)?)));
+            let parts = parts.map(|(name, Agreement { rows, mse, r2, kendall })| {
+                let numbers = [number(mse, 3), number(r2, 3), number(kendall, 4)];
+                format!(
+                    "on {rows:.0} {name} rows: MSE {}, R2 {}, Kendall {}\n",
+                    numbers[0], numbers[1], numbers[2]
+                )
+            });
+            let test = [number(row.mse, 3), number(row.r2, 3)];
+            let rest = row.on_training.map(|_| format!("on the rest: MSE {}, R2 {}\n", test[0], test[1]));
+            held.into_iter()
+                .chain(row.chosen.iter().map(|text| format!("chosen: {text}\n")))
+                .chain(parts)
+                .chain(rest)
+                .collect()
         };
         let more: String = self.rows.iter().flat_map(more).collect();
         format!(

@@ -44,7 +44,10 @@ fn numbers(table: &Table, names: &[&str]) -> Result<Vec<Vec<f64>>, Box<dyn Error
     table.iter().map(row).collect()
 }
 
-fn labels(table: &Table, names: &[&str]) -> Result<Vec<(String, Vec<f64>)>, Box<dyn Error>> {
+/// Texts of architectures with their labels.
+type Labels = Vec<(String, Vec<f64>)>;
+
+fn labels(table: &Table, names: &[&str]) -> Result<Labels, Box<dyn Error>> {
     let columns = numbers(table, names)?;
     let column = |(i, name): (usize, &&str)| (name.to_string(), columns.iter().map(|row| row[i]).collect());
     Ok(names.iter().enumerate().map(column).collect())

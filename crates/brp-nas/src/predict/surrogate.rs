@@ -1,5 +1,6 @@
 //! Predictors without tensors: baselines, boosted trees, Gaussian processes.
 
+use super::network::Agreement;
 use super::{Label, Plan};
 use crate::failure::{Failure, OrFail};
 use crate::host::Stopwatch;
@@ -27,6 +28,11 @@ pub(super) struct Found {
     pub(super) scores: Option<Vec<f64>>,
     pub(super) believed: Option<[f64; 3]>,
     pub(super) chosen: Option<String>,
+    /// On the rows that it was fitted on, and those to stop by.
+    pub(super) training: Option<Agreement>,
+    pub(super) validation: Option<Agreement>,
+    /// On what a first stage accepts.
+    pub(super) accepted: Option<Agreement>,
     pub(super) fit_s: f64,
     /// Of the values, or of the scores where there are both; 0 where it was not measured.
     pub(super) score_s: f64,
@@ -90,7 +96,7 @@ pub(super) fn fit(
             let believed = Some(held(&model, &split.test).map_err(mine)?);
             Found { believed, chosen: Some(format!("{:?}", model.choice().method).to_lowercase()), ..found }
         }
-        Method::Gcn | Method::GcnPublished | Method::Relation | Method::Flops => {
+        _ => {
             return Err(anyhow!("this method is no surrogate")).or_failed();
         }
     })

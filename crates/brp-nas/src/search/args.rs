@@ -20,6 +20,11 @@ pub(crate) enum Algorithm {
     Brp,
     /// The same with a graph network that predicts the accuracy.
     Predictor,
+    /// The Neural Predictor: trained once on random architectures (--samples N, half of the budget if not said), then
+    /// the best of its ranking are trained, up to the budget (N + K).
+    NeuralPredictor,
+    /// The same with a classifier before it.
+    TwoStage,
     /// Random search, the baseline.
     Random,
     /// Surrogates that know how sure they are: a Gaussian process, or it and boosted trees.
@@ -39,6 +44,8 @@ impl Algorithm {
         match self {
             Self::Brp => "brp",
             Self::Predictor => "predictor",
+            Self::NeuralPredictor => "neural-predictor",
+            Self::TwoStage => "two-stage",
             Self::Random => "random",
             Self::Ours => "ours",
             Self::Evolution => "evolution",

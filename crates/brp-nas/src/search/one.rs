@@ -5,7 +5,8 @@ use super::data::Data;
 use super::mine;
 use super::objective::Work;
 use super::predictor::{
-    Fits, agreement, committee, latency_predictor, line, pre_trained, regressor, relation, warmed,
+    Fits, Neural, Stages, agreement, always, committee, latency_predictor, line, pre_trained, regressor,
+    relation, warmed,
 };
 use super::report::{Found, Outcome};
 use super::settings::{Plan, Settings};
@@ -106,7 +107,9 @@ impl Search<'_> {
         let go = Go { search: self, budget, files, watch };
         let seed_of_search = root.derive("search");
         let (searched, ranking) = match plan.algorithm {
-            Algorithm::Brp | Algorithm::Predictor => self.predicted(plan, candidates, parts, go, root)?,
+            Algorithm::Brp | Algorithm::Predictor | Algorithm::NeuralPredictor | Algorithm::TwoStage => {
+                self.predicted(plan, candidates, parts, go, root)?
+            }
             Algorithm::Random | Algorithm::All => {
                 let domain = Domain::listed(&NasBench201, candidates);
                 let mut random = Random::new(domain, seed_of_search).batch(settings.at_once);
@@ -219,6 +222,8 @@ impl Search<'_> {
             Around { candidates, selection, parts, seed: root.derive("search"), space: &self.data.space };
         match (plan.algorithm, settings.setting) {
             (Algorithm::Predictor, _) => around.run(regressor(selection, start), go),
+            (Algorithm::NeuralPredictor, _) => around.run(always(Neural), go),
+            (Algorithm::TwoStage, _) => around.run(always(Stages), go),
             (_, Setting::Ours) => around.run(committee(iterations, start, line()?), go),
             (_, Setting::Published) => around.run(relation(Setting::Published, iterations, start), go),
         }

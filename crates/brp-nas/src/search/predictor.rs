@@ -4,13 +4,15 @@ use super::args::Source;
 use super::data::Data;
 use super::settings::Settings;
 use crate::failure::{Failure, OrFail};
+use crate::predict::network;
 use crate::registry::{CellEncoding, EncodingName, Setting, descriptors, multiply_adds};
 use anyhow::Context;
+use arch_graph::Bare;
 use gcn::{EarlyStopping, Gcn, Training};
-use nas_core::{FitFrom, Labelled, Seed, stats};
+use nas_core::{Fit, FitFrom, Labelled, Seed, stats};
 use predictors::{
-    BinaryRelation, Committee, FittedRegressor, GcnRegressor, PredictError, RegressorSettings,
-    RelationSettings, Ridge, Transferred,
+    BinaryRelation, Committee, FittedNeuralPredictor, FittedRegressor, FittedTwoStage, GcnRegressor,
+    NeuralPredictor, PredictError, RegressorSettings, RelationSettings, Ridge, Transferred, TwoStage,
 };
 use search::{Selection, WarmUp};
 use spaces::nas_bench_201::Cell;
@@ -28,6 +30,70 @@ pub(super) struct Fits<'a, F> {
     pub(super) round: Box<dyn Fn(usize) -> F + 'a>,
     pub(super) warm: F,
 }
+
+/// The same settings in every round.
+pub(super) fn always<F: Copy + 'static>(settings: F) -> Fits<'static, F> {
+    Fits { round: Box::new(move |_| settings), warm: settings }
+}
+
+/// The Neural Predictor, in the setting that the rows and their labels ask for.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Neural;
+
+/// The same in two stages.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Stages;
+
+/// Without a global node, as the Neural Predictor averages over nodes.
+type BareEncoding = Bare<CellEncoding>;
+
+const BARE: BareEncoding = Bare(CellEncoding(EncodingName::Pruned));
+
+impl Neural {
+    fn of(known: &Labelled<Cell>) -> NeuralPredictor<BareEncoding> {
+        NeuralPredictor { encode: BARE, settings: network::settings(known.len(), known.values()) }
+    }
+}
+
+impl Stages {
+    fn of(known: &Labelled<Cell>) -> TwoStage<BareEncoding> {
+        TwoStage { encode: BARE, settings: network::two_stages(known.len(), known.values()) }
+    }
+}
+
+macro_rules! by_rows {
+    ($settings:ident, $model:ty) => {
+        impl Fit<Cell> for $settings {
+            type Model = $model;
+            type Error = PredictError;
+
+            fn fit(
+                &self,
+                train: &Labelled<Cell>,
+                validation: &Labelled<Cell>,
+                seed: Seed,
+            ) -> Result<Self::Model, PredictError> {
+                Self::of(train).fit(train, validation, seed)
+            }
+        }
+
+        impl FitFrom<Cell> for $settings {
+            /// A network whose width depends on the rows starts anew.
+            fn fit_from(
+                &self,
+                _: &Self::Model,
+                train: &Labelled<Cell>,
+                validation: &Labelled<Cell>,
+                seed: Seed,
+            ) -> Result<Self::Model, PredictError> {
+                self.fit(train, validation, seed)
+            }
+        }
+    };
+}
+
+by_rows!(Neural, FittedNeuralPredictor<BareEncoding>);
+by_rows!(Stages, FittedTwoStage<BareEncoding>);
 
 /// The binary relation network, and where it starts from.
 pub(super) type Relation<'a> = Transferred<'a, BinaryRelation<CellEncoding>>;
@@ -129,7 +195,7 @@ pub(super) fn pre_trained(
     let rows = settings.transfer_train.min(known.len());
     let split = known.split(rows, 0, seed).or_input()?;
     let source = GcnRegressor { encode, settings: RegressorSettings::pre_training() };
-    match nas_core::Fit::fit(&source, &split.train, &Labelled::empty(), seed) {
+    match Fit::fit(&source, &split.train, &Labelled::empty(), seed) {
         // nothing to learn from a table of one row or of equal costs
         Err(PredictError::TooFew { .. } | PredictError::Constant { .. }) => Ok(None),
         other => other.map(Some).or_failed(),
@@ -173,6 +239,6 @@ pub(super) fn latency_predictor(
         .or_input()?;
     let encode = CellEncoding(EncodingName::Full);
     let predictor = GcnRegressor { encode, settings: RegressorSettings::fast_latency(train) };
-    let fit = |validation: &Labelled<Cell>| nas_core::Fit::fit(&predictor, &split.train, validation, seed);
+    let fit = |validation: &Labelled<Cell>| Fit::fit(&predictor, &split.train, validation, seed);
     fit(&split.validation).context("the latency predictor cannot be fitted").or_failed()
 }

@@ -114,7 +114,8 @@ impl Settings {
         let setting = args.setting.unwrap_or_default();
         let default = match (setting, algorithm) {
             // a start from multiply-adds is a warm-up too, which a comparison with and without must not have
-            (Setting::Published, _) | (_, Algorithm::All) => Source::None,
+            (Setting::Published, _)
+            | (_, Algorithm::All | Algorithm::NeuralPredictor | Algorithm::TwoStage) => Source::None,
             (Setting::Ours, _) => Source::Flops,
         };
         let scored = plans.iter().any(|plan| plan.warmup.is_some() || plan.moves.is_some());
@@ -131,7 +132,7 @@ impl Settings {
             budget,
             max_cost_s: args.max_cost,
             max_wall_s: args.max_wall,
-            selection: selection(args, budget)?,
+            selection: selection(args, algorithm, budget)?,
             evolution,
             reinforce: ReinforceSettings::standard(),
             believing: believing(args),
@@ -236,8 +237,18 @@ fn evolution(args: &Args, budget: usize, used: bool) -> Result<EvolutionSettings
 }
 
 /// As asked for; a search clamps it to its budget, so that a longer budget alone is no other setting.
-fn selection(args: &Args, budget: usize) -> Result<Selection, Failure> {
-    let published = Selection::published();
+fn selection(args: &Args, algorithm: Algorithm, budget: usize) -> Result<Selection, Failure> {
+    let mut published = Selection::published();
+    if matches!(algorithm, Algorithm::NeuralPredictor | Algorithm::TwoStage) {
+        // one fit: half of the budget to learn from, half by what was learned
+        published = Selection { samples: budget.div_ceil(2), iterations: 1, ..published };
+        if args.transfer_from.as_ref().is_some_and(|from| *from != Source::None) {
+            return Err(anyhow!(
+                "--transfer-from starts the network of brp and predictor; this one starts anew"
+            ))
+            .or_input();
+        }
+    }
     let samples = args.samples.unwrap_or(published.samples);
     let most = samples.min(budget);
     let iterations = args.iterations.unwrap_or(published.iterations);
