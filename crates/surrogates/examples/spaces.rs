@@ -19,15 +19,19 @@ use surrogates::{
 struct Known {
     rows: Vec<Vec<f64>>,
     blocks: Vec<Block>,
-    labels: Vec<(String, Vec<f64>)>,
+    labels: Labels,
 }
+
+/// Names and values of columns.
+type Labels = Vec<(String, Vec<f64>)>;
 
 type Table = Vec<Vec<(String, String)>>;
 
 fn read(folder: &Path, name: &str) -> Result<Table, Box<dyn Error>> {
     let mut reader = csv::Reader::from_reader(GzDecoder::new(File::open(folder.join(name))?));
     let header: Vec<String> = reader.headers()?.iter().map(String::from).collect();
-    let row = |record: csv::StringRecord| header.iter().cloned().zip(record.iter().map(String::from)).collect();
+    let row =
+        |record: csv::StringRecord| header.iter().cloned().zip(record.iter().map(String::from)).collect();
     Ok(reader.records().map(|record| record.map(row)).collect::<Result<_, _>>()?)
 }
 
@@ -43,7 +47,7 @@ fn numbers(table: &Table, names: &[&str]) -> Result<Vec<Vec<f64>>, Box<dyn Error
     table.iter().map(row).collect()
 }
 
-fn labels(table: &Table, names: &[&str]) -> Result<Vec<(String, Vec<f64>)>, Box<dyn Error>> {
+fn labels(table: &Table, names: &[&str]) -> Result<Labels, Box<dyn Error>> {
     let columns = numbers(table, names)?;
     let column = |(i, name): (usize, &&str)| (name.to_string(), columns.iter().map(|row| row[i]).collect());
     Ok(names.iter().enumerate().map(column).collect())
@@ -62,7 +66,8 @@ fn chains(folder: &Path, file: &str, choices: usize, names: &[&str]) -> Result<K
         };
         let mut found: Vec<f64> =
             (0..choices).map(|choice| codes.iter().filter(|code| **code == choice).count() as f64).collect();
-        found.extend(codes.iter().flat_map(|&code| (0..choices).map(move |c| f64::from(u8::from(c == code)))));
+        found
+            .extend(codes.iter().flat_map(|&code| (0..choices).map(move |c| f64::from(u8::from(c == code)))));
         found.extend(codes.iter().map(|&code| code as f64));
         rows.push(found);
     }
@@ -75,7 +80,17 @@ fn chains(folder: &Path, file: &str, choices: usize, names: &[&str]) -> Result<K
 fn darts(folder: &Path) -> Result<Known, Box<dyn Error>> {
     let table = read(folder, "darts_nas_bench_301_surrogate_725.csv.gz")?;
     let names = [
-        "flops", "params", "synflow", "grasp", "fisher", "grad_norm", "l2_norm", "plain", "nwot", "epe_nas", "jacov",
+        "flops",
+        "params",
+        "synflow",
+        "grasp",
+        "fisher",
+        "grad_norm",
+        "l2_norm",
+        "plain",
+        "nwot",
+        "epe_nas",
+        "jacov",
         "snip",
     ];
     let scores = numbers(&table, &names)?;
@@ -170,7 +185,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     let folder = args.next().ok_or("name the folder of the tables")?;
     let first: u64 = args.next().map_or(Ok(300), |text| text.parse())?;
     let folder = Path::new(&folder);
-    let devices = ["1080ti_1_ms", "eyeriss_ms", "fpga_ms", "gold_6226_ms", "pixel3_ms", "raspi4_ms", "titan_rtx_32_ms"];
+    let devices =
+        ["1080ti_1_ms", "eyeriss_ms", "fpga_ms", "gold_6226_ms", "pixel3_ms", "raspi4_ms", "titan_rtx_32_ms"];
     let known = [
         ("NAS-Bench-101", nas_bench_101(folder)?, vec![46, 100, 150], false),
         ("DARTS (surrogate)", darts(folder)?, vec![46, 100, 400], false),
@@ -191,7 +207,9 @@ fn main() -> Result<(), Box<dyn Error>> {
                     let split = data.split(size, 0, seed)?;
                     let truth = split.test.values();
                     for (place, (method, said)) in
-                        methods(&split.train, split.test.archs(), &blocks, cost, seed)?.into_iter().enumerate()
+                        methods(&split.train, split.test.archs(), &blocks, cost, seed)?
+                            .into_iter()
+                            .enumerate()
                     {
                         if found.len() <= place {
                             found.push((method, Vec::new(), Vec::new()));
@@ -205,7 +223,8 @@ fn main() -> Result<(), Box<dyn Error>> {
                     }
                 }
                 for (method, order, within) in found {
-                    let tenth = if cost { format!(", within 10 % {}", interval(&within)) } else { String::new() };
+                    let tenth =
+                        if cost { format!(", within 10 % {}", interval(&within)) } else { String::new() };
                     println!("{space} {name} {size:3} {method:8}: {}{tenth}", interval(&order));
                 }
             }
