@@ -19,8 +19,11 @@ use surrogates::{
 struct Known {
     rows: Vec<Vec<f64>>,
     blocks: Vec<Block>,
-    labels: Vec<(String, Vec<f64>)>,
+    labels: Labels,
 }
+
+/// Names and values of columns.
+type Labels = Vec<(String, Vec<f64>)>;
 
 type Table = Vec<Vec<(String, String)>>;
 
@@ -43,9 +46,6 @@ fn numbers(table: &Table, names: &[&str]) -> Result<Vec<Vec<f64>>, Box<dyn Error
     };
     table.iter().map(row).collect()
 }
-
-/// Texts of architectures with their labels.
-type Labels = Vec<(String, Vec<f64>)>;
 
 fn labels(table: &Table, names: &[&str]) -> Result<Labels, Box<dyn Error>> {
     let columns = numbers(table, names)?;

@@ -135,7 +135,7 @@ impl Settings {
             selection: selection(args, algorithm, budget)?,
             evolution,
             reinforce: ReinforceSettings::standard(),
-            believing: believing(args),
+            believing: believing(args)?,
             surrogate: args.surrogate.unwrap_or_default(),
             scores: ours.then(|| args.scores.clone().unwrap_or_else(Proxies::complete)),
             at_once,
@@ -181,17 +181,24 @@ fn plans(args: &Args, algorithm: Algorithm) -> Result<Vec<Plan>, Failure> {
         if args.proxy.is_none() && (args.proxy_images.is_some() || args.proxy_store.is_some()) {
             return Err(anyhow!("--proxy-images and --proxy-store belong to --proxy NAME")).or_input();
         }
+        if algorithm == Algorithm::Ours && args.moves.is_some() {
+            return Err(anyhow!("--moves is used by nothing: `ours` looks at every candidate anyway"))
+                .or_input();
+        }
         return Ok(vec![Plan { algorithm, warmup: args.warmup, moves: args.moves }]);
     }
     let of = |algorithm| {
         let warmup = match algorithm {
-            Algorithm::Evolution => args.warmup.unwrap_or(usize::MAX),
+            Algorithm::Evolution | Algorithm::Ours => args.warmup.unwrap_or(usize::MAX),
             Algorithm::Brp | Algorithm::Predictor => args.warmup.unwrap_or(PRE_TRAINED).min(PRE_TRAINED),
             _ => args.warmup.unwrap_or(WARM_UP),
         };
         let plain = Plan { algorithm, warmup: None, moves: None };
         let moves = Some(args.moves.unwrap_or(MOVES));
-        [plain, Plan { warmup: Some(warmup), ..plain }, Plan { moves, ..plain }]
+        let mut three = vec![plain, Plan { warmup: Some(warmup), ..plain }, Plan { moves, ..plain }];
+        // it looks at every candidate anyway
+        three.truncate(if algorithm == Algorithm::Ours { 2 } else { 3 });
+        three
     };
     let four = vec![Algorithm::Random, Algorithm::Reinforce, Algorithm::Evolution, Algorithm::Brp];
     let chosen = args.compare.clone().unwrap_or(four);
@@ -202,16 +209,20 @@ fn plans(args: &Args, algorithm: Algorithm) -> Result<Vec<Plan>, Failure> {
     Ok(chosen.into_iter().flat_map(of).collect())
 }
 
-/// What is out of range is refused by the search.
-fn believing(args: &Args) -> BelievingSettings {
+/// The rest of it is checked with the strategies that share it.
+fn believing(args: &Args) -> Result<BelievingSettings, Failure> {
     let standard = BelievingSettings::default();
-    BelievingSettings {
-        first: args.first.unwrap_or(standard.first),
+    let first = args.first.unwrap_or(standard.first);
+    if first == 0 {
+        return Err(anyhow!("--first is 0; at least one is trained before anything is fitted")).or_input();
+    }
+    Ok(BelievingSettings {
+        first,
         batch: args.at_once.unwrap_or(standard.batch),
         acquisition: args.acquisition.unwrap_or_default(),
         explore: args.explore.unwrap_or(standard.explore),
         ..standard
-    }
+    })
 }
 
 fn evolution(args: &Args, budget: usize, used: bool) -> Result<EvolutionSettings, Failure> {

@@ -209,7 +209,25 @@ fn predict_judges_on_the_rest() {
     assert!(flops["spearman"].as_f64().unwrap() > 0.9);
     let gcn = json(&args("gcn", "gcn"));
     assert!(gcn["spearman"].as_f64().unwrap() > 0.95, "{gcn}");
+    for method in ["flops-proportional", "layers", "boosting", "gp", "ours"] {
+        let found = json(&args(method, method));
+        assert!(found["within_10pct"].is_number(), "{found}");
+    }
+    assert!(json(&args("chosen", "ours"))["chosen"].as_str().unwrap().contains("doubt"));
     let accuracy = table.column("valid");
+    let scores = format!("params,{accuracy}");
+    for method in ["boosting", "gp", "ours"] {
+        let flags = ["--table", &accuracy, "--scores", &scores];
+        let mut args = args(&format!("{method}-accuracy"), method);
+        args.drain(1..3);
+        let found = json(&more(&args, &flags));
+        // the label itself is among the scores
+        assert!(found["kendall"].as_f64().unwrap() > 0.7, "{found}");
+        assert_eq!(found["believed_50_80_95"].is_array(), method != "boosting");
+    }
+    let refused = run(&more(&args("refused", "ours"), &["--scores", "params"]));
+    assert_eq!(refused.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("--scores belongs to"));
     let extra =
         ["--transfer-from", &accuracy, "--transfer-train", "90", "--label", "accuracy", "--repeats", "2"];
     let transfer = json(&more(&args("transfer", "relation"), &extra));
@@ -254,6 +272,8 @@ fn bad_input_is_named_and_leaves_nothing_behind() {
         (vec!["--accuracy", &good, "--iterations", "0"], "--iterations is 0"),
         (vec!["--accuracy", &good, "--max-latency", "3"], "needs both"),
         (vec!["--accuracy", &good, "--latency", &latency, "--max-latency", "-3"], "--max-latency is -3"),
+        (vec!["--accuracy", &good, "--algorithm", "ours", "--first", "0"], "--first is 0"),
+        (vec!["--accuracy", &good, "--algorithm", "ours", "--moves", "3"], "--moves is used by nothing"),
         (vec!["--accuracy", &good, "--repeats", "0"], "--repeats is 0"),
         (vec!["--accuracy", &good, "--space", "nas-bench-999"], "nas-bench-999"),
         (vec!["--accuracy", "table.csv"], "FILE:COLUMN"),

@@ -19,6 +19,11 @@ fn parts(table: &Table) -> Vec<(&'static str, Vec<String>)> {
         ("random", text("--algorithm random")),
         ("evolution", text("--algorithm evolution --pool 5 --tournament 2")),
         ("reinforce", text("--algorithm reinforce --at-once 3")),
+        ("ours", text("--algorithm ours --scores none")),
+        (
+            "ours-parts",
+            with("--algorithm ours --warmup 40 --acquisition thompson --surrogate ours --scores params"),
+        ),
         ("random-parts", with("--algorithm random --warmup 6 --moves 4")),
         ("evolution-parts", with("--algorithm evolution --pool 5 --warmup 300 --moves 24")),
         ("reinforce-parts", with("--algorithm reinforce --warmup 100 --moves 9")),
