@@ -66,8 +66,9 @@ impl FromStr for Proxies {
 impl TryFrom<String> for Proxies {
     type Error = String;
 
+    /// What a record says of them, where `none` stands for none.
     fn try_from(text: String) -> Result<Self, String> {
-        text.parse()
+        if text == "none" { Ok(Self(Vec::new())) } else { text.parse() }
     }
 }
 
@@ -79,6 +80,9 @@ impl From<Proxies> for String {
 
 impl std::fmt::Display for Proxies {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        if self.0.is_empty() {
+            return f.write_str("none");
+        }
         for (place, part) in self.0.iter().enumerate() {
             f.write_str(if place > 0 { "," } else { "" })?;
             match part {
