@@ -1,5 +1,7 @@
 //! Tests of what `tables` promises.
 
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "helpers of tests are no tests to clippy")]
+
 mod csv_tables;
 mod mutations;
 mod parquet;

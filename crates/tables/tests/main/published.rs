@@ -47,7 +47,7 @@ fn nats_bench_keeps_every_number() {
         let dataset = run["dataset"].as_str().unwrap();
         let ours = |row: &usize| {
             ["arch", "dataset"].iter().all(|key| text(key, *row) == run[*key].as_str().unwrap())
-                && ["schedule", "seed"].iter().all(|key| text(key, *row) == run[*key].to_string())
+                && ["schedule", "seed"].iter().all(|key| text(key, *row).parse().ok() == run[*key].as_u64())
         };
         let rows: Vec<usize> = (0..curves.rows()).filter(ours).collect();
         assert_eq!(rows.len() as u64, run["schedule"].as_u64().unwrap());
