@@ -4,7 +4,7 @@ use crate::failure::{Failure, OrFail};
 use crate::host::now_ms;
 use crate::kept_units;
 use crate::options::Common;
-use crate::output::{self, Show, grid};
+use crate::output::{self, Show};
 use serde::Serialize;
 use std::path::PathBuf;
 use store::{Filter, Store};
@@ -54,12 +54,6 @@ pub(crate) fn main(args: Args) -> Result<(), Failure> {
 }
 
 impl Show for Report {
-    fn table(&self) -> String {
-        let (header, rows) = self.rows();
-        let header: Vec<&str> = header.iter().map(String::as_str).collect();
-        grid(&header, rows)
-    }
-
     fn rows(&self) -> (Vec<String>, Vec<Vec<String>>) {
         let header = ["rows", "to"].map(str::to_owned).to_vec();
         (header, vec![vec![self.rows.to_string(), self.to.clone()]])

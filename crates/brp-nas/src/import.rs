@@ -3,7 +3,7 @@
 use crate::failure::{Failure, OrFail};
 use crate::kept_units::{self, Into};
 use crate::options::{Common, read_config};
-use crate::output::{self, Show, grid};
+use crate::output::{self, Show, rows_as_grid};
 use crate::registry::Space;
 use anyhow::anyhow;
 use serde::{Deserialize, Serialize};
@@ -144,9 +144,7 @@ fn to_store(file: &Path, store: &Path, args: &Args) -> Result<(), Failure> {
 
 impl Show for Report {
     fn table(&self) -> String {
-        let (header, rows) = self.rows();
-        let header: Vec<&str> = header.iter().map(String::as_str).collect();
-        let mut text = grid(&header, rows);
+        let mut text = rows_as_grid(self);
         let parts = [
             ("source", &self.source),
             ("version", &self.version),

@@ -4,7 +4,7 @@ use crate::failure::{Failure, OrFail};
 use crate::host::now_ms;
 use crate::import::{self, Report};
 use crate::options::Common;
-use crate::output::{self, Show, grid};
+use crate::output::{self, Show, rows_as_grid};
 use anyhow::Context;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -100,9 +100,7 @@ fn of_store(file: &Path) -> Result<Units, Failure> {
 
 impl Show for Units {
     fn table(&self) -> String {
-        let (header, rows) = self.rows();
-        let header: Vec<&str> = header.iter().map(String::as_str).collect();
-        grid(&header, rows) + &format!("{}: {} units\n", self.format, self.rows)
+        rows_as_grid(self) + &format!("{}: {} units\n", self.format, self.rows)
     }
 
     fn rows(&self) -> (Vec<String>, Vec<Vec<String>>) {

@@ -2,7 +2,7 @@
 
 use crate::failure::{Failure, OrFail};
 use crate::host::now_ms;
-use crate::output::{Show, grid};
+use crate::output::Show;
 use crate::registry::Space;
 use anyhow::{Context, anyhow};
 use nas_core::Seed;
@@ -160,22 +160,15 @@ fn of_column(table: &Table, file: &Path, column: &str, into: &Into) -> Result<Ve
 }
 
 fn of_export(table: &Table, file: &Path) -> Result<Vec<Unit>, Failure> {
-    let column = |name: &str| {
-        let found = table.column(name);
-        let missing = || {
-            let advice = "import an export of a store, or name FILE:COLUMN";
-            anyhow!("{}: no column `{name}`, as an export of a store has; {advice}", file.display())
-        };
-        found.ok_or_else(missing).or_input()
-    };
-    let mut columns = Vec::new();
-    for (name, _) in COLUMNS {
-        columns.push((name, column(name)?));
+    if let Some((name, _)) = COLUMNS.into_iter().find(|(name, _)| table.column(name).is_none()) {
+        let advice = "import an export of a store, or name FILE:COLUMN";
+        return Err(anyhow!("{}: no column `{name}`, as an export of a store has; {advice}", file.display()))
+            .or_input();
     }
     let mut units = Vec::new();
     for row in 0..table.rows() {
-        let text = |name: &str| columns.iter().find(|(known, _)| *known == name)?.1.text(row);
-        let number = |name: &str| columns.iter().find(|(known, _)| *known == name)?.1.number(row);
+        let text = |name: &str| table.column(name)?.text(row);
+        let number = |name: &str| table.column(name)?.number(row);
         let or = |name: &str| text(name).unwrap_or_default();
         let place = format!("{}, row {} below the header", file.display(), row + 1);
         let seed = or("seed").parse();
@@ -244,12 +237,6 @@ fn put(store: &Store, units: &[Unit]) -> Result<u64, Failure> {
 }
 
 impl Show for Taken {
-    fn table(&self) -> String {
-        let (header, rows) = self.rows();
-        let header: Vec<&str> = header.iter().map(String::as_str).collect();
-        grid(&header, rows)
-    }
-
     fn rows(&self) -> (Vec<String>, Vec<Vec<String>>) {
         let header = ["rows", "taken", "there", "without_value", "source"].map(str::to_owned).to_vec();
         let counts = [self.rows, self.taken, self.there, self.without_value].map(|count| count.to_string());

@@ -6,8 +6,10 @@ use std::io::Write;
 
 /// A result in its three forms.
 pub(crate) trait Show: Serialize {
-    /// For people.
-    fn table(&self) -> String;
+    /// For people: header and rows as a grid, unless there is more to say.
+    fn table(&self) -> String {
+        rows_as_grid(self)
+    }
     /// Header and rows.
     fn rows(&self) -> (Vec<String>, Vec<Vec<String>>);
 }
@@ -31,6 +33,12 @@ pub(crate) fn print(result: &impl Show, format: Format) -> Result<(), Failure> {
     }
 }
 
+/// Header and rows of a result as a table for a terminal.
+pub(crate) fn rows_as_grid<S: Show + ?Sized>(result: &S) -> String {
+    let (header, rows) = result.rows();
+    grid(&header.iter().map(String::as_str).collect::<Vec<_>>(), rows)
+}
+
 /// A table for a terminal.
 pub(crate) fn grid(header: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> String {
     let mut table = Table::new();
@@ -45,9 +53,4 @@ pub(crate) fn grid(header: &[&str], rows: impl IntoIterator<Item = Vec<String>>)
 /// A number with so many decimals, or nothing.
 pub(crate) fn number(value: Option<f64>, decimals: usize) -> String {
     value.map_or_else(String::new, |value| format!("{value:.decimals$}"))
-}
-
-/// Bytes as hexadecimal digits.
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

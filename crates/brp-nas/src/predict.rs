@@ -1,23 +1,24 @@
 //! `brp-nas predict`.
 
-pub(crate) mod network;
+mod found;
+mod network;
 mod surrogate;
 
 use crate::failure::{Failure, OrFail};
+use crate::features::CellFeatures;
 use crate::host::Stopwatch;
+use crate::named_scores::Proxies;
+use crate::named_scores::as_features;
 use crate::options::{Common, read_config};
 use crate::output::{self, Show, grid, number};
 use crate::progress::Progress;
 use crate::record::Record;
 use crate::registry::{CellEncoding, EncodingName, Space, multiply_adds};
-use crate::search::features::CellFeatures;
-use crate::search::proxy::Proxies;
-use crate::search::scores;
 use anyhow::anyhow;
 use clap::ValueEnum;
+use found::{Agreement, Found, by_place, defined};
 use nas_core::stats::{self, StatsError};
-use nas_core::{Fit, Labelled, Predict, Rank, Seed, Split};
-use network::Agreement;
+use nas_core::{Fit, Predict, Rank, Seed, Split};
 use predictors::{
     BinaryRelation, CostLine, FittedRegressor, GcnRegressor, PredictError, RegressorSettings,
     RelationSettings,
@@ -113,7 +114,7 @@ pub(crate) struct Args {
     /// What boosting, gp and ours see of an architecture beside its graph where the label is an accuracy: a score
     /// without training such as `synflow`, FILE:COLUMN, several separated by commas, or `none` [default: params,
     /// flops and the scores that come with the program, as far as they are complete].
-    #[arg(long, value_parser = scores)]
+    #[arg(long, value_parser = as_features)]
     scores: Option<Proxies>,
     /// TOML file with the same options; flags win.
     #[arg(long)]
@@ -326,8 +327,7 @@ fn one(
     let archs = split.test.archs();
     let watch = Stopwatch::start();
     let encode = CellEncoding(plan.encoding);
-    let mut found = surrogate::Found::default();
-    let (values, order, epochs, fit_s) = match plan.method {
+    let found = match plan.method {
         Method::Gcn | Method::GcnPublished => {
             let settings = regressor(plan, plan.label);
             let model = match start {
@@ -335,8 +335,8 @@ fn one(
                 None => settings.fit(train, validation, root),
             }
             .or_failed()?;
-            let (fit_s, values) = (watch.cpu_s(), model.predict(archs).or_failed()?);
-            (Some(values), None, Some(model.history().epochs.len()), fit_s)
+            let found = Found::of(&watch, || model.predict(archs)).or_failed()?;
+            Found { epochs: Some(model.history().epochs.len()), ..found }
         }
         Method::Relation => {
             let settings = BinaryRelation { encode, settings: RelationSettings::searching() };
@@ -345,87 +345,52 @@ fn one(
                 None => settings.fit(train, validation, root),
             }
             .or_failed()?;
-            let (fit_s, order) = (watch.cpu_s(), model.rank(archs).or_failed()?);
-            (None, Some(order), Some(model.history().epochs.len()), fit_s)
+            let found = Found::of_scores(&watch, || model.rank(archs).map(|order| by_place(&order)));
+            Found { epochs: Some(model.history().epochs.len()), ..found.or_failed()? }
         }
         Method::Flops => {
             let model = CostLine { cost: multiply_adds }.fit(train, validation, root).or_failed()?;
-            let fit_s = watch.cpu_s();
-            (Some(model.predict(archs).or_failed()?), None, None, fit_s)
+            Found::of(&watch, || model.predict(archs)).or_failed()?
         }
-        Method::FlopsProportional | Method::Layers | Method::Boosting | Method::Gp | Method::Ours => {
-            found = surrogate::fit(plan, split, features, root, &watch)?;
-            (Some(found.values.clone()), None, None, found.fit_s)
-        }
-        Method::NeuralPredictor
-        | Method::NeuralPredictorClean
-        | Method::TwoStage
-        | Method::Mlp
-        | Method::Cnn => {
-            found = network::fit(plan, split, root, &watch)?;
-            (Some(found.values.clone()), None, None, found.fit_s)
+        Method::FlopsProportional => surrogate::multiple(split, &watch)?,
+        Method::Layers => surrogate::layers(split, root, &watch)?,
+        Method::Boosting | Method::Gp | Method::Ours => surrogate::fit(plan, split, features, root, &watch)?,
+        Method::TwoStage => network::two_stages(plan, split, root, &watch)?,
+        Method::NeuralPredictor | Method::NeuralPredictorClean | Method::Mlp | Method::Cnn => {
+            network::one_stage(plan, split, root, &watch)?
         }
     };
-    let score_s = if found.score_s > 0.0 { found.score_s } else { watch.cpu_s() - fit_s };
-    let row = Row {
+    judge(plan, start.is_some(), seed, found, split.test.values()).or_failed()
+}
+
+/// The numbers of a fit; one that is not defined stays empty.
+fn judge(plan: &Plan, transfer: bool, seed: u64, found: Found, truth: &[f64]) -> Result<Row, StatsError> {
+    let values = found.values.as_deref();
+    let scores = found.scores.as_deref().or(values).unwrap_or_default();
+    let of =
+        |f: &dyn Fn(&[f64]) -> Result<f64, StatsError>| values.map_or(Ok(None), |values| defined(f(values)));
+    Ok(Row {
         method: plan.method,
         encoding: plan.encoding,
-        transfer: start.is_some(),
+        transfer,
         seed,
-        within_1pct: None,
-        within_5pct: None,
-        within_10pct: None,
-        within_10pct_of_prediction: None,
-        kendall: None,
-        spearman: None,
-        mape: None,
-        mse: None,
-        r2: None,
-        epochs,
+        within_1pct: of(&|v| stats::within(v, truth, 0.01))?,
+        within_5pct: of(&|v| stats::within(v, truth, 0.05))?,
+        within_10pct: of(&|v| stats::within(v, truth, 0.10))?,
+        within_10pct_of_prediction: of(&|v| stats::within_of_prediction(v, truth, 0.10))?,
+        kendall: defined(stats::kendall_tau_b(scores, truth))?,
+        spearman: defined(stats::spearman(scores, truth))?,
+        mape: of(&|v| stats::mape(v, truth))?,
+        mse: of(&|v| stats::mse(v, truth))?,
+        r2: of(&|v| stats::r2(v, truth))?,
+        epochs: found.epochs,
         believed_50_80_95: found.believed,
         chosen: found.chosen,
         on_training: found.training,
         on_validation: found.validation,
         on_accepted: found.accepted,
-        fit_s,
-        score_s,
-    };
-    judge(row, values, found.scores, order, &split.test).or_failed()
-}
-
-/// Fills in the numbers; a correlation that is not defined stays empty.
-fn judge(
-    row: Row,
-    values: Option<Vec<f64>>,
-    scores: Option<Vec<f64>>,
-    order: Option<Vec<usize>>,
-    test: &Labelled<Cell>,
-) -> Result<Row, StatsError> {
-    let truth = test.values();
-    let scores = scores.or_else(|| values.clone()).unwrap_or_else(|| {
-        let mut scores = vec![0.0; truth.len()];
-        let order = order.unwrap_or_default();
-        order.iter().enumerate().for_each(|(place, &i)| scores[i] = -(place as f64));
-        scores
-    });
-    let defined = |result: Result<f64, StatsError>| match result {
-        Err(StatsError::Constant(_) | StatsError::TooFew { .. }) => Ok(None),
-        other => other.map(Some),
-    };
-    let of = |f: &dyn Fn(&[f64]) -> Result<f64, StatsError>| {
-        values.as_deref().map_or(Ok(None), |values| defined(f(values)))
-    };
-    Ok(Row {
-        within_1pct: of(&|v| stats::within(v, truth, 0.01))?,
-        within_5pct: of(&|v| stats::within(v, truth, 0.05))?,
-        within_10pct: of(&|v| stats::within(v, truth, 0.10))?,
-        within_10pct_of_prediction: of(&|v| stats::within_of_prediction(v, truth, 0.10))?,
-        kendall: defined(stats::kendall_tau_b(&scores, truth))?,
-        spearman: defined(stats::spearman(&scores, truth))?,
-        mape: of(&|v| stats::mape(v, truth))?,
-        mse: of(&|v| stats::mse(v, truth))?,
-        r2: of(&|v| stats::r2(v, truth))?,
-        ..row
+        fit_s: found.fit_s,
+        score_s: found.score_s,
     })
 }
 
@@ -510,11 +475,7 @@ fn features(
     let scores = scores.cloned().unwrap_or_else(Proxies::complete);
     let columns =
         scores.tables().map(|table| tables::read_column(space, table)).collect::<Result<Vec<_>, _>>();
-    let features = CellFeatures::new(&scores, &columns.or_input()?)?;
-    if !features.useless.is_empty() {
-        eprintln!("no two architectures differ by {}: left out of the features", features.useless.join(", "));
-    }
-    Ok(Some(features))
+    Ok(Some(CellFeatures::new(&scores, &columns.or_input()?)?))
 }
 
 fn name(value: &impl Serialize) -> String {

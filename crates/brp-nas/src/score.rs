@@ -7,7 +7,7 @@ mod work;
 use crate::choice::Choice;
 use crate::failure::{Failure, OrFail};
 use crate::options::{Common, read_config};
-use crate::output::{self, hex};
+use crate::output;
 use crate::record::Record;
 use crate::registry::Space;
 use crate::units;
@@ -24,7 +24,7 @@ use sha2::{Digest, Sha256};
 use spaces::nas_bench_201::{Cell, Skeleton};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
-use tables::TableRef;
+use tables::{TableRef, hex};
 use work::{Job, Kept};
 
 /// Flags of `score`; each is also a key of the `--config` file.

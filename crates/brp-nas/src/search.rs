@@ -3,15 +3,13 @@
 mod args;
 mod compare;
 mod data;
-pub(crate) mod features;
 mod objective;
 mod one;
 mod predictor;
-pub(crate) mod proxy;
 mod report;
 mod settings;
 
-pub(crate) use args::{Args, scores};
+pub(crate) use args::Args;
 
 use crate::failure::{Failure, OrFail};
 use crate::host::Stopwatch;
@@ -25,7 +23,7 @@ use crate::watch::Watcher;
 use anyhow::{Context, anyhow};
 use args::Algorithm;
 use compare::Comparison;
-use data::{Data, fit_plans, note_unscored, note_useless};
+use data::{Data, fit_plans, note_unscored};
 use nas_core::{Seed, Trial};
 use objective::{Training, Work};
 use one::{Files, Search};
@@ -83,7 +81,6 @@ pub(crate) fn main(args: Args) -> Result<(), Failure> {
         data.compute(proxy, scoring, store, cores);
     }
     note_unscored(&data, &settings);
-    note_useless(&data);
     let jobs = settings.plans.len() * repeats;
     let threads = cores.min(jobs);
     let spare = (cores / threads).max(1);

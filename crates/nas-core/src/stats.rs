@@ -219,6 +219,17 @@ pub fn mean(values: &[f64]) -> f64 {
     if values.is_empty() { 0.0 } else { values.iter().sum::<f64>() / values.len() as f64 }
 }
 
+/// The standard deviation of all of a population, with `n` below the root; 0 of nothing.
+///
+/// ```
+/// assert_eq!(nas_core::stats::deviation(&[1.0, 3.0]), 1.0);
+/// ```
+pub fn deviation(values: &[f64]) -> f64 {
+    let middle = mean(values);
+    let squares: Vec<f64> = values.iter().map(|v| (v - middle) * (v - middle)).collect();
+    mean(&squares).sqrt()
+}
+
 /// The `q`-quantile by linear interpolation (NumPy's default); NaN of nothing.
 ///
 /// ```

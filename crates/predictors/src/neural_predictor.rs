@@ -73,6 +73,13 @@ impl NeuralPredictorSettings {
         }
     }
 
+    /// [`published`](Self::published) for rows with these labels: with a linear output where they are no percentages.
+    pub fn for_labels(labels: &[f64]) -> Self {
+        let published = Self::published(labels.len());
+        let percent = labels.iter().all(|label| (0.0..=100.0).contains(label));
+        Self { output: if percent { published.output } else { Output::Linear }, ..published }
+    }
+
     /// The same without its quirks: nodes that fill a graph up are not there, decay does not go through the moments,
     /// the cosine ends with the training.
     pub fn clean(rows: usize) -> Self {

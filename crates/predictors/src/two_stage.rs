@@ -30,13 +30,32 @@ pub struct TwoStageSettings {
     pub regressor: NeuralPredictorSettings,
 }
 
+/// The published threshold.
+const PERCENT: f64 = 91.0;
+
 impl TwoStageSettings {
     /// As published: 91 % accuracy, and twice the rate for the classifier.
     pub fn published(rows: usize) -> Self {
         let regressor = NeuralPredictorSettings::published(rows);
         let mut classifier = regressor;
         classifier.training.rate *= 2.0;
-        Self { threshold: Threshold::Label(91.0), classifier, regressor }
+        Self { threshold: Threshold::Label(PERCENT), classifier, regressor }
+    }
+
+    /// [`published`](Self::published) for rows with these labels: with their median for threshold where 91 % does not
+    /// divide them, and a linear output where they are no percentages.
+    pub fn for_labels(labels: &[f64]) -> Self {
+        let regressor = NeuralPredictorSettings::for_labels(labels);
+        let published = Self::published(labels.len());
+        let fractions = labels.iter().all(|label| (0.0..=1.0).contains(label));
+        let threshold = if fractions { PERCENT / 100.0 } else { PERCENT };
+        let above = labels.iter().filter(|&&label| label > threshold).count();
+        let divides = above > 0 && above < labels.len();
+        Self {
+            threshold: if divides { Threshold::Label(threshold) } else { Threshold::Quantile(0.5) },
+            classifier: NeuralPredictorSettings { training: published.classifier.training, ..regressor },
+            regressor,
+        }
     }
 }
 

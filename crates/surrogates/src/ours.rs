@@ -2,7 +2,7 @@ use crate::{
     Block, Boosting, BoostingSettings, FittedBoosting, FittedGaussian, GaussianProcess, GaussianSettings,
     Member, SurrogateError, Target,
 };
-use nas_core::stats::{kendall_tau_b, mean, quantile};
+use nas_core::stats::{deviation, kendall_tau_b, mean, quantile};
 use nas_core::{Belief, Believe, Fit, Labelled, Predict, Rank, Seed, order_by_score};
 use rand::seq::SliceRandom;
 use serde::{Deserialize, Serialize};
@@ -143,9 +143,7 @@ fn sum(factors: [f64; 2], mut first: Vec<f64>, second: &[f64]) -> Vec<f64> {
 
 /// 1 / deviation.
 fn factor(values: &[f64]) -> f64 {
-    let middle = mean(values);
-    let squares: Vec<f64> = values.iter().map(|v| (v - middle) * (v - middle)).collect();
-    let deviation = mean(&squares).sqrt();
+    let deviation = deviation(values);
     if deviation > 0.0 { 1.0 / deviation } else { 1.0 }
 }
 

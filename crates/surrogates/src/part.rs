@@ -2,7 +2,7 @@
 
 use crate::rows::Rows;
 use crate::{Block, Kind};
-use nas_core::stats::mean;
+use nas_core::stats::{deviation, mean};
 use std::ops::Range;
 
 /// A block on the training rows: columns that differ there, scaled there to mean 0 and deviation 1 (choices stay as
@@ -35,9 +35,7 @@ impl Part {
                 return (feature, 0.0, 1.0);
             }
             let column: Vec<f64> = table.column(feature).collect();
-            let middle = mean(&column);
-            let squares: Vec<f64> = column.iter().map(|x| (x - middle) * (x - middle)).collect();
-            let deviation = mean(&squares).sqrt();
+            let (middle, deviation) = (mean(&column), deviation(&column));
             (feature, middle, if deviation > 0.0 { 1.0 / deviation } else { 0.0 })
         };
         let columns: Vec<(usize, f64, f64)> = varied.map(scale).collect();

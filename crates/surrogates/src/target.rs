@@ -1,8 +1,8 @@
-use nas_core::stats::{average_ranks, mean, quantile};
+use nas_core::stats::{average_ranks, deviation, mean, quantile};
 use serde::{Deserialize, Serialize};
 
-/// What a surrogate is fitted to instead of the label itself. All keep the order of labels (but for `Top`, which takes low ones for equal), and none but `Log` changes where
-/// all labels are multiplied by a positive number or shifted.
+/// What a surrogate is fitted to instead of the label itself. All keep the order of labels, but for `Top`, which takes
+/// low ones for equal; and none but `Log` changes where all labels are multiplied by a positive number or shifted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Target {
@@ -95,9 +95,7 @@ impl Scale {
                 (curve, values)
             }
         };
-        let middle = mean(&values);
-        let squares: Vec<f64> = values.iter().map(|v| (v - middle) * (v - middle)).collect();
-        let deviation = mean(&squares).sqrt();
+        let (middle, deviation) = (mean(&values), deviation(&values));
         let deviation = if deviation > 0.0 { deviation } else { 1.0 };
         values.iter_mut().for_each(|v| *v = (*v - middle) / deviation);
         (Self { curve, mean: middle, deviation }, values)
@@ -143,5 +141,9 @@ mod tests {
             assert!(same || target == Target::Log, "{target:?}");
             assert!(scale.undo(9.0) > scale.undo(8.0) && scale.undo(-9.0) < scale.undo(-8.0));
         }
+        // below the lower quartile, 56.69, all are one
+        let (scale, values) = Scale::new(Target::Top, &labels);
+        assert_eq!((values[1], scale.apply(56.0)), (values[5], values[5]));
+        assert!(values[5] < values[3] && values[3] < values[0] && values[0] < values[2]);
     }
 }

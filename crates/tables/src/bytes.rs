@@ -30,7 +30,11 @@ pub(crate) fn sha256(path: &Path) -> Result<String, TableError> {
 }
 
 /// Bytes as hexadecimal digits.
-pub(crate) fn hex(bytes: &[u8]) -> String {
+///
+/// ```
+/// assert_eq!(tables::hex(&[0, 255]), "00ff");
+/// ```
+pub fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 

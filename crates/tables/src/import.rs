@@ -1,6 +1,6 @@
 use crate::published::{Records, help, hw_nas_bench, latbench, nas_bench_101, suite_zero};
 use crate::read::CsvRows;
-use crate::source::{Form, Hashed};
+use crate::source::{COLUMNS, Form, Hashed, VALUES};
 use crate::{
     ColumnInfo, Flaw, Kind, Limits, Origin, ParquetTable, Table, TableError, TableWriter, Values, bytes,
     folder, json_lines,
@@ -230,18 +230,11 @@ pub fn detect(path: &Path) -> Result<Format, TableError> {
         // the length of a record has small numbers in front of zeros
         [_, _, _, 0, 0, 0, 0, 0, ..] => Format::NasBench101,
         _ if text.starts_with(b"{") => {
-            let line = text.split(|byte| *byte == b'\n').next().unwrap_or_default();
             let holds = |word: &str| text.windows(word.len()).any(|piece| piece == word.as_bytes());
-            match () {
-                () if holds("\"recepie\"") => Format::NasBenchNlp,
-                () if line.ends_with(b"}")
-                    && text.len() < start.len().max(1 << 16)
-                    && !holds("\"score\"") =>
-                {
-                    Format::JsonLines
-                }
-                () if holds("\"score\"") => Format::SuiteZero,
-                () => Format::JsonLines,
+            match (holds("\"recepie\""), holds("\"score\"")) {
+                (true, _) => Format::NasBenchNlp,
+                (_, true) => Format::SuiteZero,
+                _ => Format::JsonLines,
             }
         }
         _ if std::str::from_utf8(text).is_ok_and(|text| text.contains(',')) || name.ends_with(".csv") => {
@@ -296,11 +289,8 @@ fn whole(path: &Path, format: Format, column: Option<&str>, out: &mut Output) ->
 
 /// Rows of curves that are kept before they are written.
 pub(crate) const CURVE_ROWS: usize = 1 << 16;
-/// Values of any table, likewise, and of a table that is read as a whole.
+/// Values of any table, likewise.
 const PART: usize = 1 << 18;
-const VALUES: usize = 48 << 20;
-/// Columns of a table.
-const COLUMNS: usize = 10_000;
 
 fn nas_bench_101(path: &Path, out: &mut Output) -> Result<String, TableError> {
     let mut records = Records::new(BufReader::with_capacity(1 << 16, Hashed::open(path)?));
@@ -349,7 +339,7 @@ fn csv_rows(path: &Path, limits: Limits, take: Take<'_>) -> Result<String, Table
             return Err(TableError::Fields { file, line, expected: names.len(), found: row.len() });
         }
         for (kind, text) in kinds.iter_mut().zip(&row) {
-            *kind = json_lines::kind_of_texts([text], *kind);
+            *kind = json_lines::kind_with(*kind, json_lines::kind_of_text(text));
         }
     }
     let named = names.iter().zip(kinds).map(|(name, kind)| match name.as_str() {

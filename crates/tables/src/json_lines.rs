@@ -1,13 +1,10 @@
 //! Tables as JSON lines: an object a line, whose keys are the columns.
 
-use crate::source::{Limits, Rows};
+use crate::source::{COLUMNS, Limits, Rows};
 use crate::table::Cell;
 use crate::{ColumnInfo, Flaw, Kind, Table, TableError, Values};
 use serde_json::{Map, Value};
 use std::path::Path;
-
-/// Columns of a file at most.
-const COLUMNS: usize = 10_000;
 
 /// The columns of a file, in the order in which they first occur, with what they hold: whole numbers where
 /// all of it is, numbers, else text.
@@ -32,12 +29,7 @@ pub(crate) fn columns(path: &Path, limits: Limits) -> Result<Vec<ColumnInfo>, Ta
                 _ => Kind::Text,
             };
             if let Some((_, known)) = found.get_mut(place) {
-                *known = Some(match known {
-                    None => kind,
-                    Some(known) if *known == kind => kind,
-                    Some(Kind::Integer | Kind::Number) if kind != Kind::Text => Kind::Number,
-                    _ => Kind::Text,
-                });
+                *known = kind_with(*known, Some(kind));
             }
         }
         Ok(())
@@ -124,28 +116,26 @@ pub(crate) fn each(
     rows.checksum()
 }
 
-/// The kind of a column of text fields: of CSV, where nothing says it.
-pub(crate) fn kind_of_texts<'t>(
-    texts: impl IntoIterator<Item = &'t str>,
-    known: Option<Kind>,
-) -> Option<Kind> {
-    texts.into_iter().fold(known, |known, text| {
-        let kind = match text.trim() {
-            "" => return known,
-            whole if whole.parse::<i64>().is_ok() => Kind::Integer,
-            // a number of 64 bits does not hold it: a seed, or a hash
-            digits if digits.len() > 15 && digits.bytes().all(|byte| byte.is_ascii_digit()) => Kind::Text,
-            number if number.parse::<f64>().is_ok() => Kind::Number,
-            _ => Kind::Text,
-        };
-        Some(match known {
-            None => kind,
-            Some(known) if known == kind => kind,
-            Some(Kind::Text) => Kind::Text,
-            Some(_) if kind == Kind::Text => Kind::Text,
-            Some(_) => Kind::Number,
-        })
+/// The kind of a text field, of CSV, where nothing says it; none of an empty one.
+pub(crate) fn kind_of_text(text: &str) -> Option<Kind> {
+    Some(match text.trim() {
+        "" => return None,
+        whole if whole.parse::<i64>().is_ok() => Kind::Integer,
+        // a number of 64 bits does not hold it: a seed, or a hash
+        digits if digits.len() > 15 && digits.bytes().all(|byte| byte.is_ascii_digit()) => Kind::Text,
+        number if number.parse::<f64>().is_ok() => Kind::Number,
+        _ => Kind::Text,
     })
+}
+
+/// The kind of a column that holds all of the kinds.
+pub(crate) fn kind_with(known: Option<Kind>, more: Option<Kind>) -> Option<Kind> {
+    match (known, more) {
+        (None, other) | (other, None) => other,
+        (Some(known), Some(more)) if known == more => Some(known),
+        (Some(Kind::Text), _) | (_, Some(Kind::Text)) => Some(Kind::Text),
+        _ => Some(Kind::Number),
+    }
 }
 
 /// The value of a text field in a column of this kind.

@@ -21,6 +21,7 @@ mod zip;
 
 pub mod published;
 
+pub use bytes::hex;
 pub use checksum::{crc32c, masked_crc32c};
 pub use column::{Column, Provenance};
 pub use columnar::ParquetTable;

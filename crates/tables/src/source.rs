@@ -24,6 +24,11 @@ impl Default for Limits {
     }
 }
 
+/// Columns of a table at most.
+pub(crate) const COLUMNS: usize = 10_000;
+/// Values of all columns that are in memory at once.
+pub(crate) const VALUES: usize = 48 << 20;
+
 /// The form of a table, seen from its first bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Form {

@@ -1,11 +1,11 @@
 //! Predictors without tensors: baselines, boosted trees, Gaussian processes.
 
-use super::network::Agreement;
-use super::{Label, Plan};
+use super::found::Found;
+use super::{Label, Method, Plan};
 use crate::failure::{Failure, OrFail};
+use crate::features::{CellFeatures, cost_blocks, costs};
 use crate::host::Stopwatch;
 use crate::registry::multiply_adds;
-use crate::search::features::{CellFeatures, cost_blocks, costs};
 use anyhow::anyhow;
 use nas_core::{Believe, Fit, Labelled, Predict, Seed, Split};
 use predictors::Ridge;
@@ -14,29 +14,8 @@ use surrogates::{
     Block, Boosting, BoostingSettings, Costs, GaussianProcess, GaussianSettings, Ours, SurrogateError,
 };
 
-use super::Method;
-
 /// How many deviations hold 50, 80 and 95 % of a normal distribution.
 const HOLD: [f64; 3] = [0.674_490, 1.281_552, 1.959_964];
-
-/// What a fit says of the rest.
-#[derive(Debug, Default)]
-pub(super) struct Found {
-    /// In the unit of the label.
-    pub(super) values: Vec<f64>,
-    /// What orders, where that is something else.
-    pub(super) scores: Option<Vec<f64>>,
-    pub(super) believed: Option<[f64; 3]>,
-    pub(super) chosen: Option<String>,
-    /// On the rows that it was fitted on, and those to stop by.
-    pub(super) training: Option<Agreement>,
-    pub(super) validation: Option<Agreement>,
-    /// On what a first stage accepts.
-    pub(super) accepted: Option<Agreement>,
-    pub(super) fit_s: f64,
-    /// Of the values, or of the scores where there are both; 0 where it was not measured.
-    pub(super) score_s: f64,
-}
 
 pub(super) fn fit(
     plan: &Plan,
@@ -50,71 +29,67 @@ pub(super) fn fit(
     let see = |cell: &Cell| if cost { costs(cell) } else { features.map_or_else(Vec::new, |f| f.of(cell)) };
     let blocks: Vec<Block> =
         if cost { cost_blocks() } else { features.map_or_else(Vec::new, CellFeatures::blocks) };
-    let plain = |values: Vec<f64>, fit_s: f64| Found { values, fit_s, ..Found::default() };
     let mine = |error: SurrogateError| match error {
         SurrogateError::Covariance { .. } => Failure::Failed(error.into()),
         other => Failure::Input(other.into()),
     };
-    Ok(match plan.method {
-        Method::FlopsProportional => {
-            let share = proportional(train)?;
-            plain(archs.iter().map(|cell| share * multiply_adds(cell)).collect(), watch.cpu_s())
-        }
-        Method::Layers => {
-            let model = Ridge { describe: one_hot, penalty: 1e-3 }.fit(train, &none, seed).or_failed()?;
-            let fit_s = watch.cpu_s();
-            plain(model.predict(archs).or_failed()?, fit_s)
-        }
+    match plan.method {
         Method::Boosting => {
             let settings = if cost { BoostingSettings::cost() } else { BoostingSettings::default() };
             let model = Boosting { features: see, settings }.fit(train, &none, seed).map_err(mine)?;
-            let fit_s = watch.cpu_s();
-            scored(fit_s, watch, cost, || model.scores(archs), || model.predict(archs)).map_err(mine)?
+            scored(watch, cost, || model.scores(archs), || model.predict(archs)).map_err(mine)
         }
         Method::Gp => {
             let settings = if cost { GaussianSettings::cost() } else { GaussianSettings::rank() };
             let model = GaussianProcess { features: see, blocks, settings };
             let model = model.fit(train, &none, seed).map_err(mine)?;
-            let fit_s = watch.cpu_s();
-            let found =
-                scored(fit_s, watch, cost, || model.scores(archs), || model.predict(archs)).map_err(mine)?;
+            let found = scored(watch, cost, || model.scores(archs), || model.predict(archs)).map_err(mine)?;
             let believed = if cost { None } else { Some(held(&model, &split.test).map_err(mine)?) };
-            Found { believed, ..found }
+            Ok(Found { believed, ..found })
         }
-        Method::Ours if cost => {
+        _ if cost => {
             let model = Costs { features: see, blocks }.fit(train, &none, seed).map_err(mine)?;
-            let fit_s = watch.cpu_s();
-            let values = model.predict(archs).map_err(mine)?;
             let (doubt, _) = model.choice();
-            Found { chosen: Some(format!("doubt {doubt:?}").to_lowercase()), ..plain(values, fit_s) }
-        }
-        Method::Ours => {
-            let model = Ours { features: see, blocks }.fit(train, &none, seed).map_err(mine)?;
-            let fit_s = watch.cpu_s();
-            let found =
-                scored(fit_s, watch, cost, || model.scores(archs), || model.predict(archs)).map_err(mine)?;
-            let believed = Some(held(&model, &split.test).map_err(mine)?);
-            Found { believed, chosen: Some(format!("{:?}", model.choice().method).to_lowercase()), ..found }
+            let found = Found::of(watch, || model.predict(archs)).map_err(mine)?;
+            Ok(Found { chosen: Some(format!("doubt {doubt:?}").to_lowercase()), ..found })
         }
         _ => {
-            return Err(anyhow!("this method is no surrogate")).or_failed();
+            let model = Ours { features: see, blocks }.fit(train, &none, seed).map_err(mine)?;
+            let found = scored(watch, cost, || model.scores(archs), || model.predict(archs)).map_err(mine)?;
+            let believed = Some(held(&model, &split.test).map_err(mine)?);
+            Ok(Found {
+                believed,
+                chosen: Some(format!("{:?}", model.choice().method).to_lowercase()),
+                ..found
+            })
         }
-    })
+    }
+}
+
+/// A multiple of the multiply-adds.
+pub(super) fn multiple(split: &Split<Cell>, watch: &Stopwatch) -> Result<Found, Failure> {
+    let share = proportional(&split.train)?;
+    Found::of(watch, || Ok(split.test.archs().iter().map(|cell| share * multiply_adds(cell)).collect()))
+}
+
+/// A sum over the edges.
+pub(super) fn layers(split: &Split<Cell>, seed: Seed, watch: &Stopwatch) -> Result<Found, Failure> {
+    let ridge = Ridge { describe: one_hot, penalty: 1e-3 };
+    let model = ridge.fit(&split.train, &Labelled::empty(), seed).or_failed()?;
+    Found::of(watch, || model.predict(split.test.archs())).or_failed()
 }
 
 /// Values, and for accuracies what orders, of which the seconds are.
 fn scored(
-    fit_s: f64,
     watch: &Stopwatch,
     cost: bool,
     scores: impl Fn() -> Result<Vec<f64>, SurrogateError>,
     values: impl Fn() -> Result<Vec<f64>, SurrogateError>,
 ) -> Result<Found, SurrogateError> {
-    let scores = if cost { None } else { Some(scores()?) };
-    let ordered = watch.cpu_s() - fit_s;
-    let values = values()?;
-    let score_s = if cost { watch.cpu_s() - fit_s } else { ordered };
-    Ok(Found { values, scores, fit_s, score_s, ..Found::default() })
+    if cost {
+        return Found::of(watch, values);
+    }
+    Ok(Found { values: Some(values()?), ..Found::of_scores(watch, scores)? })
 }
 
 /// Percent of labels within each interval of their belief.

@@ -1,6 +1,6 @@
 //! The flags of `search`.
 
-use super::proxy::Proxies;
+use crate::named_scores::{Proxies, as_features};
 use crate::options::Common;
 use crate::registry::{Setting, Space};
 use crate::watch::Watch;
@@ -205,7 +205,7 @@ pub(crate) struct Args {
     pub(crate) surrogate: Option<Surrogate>,
     /// What `ours` sees of an architecture beside its graph, as --proxy, each by itself; `none` for the graph alone
     /// [default: params, flops and the scores that come with the program, as far as they are complete].
-    #[arg(long, value_parser = scores)]
+    #[arg(long, value_parser = as_features)]
     pub(crate) scores: Option<Proxies>,
     /// How many architectures live in evolution [default: 64].
     #[arg(long)]
@@ -314,20 +314,6 @@ fn acquisition(text: &str) -> Result<Acquisition, String> {
         "thompson" => Ok(Acquisition::Thompson),
         _ => Err("expected `expected-improvement` or `thompson`".into()),
     }
-}
-
-/// Scores as features; none of them where the text is `none`.
-pub(crate) fn scores(text: &str) -> Result<Proxies, String> {
-    if text == "none" {
-        return Ok(Proxies(Vec::new()));
-    }
-    let proxies: Proxies = text.parse()?;
-    if proxies.compute() {
-        let names =
-            "features are needed of the whole space: score it with `score --all true` and name the table";
-        return Err(format!("`{text}` would have to be computed; {names}"));
-    }
-    Ok(proxies)
 }
 
 fn goal(text: &str) -> Result<Goal, String> {

@@ -1,10 +1,10 @@
 //! The tables of a search, as columns over the space.
 
 use super::args::{Args, Source};
-use super::features::CellFeatures;
-use super::proxy::{Proxies, Scores};
 use super::settings::{Plan, Settings};
 use crate::failure::{Failure, OrFail};
+use crate::features::CellFeatures;
+use crate::named_scores::{Proxies, Scores};
 use crate::score::Scoring;
 use anyhow::anyhow;
 use nas_core::SearchSpace;
@@ -133,9 +133,7 @@ impl Data {
     /// The features of every cell by its index, made once; none where no surrogate is used.
     pub(super) fn rows(&self) -> &[Vec<f64>] {
         let row = |features: &CellFeatures| {
-            (0..15_625)
-                .map(|i| NasBench201.get(i).map_or_else(|_| Vec::new(), |cell| features.of(&cell)))
-                .collect()
+            NasBench201.enumerate().into_iter().flatten().map(|cell| features.of(&cell)).collect()
         };
         self.rows.get_or_init(|| self.features.as_ref().map(row).unwrap_or_default())
     }
@@ -162,13 +160,6 @@ pub(super) fn note_unscored(data: &Data, settings: &Settings) {
             "{unscored} of {all} architectures are not scored by {proxy}: a warm-up leaves them out, a move takes \
              them last"
         );
-    }
-}
-
-/// Says once which scores no surrogate can learn from.
-pub(super) fn note_useless(data: &Data) {
-    if let Some(features) = data.features.as_ref().filter(|features| !features.useless.is_empty()) {
-        eprintln!("no two architectures differ by {}: left out of the features", features.useless.join(", "));
     }
 }
 

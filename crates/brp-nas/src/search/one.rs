@@ -5,8 +5,8 @@ use super::data::Data;
 use super::mine;
 use super::objective::Work;
 use super::predictor::{
-    Fits, Neural, Stages, agreement, always, committee, latency_predictor, line, pre_trained, regressor,
-    relation, warmed,
+    Anew, Fits, agreement, always, committee, latency_predictor, line, neural, pre_trained, regressor,
+    relation, two_stages, warmed,
 };
 use super::report::{Found, Outcome};
 use super::settings::{Plan, Settings};
@@ -222,8 +222,8 @@ impl Search<'_> {
             Around { candidates, selection, parts, seed: root.derive("search"), space: &self.data.space };
         match (plan.algorithm, settings.setting) {
             (Algorithm::Predictor, _) => around.run(regressor(selection, start), go),
-            (Algorithm::NeuralPredictor, _) => around.run(always(Neural), go),
-            (Algorithm::TwoStage, _) => around.run(always(Stages), go),
+            (Algorithm::NeuralPredictor, _) => around.run(always(Anew(neural)), go),
+            (Algorithm::TwoStage, _) => around.run(always(Anew(two_stages)), go),
             (_, Setting::Ours) => around.run(committee(iterations, start, line()?), go),
             (_, Setting::Published) => around.run(relation(Setting::Published, iterations, start), go),
         }

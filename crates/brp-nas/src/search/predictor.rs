@@ -4,15 +4,14 @@ use super::args::Source;
 use super::data::Data;
 use super::settings::Settings;
 use crate::failure::{Failure, OrFail};
-use crate::predict::network;
 use crate::registry::{CellEncoding, EncodingName, Setting, descriptors, multiply_adds};
 use anyhow::Context;
 use arch_graph::Bare;
 use gcn::{EarlyStopping, Gcn, Training};
 use nas_core::{Fit, FitFrom, Labelled, Seed, stats};
 use predictors::{
-    BinaryRelation, Committee, FittedNeuralPredictor, FittedRegressor, FittedTwoStage, GcnRegressor,
-    NeuralPredictor, PredictError, RegressorSettings, RelationSettings, Ridge, Transferred, TwoStage,
+    BinaryRelation, Committee, FittedRegressor, GcnRegressor, NeuralPredictor, NeuralPredictorSettings,
+    PredictError, RegressorSettings, RelationSettings, Ridge, Transferred, TwoStage, TwoStageSettings,
 };
 use search::{Selection, WarmUp};
 use spaces::nas_bench_201::Cell;
@@ -31,69 +30,52 @@ pub(super) struct Fits<'a, F> {
     pub(super) warm: F,
 }
 
-/// The same settings in every round.
+/// Settings that the rows and their labels decide, for a predictor that begins anew in every round: the width of a
+/// Neural Predictor goes by the number of rows.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Anew<F>(pub(super) F);
+
+impl<S: Fit<Cell>, F: Fn(&Labelled<Cell>) -> S> Fit<Cell> for Anew<F> {
+    type Model = S::Model;
+    type Error = S::Error;
+
+    fn fit(
+        &self,
+        train: &Labelled<Cell>,
+        validation: &Labelled<Cell>,
+        seed: Seed,
+    ) -> Result<S::Model, S::Error> {
+        self.0(train).fit(train, validation, seed)
+    }
+}
+
+impl<S: Fit<Cell>, F: Fn(&Labelled<Cell>) -> S> FitFrom<Cell> for Anew<F> {
+    fn fit_from(
+        &self,
+        _: &S::Model,
+        train: &Labelled<Cell>,
+        validation: &Labelled<Cell>,
+        seed: Seed,
+    ) -> Result<S::Model, S::Error> {
+        self.fit(train, validation, seed)
+    }
+}
+
+/// The same in every round.
 pub(super) fn always<F: Copy + 'static>(settings: F) -> Fits<'static, F> {
     Fits { round: Box::new(move |_| settings), warm: settings }
 }
 
-/// The Neural Predictor, in the setting that the rows and their labels ask for.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Neural;
-
-/// The same in two stages.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Stages;
-
 /// Without a global node, as the Neural Predictor averages over nodes.
-type BareEncoding = Bare<CellEncoding>;
+const BARE: Bare<CellEncoding> = Bare(CellEncoding(EncodingName::Pruned));
 
-const BARE: BareEncoding = Bare(CellEncoding(EncodingName::Pruned));
-
-impl Neural {
-    fn of(known: &Labelled<Cell>) -> NeuralPredictor<BareEncoding> {
-        NeuralPredictor { encode: BARE, settings: network::settings(known.len(), known.values()) }
-    }
+pub(super) fn neural(known: &Labelled<Cell>) -> NeuralPredictor<Bare<CellEncoding>> {
+    NeuralPredictor { encode: BARE, settings: NeuralPredictorSettings::for_labels(known.values()) }
 }
 
-impl Stages {
-    fn of(known: &Labelled<Cell>) -> TwoStage<BareEncoding> {
-        TwoStage { encode: BARE, settings: network::two_stages(known.len(), known.values()) }
-    }
+pub(super) fn two_stages(known: &Labelled<Cell>) -> TwoStage<Bare<CellEncoding>> {
+    TwoStage { encode: BARE, settings: TwoStageSettings::for_labels(known.values()) }
 }
-
-macro_rules! by_rows {
-    ($settings:ident, $model:ty) => {
-        impl Fit<Cell> for $settings {
-            type Model = $model;
-            type Error = PredictError;
-
-            fn fit(
-                &self,
-                train: &Labelled<Cell>,
-                validation: &Labelled<Cell>,
-                seed: Seed,
-            ) -> Result<Self::Model, PredictError> {
-                Self::of(train).fit(train, validation, seed)
-            }
-        }
-
-        impl FitFrom<Cell> for $settings {
-            /// A network whose width depends on the rows starts anew.
-            fn fit_from(
-                &self,
-                _: &Self::Model,
-                train: &Labelled<Cell>,
-                validation: &Labelled<Cell>,
-                seed: Seed,
-            ) -> Result<Self::Model, PredictError> {
-                self.fit(train, validation, seed)
-            }
-        }
-    };
-}
-
-by_rows!(Neural, FittedNeuralPredictor<BareEncoding>);
-by_rows!(Stages, FittedTwoStage<BareEncoding>);
 
 /// The binary relation network, and where it starts from.
 pub(super) type Relation<'a> = Transferred<'a, BinaryRelation<CellEncoding>>;

@@ -1,8 +1,8 @@
 //! What is searched with: all defaults filled in, everything checked that can be before a file is read.
 
 use super::args::{Algorithm, Args, LimitBy, Source, Surrogate};
-use super::proxy::Proxies;
 use crate::failure::{Failure, OrFail};
+use crate::named_scores::Proxies;
 use crate::registry::{Setting, Space};
 use crate::train::Fidelity;
 use anyhow::anyhow;

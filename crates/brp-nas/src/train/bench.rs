@@ -2,7 +2,6 @@
 
 use super::work::Job;
 use crate::failure::{Failure, OrFail};
-use crate::output::hex;
 use anyhow::{Context, anyhow};
 use cellnet::{Recipe, Reduced};
 use images::Images;
@@ -240,5 +239,5 @@ fn digest(sets: &Sets) -> String {
         hash.update(images.pixels());
         hash.update(images.labels());
     }
-    hex(hash.finalize().as_slice())
+    tables::hex(hash.finalize().as_slice())
 }

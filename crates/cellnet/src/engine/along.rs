@@ -150,10 +150,9 @@ impl Along {
 
     /// The step once more, and how it moves.
     fn back(&mut self, plan: &mut Plan, step: &Step) {
-        let here = |held: &mut Self, plan: &mut Plan, value| held.here(plan, value);
         match *step {
             Step::Seed { to } => {
-                let (again, target) = (here(self, plan, to), self.moved(plan, to));
+                let (again, target) = (self.here(plan, to), self.moved(plan, to));
                 self.steps.extend([Step::Seed { to: again }, Step::SeedAlong { to: target }]);
             }
             Step::WeightGradient { conv, grad, .. } => {
@@ -163,15 +162,15 @@ impl Along {
                     _ => None,
                 });
                 let (Some(result), Some(moving)) = (result, self.moves[grad]) else { return };
-                let again = here(self, plan, grad);
+                let again = self.here(plan, grad);
                 if let Some(of) = self.moves[result] {
                     self.steps.push(Step::Channels { conv, of, grad: again });
                 }
                 self.steps.push(Step::Channels { conv: self.count + conv, of: result, grad: moving });
             }
             Step::InputGradient { conv, grad, to } => {
-                let again = here(self, plan, grad);
-                let (to_again, target) = (here(self, plan, to), self.moved(plan, to));
+                let again = self.here(plan, grad);
+                let (to_again, target) = (self.here(plan, to), self.moved(plan, to));
                 self.steps.push(Step::InputGradient { conv, grad: again, to: to_again });
                 self.steps.push(Step::InputGradient { conv: self.count + conv, grad: again, to: target });
                 if let Some(grad) = self.moves[grad] {
@@ -179,13 +178,13 @@ impl Along {
                 }
             }
             Step::Mask { gate, grad } => {
-                let again = here(self, plan, grad);
+                let again = self.here(plan, grad);
                 self.steps.push(Step::Mask { gate, grad: again });
                 self.steps.extend(self.moves[grad].map(|grad| Step::Mask { gate, grad }));
             }
             Step::Combine { ref terms, shift, relu, to } => {
-                let again = terms.iter().map(|&(value, factor)| (here(self, plan, value), factor)).collect();
-                let to_again = here(self, plan, to);
+                let again = terms.iter().map(|&(value, factor)| (self.here(plan, value), factor)).collect();
+                let to_again = self.here(plan, to);
                 self.steps.push(Step::Combine { terms: again, shift, relu, to: to_again });
                 let moving: Vec<_> = terms.iter().flat_map(|&term| self.summand(plan, term)).collect();
                 if !moving.is_empty() {
@@ -194,7 +193,7 @@ impl Along {
                 }
             }
             Step::Products { norm, sums, grad, of } => {
-                let again = here(self, plan, grad);
+                let again = self.here(plan, grad);
                 self.steps.push(Step::Products { norm, sums, grad: again, of });
                 if plan.norms[norm].measures {
                     let moving = self.moves[grad].map(|grad| (Sums::Along, grad, of));
@@ -204,17 +203,17 @@ impl Along {
                 }
             }
             Step::PoolGradient { pool, image, grad, to } => {
-                let (grad, to) = (here(self, plan, grad), here(self, plan, to));
+                let (grad, to) = (self.here(plan, grad), self.here(plan, to));
                 self.steps.push(Step::PoolGradient { pool, image, grad, to });
                 self.linear(plan, step);
             }
             Step::Copy { from: (grad, first), to: (to, at), channels } => {
-                let (grad, to) = (here(self, plan, grad), here(self, plan, to));
+                let (grad, to) = (self.here(plan, grad), self.here(plan, to));
                 self.steps.push(Step::Copy { from: (grad, first), to: (to, at), channels });
                 self.linear(plan, step);
             }
             Step::MeanGradient { grad, to } => {
-                let (grad, to) = (here(self, plan, grad), here(self, plan, to));
+                let (grad, to) = (self.here(plan, grad), self.here(plan, to));
                 self.steps.push(Step::MeanGradient { grad, to });
                 self.linear(plan, step);
             }

@@ -34,7 +34,7 @@ impl<T: Real> Engine<T> {
         }
         let count = images.len() / size;
         self.images = 0;
-        self.went_back = false;
+        (self.went_back, self.turned) = (false, false);
         grow(&mut self.kept, count * self.schedule.kept.max(1), [T::zero(); BLOCK]);
         grow(&mut self.notes, count * self.notes_len, [0.0; 2]);
         for number in 0..self.schedule.there.len() {

@@ -348,6 +348,11 @@ fn a_direction_wants_settings_a_batch_and_an_order() {
     let error = engine.backward_along(&zeros, &zeros).unwrap_err().to_string();
     assert!(error.contains("behind forward_along"), "{error}");
     assert!(engine.forward_along(|_| Some(&[1.0])).is_err());
+    // a new batch has not been turned
+    engine.forward_along(|_| None).unwrap();
+    engine.forward(&list(&numbers(&[2, 3, 8, 8], 2))).unwrap();
+    let error = engine.backward_along(&zeros, &zeros).unwrap_err().to_string();
+    assert!(error.contains("behind forward_along"), "{error}");
     // nothing moves where nothing is asked to
     assert!(engine.forward_along(|_| None).unwrap().iter().all(|v| *v == 0.0));
 }

@@ -2,13 +2,11 @@ use super::decode::{self, Packing};
 use super::footer::{Footer, Leaf};
 use super::pages::Pages;
 use super::{KEY, Known};
+use crate::source::VALUES;
 use crate::{ColumnInfo, Flaw, Kind, Limits, Origin, Table, TableError, Values};
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-
-/// Values of all columns that are in memory at once.
-const VALUES: usize = 48 << 20;
 
 const ADVICE: &str =
     "write it again, with flat columns of numbers and text, uncompressed, or with Snappy or gzip";

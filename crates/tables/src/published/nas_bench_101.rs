@@ -8,6 +8,8 @@ use super::curves::{CurveRow, Measured, curve_columns};
 use super::mean::Mean;
 use crate::table::Cell;
 use crate::{ColumnInfo, Flaw, Kind, Table};
+use base64::alphabet::STANDARD;
+use base64::engine::{DecodePaddingMode, Engine, GeneralPurpose, GeneralPurposeConfig};
 use nas_core::SearchSpace;
 use spaces::NasBench101;
 use std::collections::BTreeMap;
@@ -61,36 +63,15 @@ pub fn read(record: &[u8]) -> Result<Training, Flaw> {
     Ok(Training { hash: hash.into(), epochs, arch, evaluations, parameters, total_s })
 }
 
-/// The bytes of a base64 text (RFC 4648, section 4; without or with its filling, no line ends).
+/// The bytes of a base64 text: the metrics are written by `b64encode` through `str`, or by `encodebytes`, which breaks
+/// lines.
 fn base64(text: &str) -> Result<Vec<u8>, Flaw> {
-    // the metrics are written by `b64encode` through `str`, or by `encodebytes`, which breaks lines
-    let digits = text.bytes().filter(|byte| *byte != b'\n');
-    let mut bytes = Vec::with_capacity(text.len() / 4 * 3);
-    let (mut bits, mut count, mut filled) = (0_u32, 0, false);
-    for byte in digits {
-        let digit = match byte {
-            b'A'..=b'Z' => byte - b'A',
-            b'a'..=b'z' => byte - b'a' + 26,
-            b'0'..=b'9' => byte - b'0' + 52,
-            b'+' => 62,
-            b'/' => 63,
-            b'=' => {
-                filled = true;
-                continue;
-            }
-            _ => return Err(Flaw::new("the metrics", "base64", format!("the byte 0x{byte:02x}"))),
-        };
-        if filled {
-            return Err(Flaw::new("the metrics", "nothing behind the `=` of base64", "more"));
-        }
-        bits = bits << 6 | u32::from(digit);
-        count += 6;
-        if count >= 8 {
-            count -= 8;
-            bytes.push((bits >> count) as u8);
-        }
-    }
-    Ok(bytes)
+    const ENGINE: GeneralPurpose = GeneralPurpose::new(
+        &STANDARD,
+        GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
+    );
+    let digits: Vec<u8> = text.bytes().filter(|byte| *byte != b'\n').collect();
+    ENGINE.decode(digits).map_err(|error| Flaw::new("the metrics", "base64", error))
 }
 
 /// `ModelMetrics { repeated EvaluationData 1; int32 trainable_parameters 2; double total_time 3 }`.
@@ -109,6 +90,7 @@ fn metrics_of(bytes: &[u8]) -> Result<(Vec<Evaluation>, i64, f64), Flaw> {
                     {
                         *place = f64::from_bits(bits);
                     }
+                    Ok(())
                 })?;
                 evaluations.push(one);
             }
@@ -116,7 +98,7 @@ fn metrics_of(bytes: &[u8]) -> Result<(Vec<Evaluation>, i64, f64), Flaw> {
             (3, Wire::Eight(bits)) => total_s = f64::from_bits(bits),
             _ => {}
         }
-        Ok::<(), Flaw>(())
+        Ok(())
     })?;
     Ok((evaluations, parameters, total_s))
 }
@@ -130,7 +112,10 @@ enum Wire<'a> {
 }
 
 /// Hands over each field of a message with its number (the protobuf encoding; groups are not in it).
-fn fields<'a, T: Outcome>(bytes: &'a [u8], each: &mut impl FnMut(usize, Wire<'a>) -> T) -> Result<(), Flaw> {
+fn fields<'a>(
+    bytes: &'a [u8],
+    each: &mut dyn FnMut(usize, Wire<'a>) -> Result<(), Flaw>,
+) -> Result<(), Flaw> {
     let mut rest = bytes;
     let wrong = |rest: &[u8], expected: &str| {
         Flaw::new("the metrics", expected, format!("something else {} bytes before their end", rest.len()))
@@ -157,26 +142,9 @@ fn fields<'a, T: Outcome>(bytes: &'a [u8], each: &mut impl FnMut(usize, Wire<'a>
             _ => None,
         };
         let value = value.ok_or_else(|| wrong(rest, "a value of a protobuf"))?;
-        each(usize::try_from(key >> 3).unwrap_or(usize::MAX), value).outcome()?;
+        each(usize::try_from(key >> 3).unwrap_or(usize::MAX), value)?;
     }
     Ok(())
-}
-
-/// What a closure over fields gives.
-trait Outcome {
-    fn outcome(self) -> Result<(), Flaw>;
-}
-
-impl Outcome for () {
-    fn outcome(self) -> Result<(), Flaw> {
-        Ok(())
-    }
-}
-
-impl Outcome for Result<(), Flaw> {
-    fn outcome(self) -> Result<(), Flaw> {
-        self
-    }
 }
 
 fn varint(bytes: &mut &[u8]) -> Option<u64> {

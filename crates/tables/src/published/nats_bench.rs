@@ -199,7 +199,7 @@ fn split(dataset: &str, key: &str) -> Result<(usize, i64), Flaw> {
     let (name, epoch) = key.split_once('@').ok_or_else(wrong)?;
     let epoch = epoch.parse().map_err(|_| wrong())?;
     // the test images of CIFAR-10 are all for testing, those of the other two are divided
-    let whole = dataset.starts_with("cifar10") && dataset != "cifar100";
+    let whole = !divided(dataset);
     Ok(match name {
         "x-valid" => (1, epoch),
         "x-test" => (2, epoch),
@@ -230,6 +230,11 @@ fn of(schedules: &[i64]) -> impl Iterator<Item = (i64, &'static str)> + '_ {
     schedules.iter().flat_map(|schedule| DATA_SETS.map(|dataset| (*schedule, dataset)))
 }
 
+/// Whether its test images are divided into validation and test.
+fn divided(dataset: &str) -> bool {
+    splits(dataset).contains(&"valid_and_test")
+}
+
 /// What a data set is measured on.
 fn splits(dataset: &str) -> &'static [&'static str] {
     const WHOLE: &[&str] = &["train", "valid", "test", "valid_and_test"];
@@ -245,7 +250,7 @@ fn published(dataset: &str, split: &str) -> &'static str {
     match split {
         "train" => "train",
         "valid" => "x-valid",
-        "test" if dataset == "cifar100" || dataset == "ImageNet16-120" => "x-test",
+        "test" if divided(dataset) => "x-test",
         _ => "ori-test",
     }
 }

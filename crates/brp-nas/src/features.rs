@@ -1,9 +1,9 @@
 //! What surrogates see of a cell: its graph, and its scores without training.
 
-use super::proxy::{Part, Proxies};
 use crate::failure::{Failure, OrFail};
-use anyhow::anyhow;
+use crate::named_scores::Proxies;
 use arch_graph::Features;
+use nas_core::SearchSpace;
 use spaces::NasBench201;
 use spaces::nas_bench_201::{Cell, Operation};
 use surrogates::{Block, by_rank};
@@ -18,35 +18,31 @@ pub(crate) struct CellFeatures {
     graphs: Features,
     /// By index of the cell.
     scores: Vec<Vec<f64>>,
-    /// Scores that tell no two cells apart.
-    pub(crate) useless: Vec<String>,
 }
 
 impl CellFeatures {
-    /// A column need not have all cells: another one with the same operations at work will do.
+    /// A column need not have all cells: another one with the same operations at work will do. Scores that tell no two
+    /// cells apart are said, and left out.
     pub(crate) fn new(proxies: &Proxies, columns: &[Column<Cell>]) -> Result<Self, Failure> {
-        let cells = (0..15_625).map(|index| NasBench201.get(index)).collect::<Result<Vec<Cell>, _>>();
-        let cells = cells.or_failed()?;
+        let cells: Vec<Cell> = NasBench201.enumerate().into_iter().flatten().collect();
+        let at_work: Vec<Cell> = cells.iter().map(at_work).collect();
         let words = NasBench201.get(0).or_failed()?;
         let working = Operation::ALL.into_iter().filter(|op| *op != Operation::None).map(Operation::name);
         let graphs = Features::new(words.graph().vocabulary(), working).or_failed()?;
         let (mut scores, mut useless) = (vec![Vec::new(); cells.len()], Vec::new());
-        let mut columns = columns.iter();
-        for part in &proxies.0 {
-            let score = match part {
-                Part::Known(known) => cells.iter().map(|cell| known.score(cell)).collect(),
-                Part::Table(table) => {
-                    let column = columns.next().ok_or_else(|| anyhow!("{table} was not read")).or_failed()?;
-                    let get = |cell: &Cell| column.get(cell).or_else(|| column.get(&at_work(cell)));
-                    cells.iter().map(get).collect::<Vec<Option<f64>>>()
-                }
-            };
+        let own = proxies.looked_up(columns, &cells).into_iter().zip(proxies.looked_up(columns, &at_work));
+        for (part, (own, other)) in proxies.0.iter().zip(own) {
+            let score: Vec<Option<f64>> =
+                own.into_iter().zip(other).map(|(own, other)| own.or(other)).collect();
             match by_rank(&score) {
                 Some(ranks) => scores.iter_mut().zip(ranks).for_each(|(row, rank)| row.push(rank)),
                 None => useless.push(Proxies(vec![part.clone()]).to_string()),
             }
         }
-        Ok(Self { graphs, scores, useless })
+        if !useless.is_empty() {
+            eprintln!("no two architectures differ by {}: left out of the features", useless.join(", "));
+        }
+        Ok(Self { graphs, scores })
     }
 
     /// The graph first, then the scores.

@@ -1,4 +1,4 @@
-//! Scores of the whole space without training, for warm-up and moves.
+//! Scores without training by name: for warm-up, moves and features.
 
 use crate::failure::{Failure, OrFail};
 use crate::kept_scores;
@@ -108,6 +108,56 @@ impl Proxies {
             Part::Known(_) => None,
         })
     }
+
+    /// Of every part what is known of the architectures.
+    pub(crate) fn looked_up(&self, columns: &[Column<Cell>], archs: &[Cell]) -> Vec<Vec<Option<f64>>> {
+        let mut columns = columns.iter();
+        let mut of = |part: &Part| match part {
+            Part::Known(known) => archs.iter().map(|cell| known.score(cell)).collect(),
+            Part::Table(_) => {
+                let column = columns.next();
+                archs.iter().map(|cell| column.and_then(|column| column.get(cell))).collect()
+            }
+        };
+        self.0.iter().map(&mut of).collect()
+    }
+
+    /// Those that are computed.
+    fn computed(&self) -> Vec<&'static dyn proxies::Proxy> {
+        let name = |part: &Part| match part {
+            Part::Known(Proxy::Computed(name)) => proxies::by_name(name).ok(),
+            _ => None,
+        };
+        self.0.iter().filter_map(name).collect()
+    }
+
+    /// Whether any has to be computed.
+    pub(crate) fn compute(&self) -> bool {
+        !self.computed().is_empty()
+    }
+
+    /// The same, with nothing looked up that could be computed.
+    pub(crate) fn all_computed(self) -> Self {
+        let part = |part| match part {
+            Part::Known(Proxy::Kept(name)) => Part::Known(Proxy::Computed(name)),
+            part => part,
+        };
+        Self(self.0.into_iter().map(part).collect())
+    }
+}
+
+/// Scores as features; none of them where the text is `none`.
+pub(crate) fn as_features(text: &str) -> Result<Proxies, String> {
+    if text == "none" {
+        return Ok(Proxies(Vec::new()));
+    }
+    let proxies: Proxies = text.parse()?;
+    if proxies.compute() {
+        let names =
+            "features are needed of the whole space: score it with `score --all true` and name the table";
+        return Err(format!("`{text}` would have to be computed; {names}"));
+    }
+    Ok(proxies)
 }
 
 /// The scores of a space. Several are combined by the sum of log ranks, log(rank / n) with rank 1 for the smallest,
@@ -179,44 +229,6 @@ impl Scores {
     /// How many of the space have no score, as far as that is known.
     pub(crate) fn unscored(&self) -> usize {
         if let Self::Known { unscored, .. } = self { *unscored } else { 0 }
-    }
-}
-
-impl Proxies {
-    /// Of every part what is known of the architectures.
-    fn looked_up(&self, columns: &[Column<Cell>], archs: &[Cell]) -> Vec<Vec<Option<f64>>> {
-        let mut columns = columns.iter();
-        let mut of = |part: &Part| match part {
-            Part::Known(known) => archs.iter().map(|cell| known.score(cell)).collect(),
-            Part::Table(_) => {
-                let column = columns.next();
-                archs.iter().map(|cell| column.and_then(|column| column.get(cell))).collect()
-            }
-        };
-        self.0.iter().map(&mut of).collect()
-    }
-
-    /// Those that are computed.
-    fn computed(&self) -> Vec<&'static dyn proxies::Proxy> {
-        let name = |part: &Part| match part {
-            Part::Known(Proxy::Computed(name)) => proxies::by_name(name).ok(),
-            _ => None,
-        };
-        self.0.iter().filter_map(name).collect()
-    }
-
-    /// Whether any has to be computed.
-    pub(crate) fn compute(&self) -> bool {
-        !self.computed().is_empty()
-    }
-
-    /// The same, with nothing looked up that could be computed.
-    pub(crate) fn all_computed(self) -> Self {
-        let part = |part| match part {
-            Part::Known(Proxy::Kept(name)) => Part::Known(Proxy::Computed(name)),
-            part => part,
-        };
-        Self(self.0.into_iter().map(part).collect())
     }
 }
 
