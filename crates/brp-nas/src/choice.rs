@@ -9,7 +9,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 /// Which architectures a command is about.
-#[derive(Debug, Clone, Default, clap::Args, Deserialize, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, clap::Args, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub(crate) struct Choice {
     /// One architecture; may be given more than once.

@@ -24,6 +24,10 @@ impl Host {
             cores: std::thread::available_parallelism().map_or(1, usize::from),
         }
     }
+
+    pub(crate) fn processor(&self) -> &str {
+        &self.processor
+    }
 }
 
 /// Seconds since 1970.

@@ -14,6 +14,7 @@ mod import;
 mod info;
 mod kept_scores;
 mod kept_units;
+mod measure;
 mod named_scores;
 mod options;
 mod output;
@@ -58,6 +59,9 @@ enum Command {
     /// Train architectures for real on images.
     Train(train::Args),
     #[command(args_override_self = true)]
+    /// Measure the latency of architectures or ONNX files on this machine.
+    Measure(measure::Args),
+    #[command(args_override_self = true)]
     /// Count a search space, or give index, hash and costs of the architectures of a file.
     Enumerate(enumerate::Args),
     #[command(args_override_self = true)]
@@ -99,6 +103,7 @@ fn main() -> ExitCode {
         Command::Predict(args) => predict::main(args),
         Command::Score(args) => score::main(args),
         Command::Train(args) => train::main(args),
+        Command::Measure(args) => measure::main(args),
         Command::Enumerate(args) => enumerate::main(args),
         Command::Import(args) => import::main(args),
         Command::Export(args) => export::main(args),

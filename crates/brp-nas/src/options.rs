@@ -18,7 +18,7 @@ pub(crate) struct Common {
     /// Folder for the record of the run [default: a new one under runs/].
     #[arg(long)]
     pub(crate) out: Option<PathBuf>,
-    /// Repeats that run at once [default: one a core].
+    /// Repeats that run at once [default: one a core]; of `measure`: threads of a network [default: 1].
     #[arg(long)]
     pub(crate) threads: Option<usize>,
     /// How often everything is done, with seeds S, S+1, ... [default: 1].

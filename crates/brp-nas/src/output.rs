@@ -50,6 +50,11 @@ pub(crate) fn grid(header: &[&str], rows: impl IntoIterator<Item = Vec<String>>)
     format!("{table}\n")
 }
 
+/// How a value of an enumeration is called on the command line and in records.
+pub(crate) fn name(value: &impl Serialize) -> String {
+    serde_json::to_value(value).ok().and_then(|v| v.as_str().map(String::from)).unwrap_or_default()
+}
+
 /// A number with so many decimals, or nothing.
 pub(crate) fn number(value: Option<f64>, decimals: usize) -> String {
     value.map_or_else(String::new, |value| format!("{value:.decimals$}"))

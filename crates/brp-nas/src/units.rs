@@ -25,6 +25,14 @@ pub(crate) trait Work: Sync {
     /// How long a unit may take to its first sign of life before somebody else takes it up.
     const FIRST: Duration;
 
+    /// Whether one item is done after the other, with all threads for each.
+    const ALONE: bool = false;
+
+    /// How many an item counts for.
+    fn size(&self, _item: usize) -> usize {
+        1
+    }
+
     /// The units of every item; each item has at least one.
     fn keys(&self) -> Vec<Vec<Key>>;
 
@@ -55,9 +63,13 @@ pub(crate) fn complete<W: Work>(
     store.submit(&keys.concat(), now_ms()).or_failed()?;
     let mut found = 0;
     for item in 0..keys.len() {
-        found += usize::from(work.row(item, &store)?.is_some());
+        if work.row(item, &store)?.is_some() {
+            found += work.size(item);
+        }
     }
-    let workers = threads.min(keys.len() - found).max(1);
+    let sizes: Vec<usize> = (0..keys.len()).map(|item| work.size(item)).collect();
+    let all: usize = sizes.iter().sum();
+    let workers = if W::ALONE { 1 } else { threads.min(all - found).max(1) };
     let each = (threads / workers).max(1);
     let stop = AtomicBool::new(false);
     let (sender, receiver) = channel();
@@ -74,11 +86,11 @@ pub(crate) fn complete<W: Work>(
         }
         drop(sender);
         // a search asks for one item at a time, and has a bar of its own
-        let mut progress = (keys.len() > 1).then(|| Progress::new(W::DONE, keys.len()));
+        let mut progress = (all > 1).then(|| Progress::new(W::DONE, all));
         let mut done = found;
         for event in receiver {
             match event {
-                Event::OneMore => done += 1,
+                Event::Done(item) => done += sizes[item],
                 Event::Failed(failure) => return Err(failure),
             }
             progress.iter_mut().for_each(|progress| progress.step(done));
@@ -92,8 +104,8 @@ pub(crate) fn complete<W: Work>(
 /// What a worker says.
 #[derive(Debug)]
 enum Event {
-    /// One more has an outcome.
-    OneMore,
+    /// This item has an outcome.
+    Done(usize),
     /// It cannot go on.
     Failed(Failure),
 }
@@ -127,7 +139,7 @@ fn worker<W: Work>(
                 }
             } else if work.act(item, leases, &store, &pool, stop)? && work.row(item, &store)?.is_some() {
                 // nobody listens any more where another worker has failed
-                let _ = events.send(Event::OneMore);
+                let _ = events.send(Event::Done(item));
             } else {
                 waiting.push(item);
             }

@@ -332,6 +332,54 @@ impl Network {
         self.layers.iter().filter(keeps).map(|layer| (layer.name.clone(), layer.shape[0])).collect()
     }
 
+    /// The same function without what it does not need: sums have no zeros among their parts, and every layer is one
+    /// that the logits depend on. O(layers).
+    ///
+    /// ```
+    /// use cellnet::{CellStyle, nas_bench_201};
+    /// use spaces::{NasBench201, nas_bench_201::Skeleton};
+    /// let cell: spaces::nas_bench_201::Cell =
+    ///     "|nor_conv_3x3~0|+|none~0|none~1|+|nor_conv_1x1~0|none~1|none~2|".parse()?;
+    /// let net = nas_bench_201(&cell, &Skeleton::default(), 3, CellStyle::trained())?;
+    /// // the 3 by 3 convolution leads nowhere
+    /// assert!(net.pruned().cost().parameters < net.cost().parameters);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn pruned(&self) -> Self {
+        let parts = |layer: &Layer| {
+            let zero = |&&from: &&usize| self.layers[from].operator == Operator::Zero;
+            let all_zero = layer.inputs.iter().all(|from| zero(&from));
+            match layer.operator {
+                Operator::Sum if all_zero => layer.inputs.iter().take(1).copied().collect(),
+                Operator::Sum => layer.inputs.iter().filter(|from| !zero(from)).copied().collect(),
+                _ => layer.inputs.clone(),
+            }
+        };
+        let mut layers: Vec<Layer> =
+            self.layers.iter().map(|layer| Layer { inputs: parts(layer), ..layer.clone() }).collect();
+        let mut needed = vec![false; layers.len()];
+        needed[0] = true;
+        needed.iter_mut().last().into_iter().for_each(|last| *last = true);
+        for at in (0..layers.len()).rev() {
+            if needed[at] {
+                layers[at].inputs.iter().for_each(|&from| needed[from] = true);
+            }
+        }
+        let mut places = Vec::with_capacity(layers.len());
+        let mut place = 0;
+        for &needed in &needed {
+            places.push(place);
+            place += usize::from(needed);
+        }
+        for layer in &mut layers {
+            layer.inputs.iter_mut().for_each(|from| *from = places[*from]);
+        }
+        let mut keep = needed.iter();
+        layers.retain(|_| keep.next().copied().unwrap_or_default());
+        let blocks = self.blocks.iter().filter(|&&end| needed[end]).map(|&end| places[end]).collect();
+        Self { layers, blocks }
+    }
+
     /// Parameters and multiply-adds of what is built. O(layers).
     pub fn cost(&self) -> NetworkCost {
         let size = |p: &Parameter| p.shape.iter().map(|&d| d as u64).product::<u64>();

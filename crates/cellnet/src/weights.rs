@@ -187,15 +187,21 @@ fn fresh(network: &Network) -> BTreeMap<String, Running> {
     network.tracked().into_iter().map(|(layer, channels)| (layer, running(channels))).collect()
 }
 
+/// The numbers of a tensor of f32 or f64, row by row.
+pub(crate) fn little_endian(tensor: &Tensor) -> Result<Vec<u8>> {
+    let flat = tensor.flatten_all()?;
+    Ok(match tensor.dtype() {
+        DType::F64 => flat.to_vec1::<f64>()?.iter().flat_map(|v| v.to_le_bytes()).collect(),
+        _ => flat.to_vec1::<f32>()?.iter().flat_map(|v| v.to_le_bytes()).collect(),
+    })
+}
+
 /// Tensors of f32 or f64 as safetensors, in the order of their names.
 pub(crate) fn write(tensors: &BTreeMap<String, Tensor>) -> Result<Vec<u8>> {
     let mut data: Vec<(&str, Dtype, Vec<usize>, Vec<u8>)> = Vec::new();
     for (name, tensor) in tensors {
-        let flat = tensor.flatten_all()?;
-        let (dtype, bytes) = match tensor.dtype() {
-            DType::F64 => (Dtype::F64, flat.to_vec1::<f64>()?.iter().flat_map(|v| v.to_le_bytes()).collect()),
-            _ => (Dtype::F32, flat.to_vec1::<f32>()?.iter().flat_map(|v| v.to_le_bytes()).collect()),
-        };
+        let dtype = if tensor.dtype() == DType::F64 { Dtype::F64 } else { Dtype::F32 };
+        let bytes = little_endian(tensor)?;
         data.push((name, dtype, tensor.dims().to_vec(), bytes));
     }
     let views = data

@@ -244,6 +244,58 @@ pub fn quantile(values: &[f64], q: f64) -> f64 {
     low + (high - low) * place.fract()
 }
 
+/// The mean of the values from the first to the third quartile, both included and interpolated as in [`quantile`]: the
+/// average of LatBench (eagle, `tools/calc_stats.py`). NaN of nothing.
+///
+/// ```
+/// assert_eq!(nas_core::stats::interquartile_mean(&[1.0, 2.0, 3.0, 4.0, 100.0]), 3.0);
+/// ```
+pub fn interquartile_mean(values: &[f64]) -> f64 {
+    let (low, high) = (quantile(values, 0.25), quantile(values, 0.75));
+    let inner: Vec<f64> = values.iter().copied().filter(|value| (low..=high).contains(value)).collect();
+    if inner.is_empty() { f64::NAN } else { mean(&inner) }
+}
+
+/// The median of the distances from the median; NaN of nothing.
+///
+/// ```
+/// assert_eq!(nas_core::stats::median_deviation(&[1.0, 2.0, 3.0, 5.0, 90.0]), 2.0);
+/// ```
+pub fn median_deviation(values: &[f64]) -> f64 {
+    let middle = quantile(values, 0.5);
+    quantile(&values.iter().map(|value| (value - middle).abs()).collect::<Vec<_>>(), 0.5)
+}
+
+/// The narrowest interval between two values of equal rank from both ends that holds the median of what they are drawn
+/// from with at least this probability, whatever their distribution (David and Nagaraja, Order Statistics, 2003,
+/// section 7.1). None where there are too few values for it.
+///
+/// ```
+/// # use nas_core::stats::median_interval;
+/// let ten: Vec<f64> = (1..=10).map(f64::from).collect();
+/// let interval = median_interval(&ten, 0.95).ok_or("too few")?;
+/// assert_eq!((interval.low, interval.high), (2.0, 9.0));
+/// assert!(median_interval(&ten[..5], 0.95).is_none());
+/// # Ok::<(), &str>(())
+/// ```
+pub fn median_interval(values: &[f64], level: f64) -> Option<Interval> {
+    let mut sorted = values.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    let n = sorted.len();
+    // how many of n fair coins fall on one side; logarithms, because 2^-n has no place in a number for large n
+    let (mut log_share, mut below) = (-(n as f64) * std::f64::consts::LN_2, 0.0);
+    let mut found = None;
+    for from_end in 0..n / 2 {
+        below += log_share.exp();
+        if 1.0 - 2.0 * below < level {
+            break;
+        }
+        found = Some(Interval { low: sorted[from_end], high: sorted[n - 1 - from_end] });
+        log_share += ((n - from_end) as f64 / (from_end + 1) as f64).ln();
+    }
+    found
+}
+
 /// An interval that covers a statistic.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Interval {

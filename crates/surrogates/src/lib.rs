@@ -7,11 +7,13 @@ mod error;
 mod gaussian;
 mod kernel;
 mod linear;
+mod nonnegative;
 mod ours;
 mod part;
 mod rows;
 mod score;
 mod target;
+mod transfer;
 mod trees;
 
 pub use block::{Block, Kind};
@@ -23,3 +25,4 @@ pub use kernel::{Kernel, Weights};
 pub use ours::{Choice, FittedOurs, Method, Ours};
 pub use score::by_rank;
 pub use target::Target;
+pub use transfer::{Described, FittedTransfer, Transfer};

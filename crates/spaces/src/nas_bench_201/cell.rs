@@ -161,6 +161,34 @@ impl Cell {
         encoding::pruned_graph(self)
     }
 
+    /// The cell with `none` in place of every operation that lies on no path from the input to the output: what is left
+    /// is what a device has to run. Without any path all are `none`.
+    ///
+    /// ```
+    /// # use spaces::nas_bench_201::Cell;
+    /// let cell: Cell = "|nor_conv_3x3~0|+|none~0|none~1|+|nor_conv_1x1~0|none~1|skip_connect~2|".parse()?;
+    /// assert_eq!(cell.live().to_string(), "|none~0|+|none~0|none~1|+|nor_conv_1x1~0|none~1|none~2|");
+    /// # Ok::<(), nas_core::ParseArchError>(())
+    /// ```
+    pub fn live(self) -> Self {
+        let runs = |edge: usize| self.0[edge] != Operation::None;
+        let (mut reached, mut leads) = ([true, false, false, false], [false, false, false, true]);
+        // edges are in the order of their targets
+        for (edge, &(target, source)) in EDGES.iter().enumerate() {
+            reached[target] |= runs(edge) && reached[source];
+        }
+        for (edge, &(target, source)) in EDGES.iter().enumerate().rev() {
+            leads[source] |= runs(edge) && leads[target];
+        }
+        let mut ops = self.0;
+        for (op, &(target, source)) in ops.iter_mut().zip(&EDGES) {
+            if !(reached[source] && leads[target]) {
+                *op = Operation::None;
+            }
+        }
+        Self(ops)
+    }
+
     /// The place in lexicographic order.
     pub(crate) fn code(self) -> u16 {
         self.0.iter().fold(0, |code, op| code * 5 + *op as u16)

@@ -2,7 +2,6 @@
 //! `[(vector, [[seconds, ...], ...]), ...]` or `"invalid"` in place of the times.
 
 use super::index;
-use super::mean::Mean;
 use crate::table::Cell;
 use crate::{ColumnInfo, Flaw, Kind, Node, Pickle, PickleLimits, Table};
 
@@ -97,16 +96,8 @@ fn vector(node: Node<'_>) -> Result<Vec<i64>, Flaw> {
     items.map(Node::int).collect()
 }
 
-/// The mean of the values from the first to the third quartile, both included and interpolated as numpy's
-/// `percentile` does (eagle, `tools/calc_stats.py`). None where there is no finite value.
-///
-/// ```
-/// use tables::published::latbench::quartile_mean;
-/// assert_eq!(quartile_mean([1.0, 2.0, 3.0, 4.0, 100.0]), Some(3.0));
-/// assert_eq!(quartile_mean([]), None);
-/// ```
-pub fn quartile_mean(values: impl IntoIterator<Item = f64>) -> Option<f64> {
+/// Of finite values; none where there are none.
+fn quartile_mean(values: impl IntoIterator<Item = f64>) -> Option<f64> {
     let values: Vec<f64> = values.into_iter().filter(|value| value.is_finite()).collect();
-    let (low, high) = (nas_core::stats::quantile(&values, 0.25), nas_core::stats::quantile(&values, 0.75));
-    Mean::of(values.into_iter().filter(|value| (low..=high).contains(value)))
+    Some(nas_core::stats::interquartile_mean(&values)).filter(|mean| mean.is_finite())
 }

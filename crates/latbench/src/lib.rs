@@ -1,0 +1,32 @@
+#![doc = include_str!("../README.md")]
+
+mod clock;
+mod error;
+pub mod fake;
+#[cfg(any(feature = "cellnet", feature = "onnxruntime", feature = "tract"))]
+mod inputs;
+mod interleaved;
+mod pin;
+mod published;
+mod timing;
+mod workload;
+
+#[cfg(feature = "cellnet")]
+mod network;
+#[cfg(feature = "onnxruntime")]
+mod onnxruntime;
+#[cfg(feature = "tract")]
+mod tract;
+
+pub use clock::{Clock, SystemClock};
+pub use error::{LatencyError, WorkloadError};
+pub use interleaved::{Interleaved, Latency, Reference};
+#[cfg(feature = "cellnet")]
+pub use network::{CandleWorkload, EngineWorkload};
+#[cfg(feature = "onnxruntime")]
+pub use onnxruntime::{OnnxRuntime, OnnxWorkload};
+pub use pin::{cores, pin_to};
+pub use published::Published;
+#[cfg(feature = "tract")]
+pub use tract::TractWorkload;
+pub use workload::Workload;
