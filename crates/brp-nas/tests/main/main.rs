@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 mod import;
+mod predict;
 mod score;
 mod strategies;
 
