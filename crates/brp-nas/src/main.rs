@@ -19,6 +19,7 @@ mod named_scores;
 mod options;
 mod output;
 mod predict;
+mod predictable;
 mod progress;
 mod record;
 mod registry;

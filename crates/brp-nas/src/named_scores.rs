@@ -1,7 +1,7 @@
 //! Scores without training by name: for warm-up, moves and features.
 
 use crate::failure::{Failure, OrFail};
-use crate::kept_scores;
+use crate::predictable::Predictable;
 use crate::registry::Proxy;
 use crate::score::Scoring;
 use anyhow::anyhow;
@@ -96,10 +96,26 @@ impl std::fmt::Display for Proxies {
 
 impl Proxies {
     /// What is known of nearly all of the space without a table: for features.
-    pub(crate) fn complete() -> Self {
-        let costs = [Proxy::Params, Proxy::Flops];
-        let kept = kept_scores::names().map(Proxy::Kept);
-        Self(costs.into_iter().chain(kept).map(Part::Known).collect())
+    pub(crate) fn complete(space: &impl Predictable) -> Self {
+        Self(space.scores().into_iter().map(Part::Known).collect())
+    }
+
+    /// Whether the space has those that are no column of a table.
+    pub(crate) fn check(&self, space: &impl Predictable) -> anyhow::Result<()> {
+        let has = space.scores();
+        for part in &self.0 {
+            if let Part::Known(proxy) = part
+                && !has.contains(proxy)
+            {
+                let (name, space) = (proxy.name(), space.name());
+                let known = has.iter().map(|proxy| proxy.name()).collect::<Vec<_>>().join(", ");
+                let known = if known.is_empty() { "none".into() } else { known };
+                return Err(anyhow!(
+                    "`{name}` is not known of {space}, only: {known}; name a column as FILE:{name}"
+                ));
+            }
+        }
+        Ok(())
     }
 
     pub(crate) fn tables(&self) -> impl Iterator<Item = &TableRef> {
@@ -110,13 +126,18 @@ impl Proxies {
     }
 
     /// Of every part what is known of the architectures.
-    pub(crate) fn looked_up(&self, columns: &[Column<Cell>], archs: &[Cell]) -> Vec<Vec<Option<f64>>> {
+    pub(crate) fn looked_up<S: Predictable>(
+        &self,
+        space: &S,
+        columns: &[Column<S::Arch>],
+        archs: &[S::Arch],
+    ) -> Vec<Vec<Option<f64>>> {
         let mut columns = columns.iter();
         let mut of = |part: &Part| match part {
-            Part::Known(known) => archs.iter().map(|cell| known.score(cell)).collect(),
+            Part::Known(known) => archs.iter().map(|arch| space.score(*known, arch)).collect(),
             Part::Table(_) => {
                 let column = columns.next();
-                archs.iter().map(|cell| column.and_then(|column| column.get(cell))).collect()
+                archs.iter().map(|arch| column.and_then(|column| column.get(arch))).collect()
             }
         };
         self.0.iter().map(&mut of).collect()
@@ -196,7 +217,7 @@ impl Scores {
         columns: &[Column<Cell>],
         archs: &[Cell],
     ) -> Result<Self, Failure> {
-        let each = proxies.looked_up(columns, archs);
+        let each = proxies.looked_up(&NasBench201, columns, archs);
         let (full, sums) = combined(&each).or_failed()?;
         if full.is_empty() {
             return Err(anyhow!("--proxy {proxies} scores none of the {} architectures", archs.len()))
@@ -259,7 +280,7 @@ impl Computed {
         let firsts: Vec<Cell> = firsts.collect::<Result<_, _>>().or_failed()?;
         let found = self.scoring.scores(&firsts, &proxies, &self.store, self.threads)?;
         held.extend(missing.into_iter().zip(found));
-        let mut each = self.proxies.looked_up(&self.columns, cells);
+        let mut each = self.proxies.looked_up(&NasBench201, &self.columns, cells);
         let computed = self.proxies.0.iter().zip(&mut each);
         let computed = computed.filter(|(part, _)| matches!(part, Part::Known(Proxy::Computed(_))));
         for (place, (_, scores)) in computed.enumerate() {

@@ -59,3 +59,8 @@ pub(crate) fn name(value: &impl Serialize) -> String {
 pub(crate) fn number(value: Option<f64>, decimals: usize) -> String {
     value.map_or_else(String::new, |value| format!("{value:.decimals$}"))
 }
+
+/// The word that stands for a value in JSON; nothing where that is no word.
+pub(crate) fn word(value: &impl Serialize) -> String {
+    serde_json::to_value(value).ok().and_then(|value| value.as_str().map(String::from)).unwrap_or_default()
+}

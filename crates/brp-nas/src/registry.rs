@@ -1,14 +1,14 @@
 //! The one place that knows spaces, encodings and methods by name.
 
 use crate::kept_scores;
+use crate::predictable::Predictable;
 use anyhow::anyhow;
 use arch_graph::{Cost, Encode, Encoding, GraphError};
 use clap::ValueEnum;
 use nas_core::SearchSpace;
 use serde::{Deserialize, Serialize};
-use spaces::chain::{ChainSpace, FB_NET, NAS_BENCH_MACRO, PROXYLESS_NAS};
 use spaces::nas_bench_201::{Cell, FullEncoding, PrunedEncoding, Skeleton};
-use spaces::{ArchHash, Darts, NasBench101, NasBench201, SpaceError, nas_bench_101};
+use spaces::{ArchHash, NasBench201, SpaceError};
 
 /// A search space.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum, Deserialize, Serialize)]
@@ -35,94 +35,92 @@ pub(crate) enum Space {
     NasBenchMacro,
 }
 
+/// Does the same on whatever space has the name: `on_space!(name, space => space.len())`. What is done is compiled for
+/// each of them; the spaces implement [`Predictable`].
+macro_rules! on_space {
+    ($name:expr, $space:ident => $work:expr) => {
+        match $name {
+            $crate::registry::Space::NasBench201 => {
+                let $space = &spaces::NasBench201;
+                $work
+            }
+            $crate::registry::Space::NasBench101 => {
+                let $space = &spaces::NasBench101;
+                $work
+            }
+            $crate::registry::Space::Darts => {
+                let $space = &spaces::Darts;
+                $work
+            }
+            $crate::registry::Space::ProxylessNas => {
+                let $space = &spaces::chain::PROXYLESS_NAS;
+                $work
+            }
+            $crate::registry::Space::FbNet => {
+                let $space = &spaces::chain::FB_NET;
+                $work
+            }
+            $crate::registry::Space::NasBenchMacro => {
+                let $space = &spaces::chain::NAS_BENCH_MACRO;
+                $work
+            }
+        }
+    };
+}
+
+pub(crate) use on_space;
+
 impl Space {
-    /// The space that predictors and searches work on so far.
+    /// The space that searches work on so far.
     pub(crate) fn cells(self) -> anyhow::Result<NasBench201> {
         match self {
             Self::NasBench201 => Ok(NasBench201),
             _ => Err(anyhow!(
-                "this command knows only nas-bench-201 so far; `enumerate` knows the other spaces"
+                "this command knows only nas-bench-201 so far; `predict` and `enumerate` know the other spaces"
             )),
         }
     }
 
     /// As on the command line.
     pub(crate) fn name(self) -> &'static str {
-        match self {
-            Self::NasBench201 => NasBench201::NAME,
-            Self::NasBench101 => NasBench101::NAME,
-            Self::Darts => Darts::NAME,
-            Self::ProxylessNas => PROXYLESS_NAS.name(),
-            Self::FbNet => FB_NET.name(),
-            Self::NasBenchMacro => NAS_BENCH_MACRO.name(),
-        }
+        on_space!(self, space => space.name())
     }
 
     /// Number of architectures, where that fits in 64 bits.
     pub(crate) fn len(self) -> Option<u64> {
-        match self {
-            Self::NasBench201 => NasBench201.len(),
-            Self::NasBench101 => NasBench101.len(),
-            Self::Darts => Darts.len(),
-            Self::ProxylessNas => PROXYLESS_NAS.len(),
-            Self::FbNet => FB_NET.len(),
-            Self::NasBenchMacro => NAS_BENCH_MACRO.len(),
-        }
+        on_space!(self, space => space.len())
     }
 
     /// Every architecture's hash, made as it is asked for, where the space is small enough to go through.
     pub(crate) fn hashes(self) -> Option<Hashes> {
-        match self {
-            Self::NasBench201 => Some(hashes(&NasBench201, |cell| cell.class_hash())),
-            Self::NasBench101 => Some(hashes(&NasBench101, |spec| spec.module_hash())),
-            Self::NasBenchMacro => Some(hashes(&NAS_BENCH_MACRO, |chain| chain.hash())),
-            Self::Darts | Self::ProxylessNas | Self::FbNet => None,
-        }
+        on_space!(self, space => hashes(space))
     }
 
     /// What the space says of the architecture that prints as `text`.
     pub(crate) fn describe(self, text: &str) -> anyhow::Result<Described> {
-        match self {
-            Self::NasBench201 => {
-                let cell = NasBench201.parse(text)?;
-                Ok(Described::new(cell.index(), cell.class_hash(), Skeleton::default().cost(&cell)?))
-            }
-            Self::NasBench101 => {
-                let spec = NasBench101.parse(text)?;
-                let cost = nas_bench_101::Skeleton::default().cost(&spec)?;
-                Ok(Described::new(NasBench101.index(&spec), spec.module_hash(), cost))
-            }
-            Self::Darts => {
-                let genotype = Darts.parse(text)?;
-                Ok(Described { index: Some(Darts.index(&genotype)), hash: genotype.graph_hash(), cost: None })
-            }
-            Self::ProxylessNas => describe_chain(&PROXYLESS_NAS, text),
-            Self::FbNet => describe_chain(&FB_NET, text),
-            Self::NasBenchMacro => describe_chain(&NAS_BENCH_MACRO, text),
-        }
+        on_space!(self, space => {
+            let arch = space.parse(text)?;
+            let (index, hash, cost) = (space.number(&arch), Predictable::hash(space, &arch), Predictable::cost(space, &arch));
+            Ok(Described { index, hash, cost })
+        })
     }
-}
-
-fn describe_chain(space: &ChainSpace, text: &str) -> anyhow::Result<Described> {
-    let chain = space.parse(text)?;
-    Ok(Described { index: space.index(&chain), hash: chain.hash(), cost: space.cost(&chain) })
 }
 
 /// Takes the next architectures, at most so many, and gives their hashes in order; none at the end.
 pub(crate) type Hashes = Box<dyn FnMut(usize, usize) -> Vec<ArchHash>>;
 
 /// Of all architectures of a space, on so many threads.
-fn hashes<S: SearchSpace>(space: &'static S, hash: fn(&S::Arch) -> ArchHash) -> Hashes {
-    let mut all = space.enumerate().into_iter().flatten();
-    Box::new(move |block, threads| {
+fn hashes<S: Predictable>(space: &'static S) -> Option<Hashes> {
+    let mut all = space.enumerate()?;
+    Some(Box::new(move |block, threads| {
         let archs: Vec<S::Arch> = all.by_ref().take(block).collect();
         let parts = archs.chunks(archs.len().div_ceil(threads).max(1));
         std::thread::scope(|scope| {
-            let work = parts.map(|part| scope.spawn(move || part.iter().map(hash).collect::<Vec<_>>()));
-            let work: Vec<_> = work.collect();
+            let hash = |part: &[S::Arch]| part.iter().map(|arch| space.hash(arch)).collect::<Vec<_>>();
+            let work: Vec<_> = parts.map(|part| scope.spawn(move || hash(part))).collect();
             work.into_iter().flat_map(|part| part.join().unwrap_or_default()).collect()
         })
-    })
+    }))
 }
 
 /// What is known of an architecture without training it.
@@ -132,12 +130,6 @@ pub(crate) struct Described {
     pub(crate) hash: ArchHash,
     /// Of the published network, where the space has one.
     pub(crate) cost: Option<Cost>,
-}
-
-impl Described {
-    fn new(index: usize, hash: ArchHash, cost: Cost) -> Self {
-        Self { index: Some(index as u64), hash, cost: Some(cost) }
-    }
 }
 
 /// How architectures become graphs.
@@ -209,16 +201,6 @@ impl Proxy {
                 Some(kept) => Some(Self::Kept(kept)),
                 None => proxies::by_name(name).ok().map(|proxy| Self::Computed(proxy.name())),
             },
-        }
-    }
-
-    /// Larger is better; none where it is not defined, or has to be computed.
-    pub(crate) fn score(self, cell: &Cell) -> Option<f64> {
-        match self {
-            Self::Params => Skeleton::default().cost(cell).ok().map(|cost| cost.parameters as f64),
-            Self::Flops => Some(multiply_adds(cell)),
-            Self::Kept(name) => kept_scores::get(name, cell),
-            Self::Computed(_) => None,
         }
     }
 }

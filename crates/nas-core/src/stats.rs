@@ -6,6 +6,7 @@ use crate::{Seed, order_by_score};
 use rand::RngExt;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
+use std::f64::consts::{FRAC_2_PI, FRAC_PI_2};
 use thiserror::Error;
 
 /// Why a statistic has no value.
@@ -228,6 +229,45 @@ pub fn deviation(values: &[f64]) -> f64 {
     let middle = mean(values);
     let squares: Vec<f64> = values.iter().map(|v| (v - middle) * (v - middle)).collect();
     mean(&squares).sqrt()
+}
+
+/// Half of the interval that covers the mean of a normal distribution at `level`, from a sample of it, by Student's t;
+/// none of fewer than two values, or for a level outside 0..1.
+///
+/// ```
+/// # use nas_core::stats::half_width;
+/// // t of 4 degrees of freedom is 2.776, the deviation of the mean 1 / sqrt(2)
+/// let half = half_width(&[1.0, 2.0, 3.0, 4.0, 5.0], 0.95).unwrap();
+/// assert!((half - 2.776 / 2.0_f64.sqrt()).abs() < 1e-3);
+/// assert_eq!(half_width(&[1.0], 0.95), None);
+/// ```
+pub fn half_width(values: &[f64], level: f64) -> Option<f64> {
+    if values.len() < 2 || !(0.0 < level && level < 1.0) {
+        return None;
+    }
+    let freedom = values.len() - 1;
+    Some(student_t(freedom, level) * deviation(values) / (freedom as f64).sqrt())
+}
+
+/// The t that a variable of so many degrees of freedom, at least one, does not exceed in size with this probability: by
+/// bisection of the finite sums of Abramowitz and Stegun (26.7.3 and 26.7.4).
+fn student_t(freedom: usize, probability: f64) -> f64 {
+    let inside = |angle: f64| {
+        let (sine, cosine) = angle.sin_cos();
+        let odd = freedom % 2 == 1;
+        let (mut term, mut sum) = if odd { (cosine, 0.0) } else { (1.0, 0.0) };
+        for power in (if odd { 1 } else { 0 }..freedom.saturating_sub(1)).step_by(2) {
+            sum += term;
+            term *= cosine * cosine * (power + 1) as f64 / (power + 2) as f64;
+        }
+        if odd { (angle + sine * sum) * FRAC_2_PI } else { sine * sum }
+    };
+    let (mut low, mut high) = (0.0, FRAC_PI_2);
+    for _ in 0..60 {
+        let middle = (low + high) / 2.0;
+        if inside(middle) < probability { low = middle } else { high = middle }
+    }
+    (freedom as f64).sqrt() * low.tan()
 }
 
 /// The `q`-quantile by linear interpolation (NumPy's default); NaN of nothing.

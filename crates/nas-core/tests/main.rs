@@ -151,3 +151,22 @@ const PINNED: u64 = 8_751_801_826_460_546_052;
 fn equal_scores_keep_their_order() {
     assert_eq!(order_by_score(&[1.0, 1.0, f64::NEG_INFINITY, f64::NAN, 2.0]), [4, 0, 1, 2, 3]);
 }
+
+#[test]
+fn half_widths_are_those_of_the_tables_of_student() {
+    for (count, t) in [(2, 12.7062), (3, 4.30265), (4, 3.18245), (5, 2.77645), (10, 2.26216), (31, 2.04227)] {
+        // half of them 1 up, half of them 1 down, and one in the middle where the number is odd
+        let values: Vec<f64> = (0..count)
+            .map(|i| if i == 2 * (count / 2) { 0.0 } else { f64::from(i % 2) * 2.0 - 1.0 })
+            .collect();
+        let squares: f64 = values.iter().map(|x| x * x).sum();
+        let expected = t * (squares / f64::from(count - 1) / f64::from(count)).sqrt();
+        let found = stats::half_width(&values, 0.95).unwrap();
+        assert!((found / expected - 1.0).abs() < 1e-5, "{count}: {found} against {expected}");
+    }
+    let wide: Vec<f64> = (0..101).map(f64::from).collect();
+    let t = stats::half_width(&wide, 0.95).unwrap() / stats::deviation(&wide) * 10.0;
+    assert!((t - 1.98397).abs() < 1e-5, "{t}");
+    assert_eq!(stats::half_width(&[3.0, 3.0], 0.95), Some(0.0));
+    assert_eq!((stats::half_width(&[], 0.95), stats::half_width(&[1.0, 2.0], 1.0)), (None, None));
+}

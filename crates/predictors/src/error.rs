@@ -61,6 +61,9 @@ pub enum PredictError {
         /// What is wrong with them.
         why: String,
     },
+    /// A random forest cannot be grown or asked.
+    #[error("the random forest failed: {0}")]
+    Forest(String),
     /// A model of another shape than the settings.
     #[error("cannot go on from this model: {0}")]
     Start(String),

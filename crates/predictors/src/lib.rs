@@ -4,6 +4,7 @@ mod body;
 mod committee;
 mod cost;
 mod error;
+mod forest;
 #[cfg(test)]
 mod golden;
 mod neural_predictor;
@@ -19,6 +20,7 @@ mod two_stage;
 pub use committee::{Committee, FittedCommittee};
 pub use cost::{CostLine, FittedCostLine};
 pub use error::PredictError;
+pub use forest::{FittedForest, Forest, ForestSettings};
 pub use neural_predictor::{FittedNeuralPredictor, NeuralPredictor, NeuralPredictorSettings, Output};
 pub use regressor::{FittedRegressor, GcnRegressor};
 pub use relation::{BinaryRelation, FittedRelation, RawComparator};

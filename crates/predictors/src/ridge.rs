@@ -36,7 +36,7 @@ pub struct FittedRidge<D> {
 }
 
 /// The descriptors of each architecture, checked.
-fn rows<A>(
+pub(crate) fn rows<A>(
     describe: impl Fn(&A) -> Vec<f64>,
     archs: &[A],
     expected: Option<usize>,

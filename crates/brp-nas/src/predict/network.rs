@@ -1,52 +1,128 @@
-//! The Neural Predictor, in one stage and in two, and what it was compared with.
+//! Networks on graphs: those of BRP-NAS, and the Neural Predictor in one stage and in two with what it was compared
+//! with.
 
 use super::found::{Agreement, Found, by_place};
-use super::{Method, Plan};
+use super::{Ground, Label, Method};
 use crate::failure::{Failure, OrFail};
 use crate::host::Stopwatch;
-use crate::registry::CellEncoding;
-use arch_graph::Bare;
+use crate::predictable::Predictable;
 use gcn::Pads;
 use nas_core::{Fit, Labelled, Predict, Rank, Seed, Split};
-use predictors::{NeuralPredictor, NeuralPredictorSettings, PredictError, Trunk, TwoStage, TwoStageSettings};
-use spaces::nas_bench_201::Cell;
+use predictors::{
+    BinaryRelation, FittedRegressor, GcnRegressor, NeuralPredictor, NeuralPredictorSettings, PredictError,
+    RegressorSettings, RelationSettings, Trunk, TwoStage, TwoStageSettings,
+};
+
+/// The network that others start from.
+pub(super) type Start<S> = FittedRegressor<<S as Predictable>::Encoding>;
 
 /// Whose fault it is.
-fn mine(error: PredictError) -> Failure {
+pub(super) fn mine(error: PredictError) -> Failure {
     match error {
         PredictError::Gcn(_) => Failure::Failed(error.into()),
         other => Failure::Input(other.into()),
     }
 }
 
-pub(super) fn one_stage(
-    plan: &Plan,
-    split: &Split<Cell>,
+fn settings<S: Predictable>(ground: &Ground<'_, S>, method: Method, label: Label) -> RegressorSettings {
+    match (method, label) {
+        (Method::GcnPublished, Label::Latency) => RegressorSettings::published_latency(),
+        (_, Label::Latency) => RegressorSettings::fast_latency(ground.plan.train),
+        (_, Label::Accuracy) => RegressorSettings::published_accuracy(ground.plan.train),
+    }
+}
+
+/// The network to transfer from, of the shape that the target has: gently trained where the setting is ours,
+/// because a network that fits its own label to the end transfers worse.
+pub(super) fn start<S: Predictable>(
+    ground: &Ground<'_, S>,
+    method: Method,
+    label: Label,
+    split: &Split<S::Arch>,
+    seed: Seed,
+) -> Result<Start<S>, Failure> {
+    let mut source = match method {
+        Method::GcnPublished => settings(ground, method, label),
+        _ => RegressorSettings::pre_training(),
+    };
+    source.hidden = match method {
+        Method::Relation => RelationSettings::searching().hidden,
+        _ => settings(ground, method, ground.plan.label).hidden,
+    };
+    let encode = ground.space.encoding(ground.plan.encoding).or_failed()?;
+    let source = GcnRegressor { encode, settings: source };
+    source.fit(&split.train, &split.validation, seed.derive("source")).map_err(mine)
+}
+
+pub(super) fn regressor<S: Predictable>(
+    ground: &Ground<'_, S>,
+    method: Method,
+    split: &Split<S::Arch>,
+    from: Option<&Start<S>>,
+    seed: Seed,
+    watch: &Stopwatch,
+) -> Result<Found, Failure> {
+    let (train, validation) = (&split.train, &split.validation);
+    let encode = ground.space.encoding(ground.plan.encoding).or_failed()?;
+    let settings = GcnRegressor { encode, settings: settings(ground, method, ground.plan.label) };
+    let model = match from {
+        Some(start) => settings.transfer(start.gcn(), train, validation, seed),
+        None => settings.fit(train, validation, seed),
+    }
+    .map_err(mine)?;
+    let found = Found::of(watch, || model.predict(split.test.archs())).or_failed()?;
+    Ok(Found { epochs: Some(model.history().epochs.len()), ..found })
+}
+
+pub(super) fn relation<S: Predictable>(
+    ground: &Ground<'_, S>,
+    split: &Split<S::Arch>,
+    from: Option<&Start<S>>,
+    seed: Seed,
+    watch: &Stopwatch,
+) -> Result<Found, Failure> {
+    let encode = ground.space.encoding(ground.plan.encoding).or_failed()?;
+    let settings = BinaryRelation { encode, settings: RelationSettings::searching() };
+    let model = match from {
+        Some(start) => settings.transfer(start.gcn(), &split.train, seed),
+        None => settings.fit(&split.train, &split.validation, seed),
+    }
+    .map_err(mine)?;
+    let archs = split.test.archs();
+    let found = Found::of_scores(watch, || model.rank(archs).map(|order| by_place(&order))).or_failed()?;
+    Ok(Found { epochs: Some(model.history().epochs.len()), ..found })
+}
+
+pub(super) fn one_stage<S: Predictable>(
+    ground: &Ground<'_, S>,
+    method: Method,
+    split: &Split<S::Arch>,
     seed: Seed,
     watch: &Stopwatch,
 ) -> Result<Found, Failure> {
     let known = split.train.values();
     let trunk = |trunk| NeuralPredictorSettings { trunk, ..NeuralPredictorSettings::for_labels(known) };
-    let settings = match plan.method {
+    let settings = match method {
         Method::NeuralPredictorClean => NeuralPredictorSettings::clean(known.len()),
         Method::Mlp => trunk(Trunk::Mlp),
         Method::Cnn => trunk(Trunk::Cnn),
         _ => trunk(Trunk::Gcn(Pads::Kept)),
     };
-    let predictor = NeuralPredictor { encode: Bare(CellEncoding(plan.encoding)), settings };
-    let model = predictor.fit(&split.train, &Labelled::empty(), seed).map_err(mine)?;
+    let encode = ground.space.bare(ground.plan.encoding).or_failed()?;
+    let model = NeuralPredictor { encode, settings }.fit(&split.train, &Labelled::empty(), seed);
+    let model = model.map_err(mine)?;
     let chosen = model.took_fractions().then(|| "labels of 0 to 1 as fractions of 100 %".to_string());
     Ok(Found { epochs: Some(model.history().epochs.len()), chosen, ..judged(&model, split, watch)? })
 }
 
-pub(super) fn two_stages(
-    plan: &Plan,
-    split: &Split<Cell>,
+pub(super) fn two_stages<S: Predictable>(
+    ground: &Ground<'_, S>,
+    split: &Split<S::Arch>,
     seed: Seed,
     watch: &Stopwatch,
 ) -> Result<Found, Failure> {
     let settings = TwoStageSettings::for_labels(split.train.values());
-    let stages = TwoStage { encode: Bare(CellEncoding(plan.encoding)), settings };
+    let stages = TwoStage { encode: ground.space.bare(ground.plan.encoding).or_failed()?, settings };
     let model = stages.fit(&split.train, &Labelled::empty(), seed).map_err(mine)?;
     let found = judged(&model, split, watch)?;
     let passed = model.accepts(split.test.archs()).map_err(mine)?;
@@ -61,13 +137,13 @@ pub(super) fn two_stages(
 }
 
 /// What a model says of all rows. What orders is its ranking, because a bounded output has ties at its end.
-fn judged<M>(model: &M, split: &Split<Cell>, watch: &Stopwatch) -> Result<Found, Failure>
+fn judged<A, M>(model: &M, split: &Split<A>, watch: &Stopwatch) -> Result<Found, Failure>
 where
-    M: Predict<Cell, Error = PredictError> + Rank<Cell, Error = PredictError>,
+    M: Predict<A, Error = PredictError> + Rank<A, Error = PredictError>,
 {
     let archs = split.test.archs();
     let found = Found::of_scores(watch, || Ok(by_place(&model.rank(archs)?))).map_err(mine)?;
-    let on = |rows: &Labelled<Cell>| -> Result<Agreement, Failure> {
+    let on = |rows: &Labelled<A>| -> Result<Agreement, Failure> {
         Agreement::of(&model.predict(rows.archs()).map_err(mine)?, rows.values()).or_failed()
     };
     Ok(Found {

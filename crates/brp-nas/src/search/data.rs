@@ -3,7 +3,7 @@
 use super::args::{Args, Source};
 use super::settings::{Plan, Settings};
 use crate::failure::{Failure, OrFail};
-use crate::features::CellFeatures;
+use crate::features::Features;
 use crate::named_scores::{Proxies, Scores};
 use crate::score::Scoring;
 use anyhow::anyhow;
@@ -31,7 +31,7 @@ pub(super) struct Data {
     /// The tables that scores come from.
     columns: Vec<Column<Cell>>,
     /// What surrogates see, where one is used.
-    pub(super) features: Option<CellFeatures>,
+    pub(super) features: Option<Features<Cell>>,
     rows: OnceLock<Vec<Vec<f64>>>,
     /// Where all of it comes from.
     pub(super) provenance: Vec<Value>,
@@ -81,7 +81,8 @@ impl Data {
         let known = proxy.filter(|proxy| !proxy.compute());
         let scores = known.map(|proxy| Scores::known(proxy, &columns, &all)).transpose()?;
         let seen: Vec<Column<Cell>> = seen.iter().filter_map(|name| one(name)).collect();
-        let features = features.map(|proxies| CellFeatures::new(proxies, &seen)).transpose()?;
+        let features =
+            features.map(|proxies| Features::of_accuracies(&space, &all, proxies, &seen)).transpose()?;
         let (test, latency, cost, source) =
             (find(&args.test), find(&args.latency), find(&args.cost), find(&source));
         let parts =
@@ -132,7 +133,7 @@ impl Data {
 
     /// The features of every cell by its index, made once; none where no surrogate is used.
     pub(super) fn rows(&self) -> &[Vec<f64>] {
-        let row = |features: &CellFeatures| {
+        let row = |features: &Features<Cell>| {
             NasBench201.enumerate().into_iter().flatten().map(|cell| features.of(&cell)).collect()
         };
         self.rows.get_or_init(|| self.features.as_ref().map(row).unwrap_or_default())

@@ -8,6 +8,7 @@ use crate::train::Fidelity;
 use anyhow::anyhow;
 use search::{BelievingSettings, Budget, EvolutionSettings, ReinforceSettings, Selection};
 use serde::Serialize;
+use spaces::NasBench201;
 
 /// One way of searching: a strategy and its parts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -137,7 +138,7 @@ impl Settings {
             reinforce: ReinforceSettings::standard(),
             believing: believing(args)?,
             surrogate: args.surrogate.unwrap_or_default(),
-            scores: ours.then(|| args.scores.clone().unwrap_or_else(Proxies::complete)),
+            scores: ours.then(|| args.scores.clone().unwrap_or_else(|| Proxies::complete(&NasBench201))),
             at_once,
             retries: args.retries.unwrap_or(0),
             proxy: scored.then(|| {

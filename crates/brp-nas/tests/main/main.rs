@@ -4,6 +4,7 @@
 
 mod import;
 mod measure;
+mod predict;
 mod score;
 mod strategies;
 

@@ -1,0 +1,99 @@
+//! What is simple enough to compare with: multiply-adds, sums over places, a random forest.
+
+use super::Method;
+use super::found::Found;
+use super::network::mine;
+use crate::failure::{Failure, OrFail};
+use crate::host::Stopwatch;
+use crate::predictable::Predictable;
+use anyhow::anyhow;
+use nas_core::{Fit, Labelled, Predict, Seed, Split, stats};
+use predictors::{CostLine, Forest, ForestSettings, PredictError, Ridge};
+use rand::seq::SliceRandom;
+
+/// Parts of the training data, each held out once.
+const FOLDS: usize = 5;
+
+/// The penalties of a linear model that are tried, from the weakest.
+const PENALTIES: [f64; 6] = [1e-3, 1e-2, 3e-2, 1e-1, 3e-1, 1.0];
+
+pub(super) fn fit<S: Predictable>(
+    space: &S,
+    method: Method,
+    split: &Split<S::Arch>,
+    seed: Seed,
+    watch: &Stopwatch,
+) -> Result<Found, Failure> {
+    let (train, archs, none) = (&split.train, split.test.archs(), Labelled::empty());
+    let describe = |arch: &S::Arch| space.one_hot(arch);
+    // methods that go by it are refused where there is none
+    let cost = |arch: &S::Arch| space.multiply_adds(arch).unwrap_or(0.0);
+    match method {
+        Method::Flops => {
+            let model = CostLine { cost }.fit(train, &none, seed).map_err(mine)?;
+            Found::of(watch, || model.predict(archs)).or_failed()
+        }
+        Method::FlopsProportional => {
+            let share = proportional(cost, train)?;
+            Found::of(watch, || Ok(archs.iter().map(|arch| share * cost(arch)).collect()))
+        }
+        Method::Layers => {
+            let model = Ridge { describe, penalty: PENALTIES[0] }.fit(train, &none, seed).map_err(mine)?;
+            Found::of(watch, || model.predict(archs)).or_failed()
+        }
+        Method::Forest => {
+            let forest = Forest { describe, settings: ForestSettings::default() };
+            let model = forest.fit(train, &none, seed).map_err(mine)?;
+            Found::of(watch, || model.predict(archs)).or_failed()
+        }
+        _ => {
+            let penalty = penalty(describe, train, seed).map_err(mine)?;
+            let model = Ridge { describe, penalty }.fit(train, &none, seed).map_err(mine)?;
+            let found = Found::of(watch, || model.predict(archs)).or_failed()?;
+            Ok(Found { chosen: Some(format!("a penalty of {penalty}")), ..found })
+        }
+    }
+}
+
+/// The penalty whose linear model errs least on what was held out of the training data; the strongest where nothing
+/// can be held out.
+fn penalty<A: Clone>(
+    describe: impl Fn(&A) -> Vec<f64> + Copy,
+    train: &Labelled<A>,
+    seed: Seed,
+) -> Result<f64, PredictError> {
+    let mut order: Vec<usize> = (0..train.len()).collect();
+    order.shuffle(&mut seed.stream("folds"));
+    let mut errors = [0.0; PENALTIES.len()];
+    let mut judged = false;
+    for part in 0..FOLDS {
+        let held: Vec<usize> = order.iter().skip(part).step_by(FOLDS).copied().collect();
+        let rest: Vec<usize> = (0..train.len()).filter(|row| !held.contains(row)).collect();
+        let (held, rest) = (train.select(&held), train.select(&rest));
+        for (error, penalty) in errors.iter_mut().zip(PENALTIES) {
+            // what is left may have equal labels; then nothing can be said of this part
+            let Ok(model) = (Ridge { describe, penalty }).fit(&rest, &Labelled::empty(), seed) else {
+                continue;
+            };
+            let said = model.predict(held.archs())?;
+            if let Ok(mse) = stats::mse(&said, held.values()) {
+                *error += mse * held.len() as f64;
+                judged = true;
+            }
+        }
+    }
+    let best = errors.iter().zip(PENALTIES).min_by(|a, b| a.0.total_cmp(b.0)).filter(|_| judged);
+    Ok(best.map_or(PENALTIES[PENALTIES.len() - 1], |(_, penalty)| penalty))
+}
+
+/// The multiple that is best relative to the labels.
+fn proportional<A>(cost: impl Fn(&A) -> f64, train: &Labelled<A>) -> Result<f64, Failure> {
+    let shares: Vec<f64> = train.iter().map(|(arch, label)| cost(arch) / label).collect();
+    let squares: f64 = shares.iter().map(|share| share * share).sum();
+    let share = shares.iter().sum::<f64>() / squares;
+    if share.is_finite() {
+        Ok(share)
+    } else {
+        Err(anyhow!("no multiple of the multiply-adds fits labels of 0")).or_input()
+    }
+}

@@ -1,0 +1,111 @@
+//! What predictors see of the architectures of a space: one file a space.
+
+mod chain;
+mod darts;
+mod nas_bench_101;
+mod nas_bench_201;
+
+use crate::registry::{EncodingName, Proxy};
+use arch_graph::{Cost, Encode};
+use nas_core::{Decisions, SearchSpace};
+use spaces::ArchHash;
+use surrogates::Block;
+
+/// A space whose architectures the program describes and predicts something of.
+///
+/// Another space is an implementation of this trait in a file of its own, and a line in the registry.
+pub(crate) trait Predictable: SearchSpace<Arch: 'static> + Sync + 'static {
+    /// How the graph networks of BRP-NAS read an architecture: with a global node.
+    type Encoding: Encode<Self::Arch> + Clone;
+
+    /// How networks that average over nodes read one, as the Neural Predictor: without a global node.
+    type Bare: Encode<Self::Arch> + Clone;
+
+    /// Equal for architectures that are the same by the rule of the space.
+    fn hash(&self, arch: &Self::Arch) -> ArchHash;
+
+    /// The place in the order of the space, from 0, where there is one.
+    fn number(&self, arch: &Self::Arch) -> Option<u64>;
+
+    /// Of the published network, where its definition says so.
+    fn cost(&self, arch: &Self::Arch) -> Option<Cost>;
+
+    /// The encodings that it tells apart, at least one.
+    fn encodings(&self) -> &'static [EncodingName];
+
+    /// One of its encodings with a global node; any other name means the only one.
+    fn encoding(&self, name: EncodingName) -> anyhow::Result<Self::Encoding>;
+
+    /// The same without a global node.
+    fn bare(&self, name: EncodingName) -> anyhow::Result<Self::Bare>;
+
+    /// All that makes an architecture, as zeros and ones, as many for each: what baselines see.
+    fn one_hot(&self, arch: &Self::Arch) -> Vec<f64>;
+
+    /// What surrogates see of the graph where accuracies are predicted.
+    fn structure(&self) -> anyhow::Result<Seen<Self::Arch>>;
+
+    /// What they see where costs are predicted, which dead parts may add to.
+    fn costs(&self) -> anyhow::Result<Seen<Self::Arch>> {
+        self.structure()
+    }
+
+    /// The scores of nearly all architectures that are known without a table.
+    fn scores(&self) -> Vec<Proxy>;
+
+    /// A score of the table that comes with the program.
+    fn kept(&self, _name: &str, _arch: &Self::Arch) -> Option<f64> {
+        None
+    }
+
+    /// The architectures among which scores are ranked: those of the table, or all of a small space.
+    fn pool(&self, table: &[Self::Arch]) -> Vec<Self::Arch> {
+        table.to_vec()
+    }
+
+    /// One that computes the same, whose score will do where an architecture has none.
+    fn stand_in(&self, arch: &Self::Arch) -> Self::Arch {
+        arch.clone()
+    }
+
+    /// A score without training: larger is better; none where it is not defined, or has to be computed.
+    fn score(&self, proxy: Proxy, arch: &Self::Arch) -> Option<f64> {
+        match proxy {
+            Proxy::Params => self.cost(arch).map(|cost| cost.parameters as f64),
+            Proxy::Flops => self.multiply_adds(arch),
+            Proxy::Kept(name) => self.kept(name, arch),
+            Proxy::Computed(_) => None,
+        }
+    }
+
+    /// Of one image, where the space has a cost.
+    fn multiply_adds(&self, arch: &Self::Arch) -> Option<f64> {
+        self.cost(arch).map(|cost| cost.multiply_adds as f64)
+    }
+}
+
+/// As many for each architecture.
+type Row<A> = dyn Fn(&A) -> Vec<f64> + Send + Sync;
+
+/// Features of an architecture, and of what kind they are.
+pub(crate) struct Seen<A> {
+    of: Box<Row<A>>,
+    pub(crate) blocks: Vec<Block>,
+}
+
+impl<A> Seen<A> {
+    fn new(blocks: Vec<Block>, of: impl Fn(&A) -> Vec<f64> + Send + Sync + 'static) -> Self {
+        Self { of: Box::new(of), blocks }
+    }
+
+    /// As many as the blocks say.
+    pub(crate) fn of(&self, arch: &A) -> Vec<f64> {
+        (self.of)(arch)
+    }
+}
+
+/// A one for each choice that makes the architecture, zeros for the others.
+fn one_hot<S: Decisions>(space: &S, arch: &S::Arch) -> Vec<f64> {
+    let decisions = space.decisions().into_iter().zip(space.choices_of(arch));
+    decisions.flat_map(|(count, choice)| (0..count).map(move |c| f64::from(u8::from(c == choice)))).collect()
+}

@@ -1,0 +1,63 @@
+use super::{Predictable, Seen, one_hot};
+use crate::registry::{EncodingName, Proxy};
+use arch_graph::{Cost, Global};
+use spaces::ArchHash;
+use spaces::chain::{Chain, ChainEncoding, ChainSpace};
+use surrogates::Block;
+
+impl Predictable for ChainSpace {
+    type Encoding = ChainEncoding;
+    type Bare = ChainEncoding;
+
+    fn hash(&self, chain: &Chain) -> ArchHash {
+        chain.hash()
+    }
+
+    fn number(&self, chain: &Chain) -> Option<u64> {
+        self.index(chain)
+    }
+
+    fn cost(&self, chain: &Chain) -> Option<Cost> {
+        // the inherent one
+        ChainSpace::cost(self, chain)
+    }
+
+    /// Every layer is run.
+    fn encodings(&self) -> &'static [EncodingName] {
+        &[EncodingName::Full]
+    }
+
+    fn encoding(&self, _: EncodingName) -> anyhow::Result<ChainEncoding> {
+        Ok(ChainEncoding::new(self, Global::First)?)
+    }
+
+    fn bare(&self, _: EncodingName) -> anyhow::Result<ChainEncoding> {
+        Ok(ChainEncoding::new(self, Global::Without)?)
+    }
+
+    /// The choice of each layer.
+    fn one_hot(&self, chain: &Chain) -> Vec<f64> {
+        one_hot(self, chain)
+    }
+
+    /// How often each choice stands, and whether it stands in a layer; then the choice of each layer.
+    fn structure(&self) -> anyhow::Result<Seen<Chain>> {
+        let (choices, layers) = (self.choices().len(), self.layers().len());
+        let blocks = vec![Block::numbers(choices + layers * choices), Block::choices(layers)];
+        Ok(Seen::new(blocks, move |chain: &Chain| {
+            let codes: Vec<usize> = chain.choices().iter().map(|&choice| usize::from(choice)).collect();
+            let counts =
+                (0..choices).map(|choice| codes.iter().filter(|code| **code == choice).count() as f64);
+            let own = |&code: &usize| (0..choices).map(move |choice| f64::from(u8::from(choice == code)));
+            counts.chain(codes.iter().flat_map(own)).chain(codes.iter().map(|&code| code as f64)).collect()
+        }))
+    }
+
+    fn scores(&self) -> Vec<Proxy> {
+        let first = self.chain(&vec![0; self.layers().len()]).ok();
+        match first.and_then(|chain| ChainSpace::cost(self, &chain)) {
+            Some(_) => vec![Proxy::Params, Proxy::Flops],
+            None => Vec::new(),
+        }
+    }
+}

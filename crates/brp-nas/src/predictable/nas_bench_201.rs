@@ -1,0 +1,169 @@
+use super::{Predictable, Seen, one_hot};
+use crate::kept_scores;
+use crate::registry::{CellEncoding, EncodingName, Proxy};
+use arch_graph::{Bare, Cost, Features};
+use nas_core::SearchSpace;
+use spaces::nas_bench_201::{Cell, Operation, Skeleton};
+use spaces::{ArchHash, NasBench201};
+use surrogates::Block;
+
+/// Edges in the order of operations.
+const EDGES: [(usize, usize); 6] = [(0, 1), (0, 2), (1, 2), (0, 3), (1, 3), (2, 3)];
+
+impl Predictable for NasBench201 {
+    type Encoding = CellEncoding;
+    type Bare = Bare<CellEncoding>;
+
+    fn hash(&self, cell: &Cell) -> ArchHash {
+        cell.class_hash()
+    }
+
+    fn number(&self, cell: &Cell) -> Option<u64> {
+        Some(cell.index() as u64)
+    }
+
+    fn cost(&self, cell: &Cell) -> Option<Cost> {
+        Skeleton::default().cost(cell).ok()
+    }
+
+    fn encodings(&self) -> &'static [EncodingName] {
+        &[EncodingName::Full, EncodingName::Pruned]
+    }
+
+    fn encoding(&self, name: EncodingName) -> anyhow::Result<CellEncoding> {
+        Ok(CellEncoding(name))
+    }
+
+    fn bare(&self, name: EncodingName) -> anyhow::Result<Bare<CellEncoding>> {
+        Ok(Bare(CellEncoding(name)))
+    }
+
+    /// The operation of each edge.
+    fn one_hot(&self, cell: &Cell) -> Vec<f64> {
+        one_hot(self, cell)
+    }
+
+    /// With what gives zero cut off.
+    fn structure(&self) -> anyhow::Result<Seen<Cell>> {
+        let words = Cell::new([Operation::None; 6]).graph();
+        let working = Operation::ALL.into_iter().filter(|op| *op != Operation::None).map(Operation::name);
+        let graphs = Features::new(words.vocabulary(), working)?;
+        let blocks = vec![Block::numbers(graphs.names().len())];
+        // a cell has the vocabulary of another, so none is refused; an empty row would be
+        let of =
+            move |cell: &Cell| graphs.of(&cell.graph().isolated(Operation::None.op())).unwrap_or_default();
+        Ok(Seen::new(blocks, of))
+    }
+
+    fn costs(&self) -> anyhow::Result<Seen<Cell>> {
+        Ok(Seen::new(cost_blocks(), costs))
+    }
+
+    fn scores(&self) -> Vec<Proxy> {
+        [Proxy::Params, Proxy::Flops].into_iter().chain(kept_scores::names().map(Proxy::Kept)).collect()
+    }
+
+    fn kept(&self, name: &str, cell: &Cell) -> Option<f64> {
+        kept_scores::get(name, cell)
+    }
+
+    fn pool(&self, _: &[Cell]) -> Vec<Cell> {
+        self.enumerate().into_iter().flatten().collect()
+    }
+
+    fn stand_in(&self, cell: &Cell) -> Cell {
+        at_work(cell)
+    }
+}
+
+/// What of a cell runs, as devices see it: an edge at a time in the order of operations.
+struct Liveness {
+    /// The input reaches it.
+    forward: [bool; 6],
+    /// It reaches the output.
+    backward: [bool; 6],
+}
+
+impl Liveness {
+    fn of(operations: &[Operation; 6]) -> Self {
+        let (mut from, mut to) = ([true, false, false, false], [false, false, false, true]);
+        let (mut forward, mut backward) = ([false; 6], [false; 6]);
+        for (edge, (source, target)) in EDGES.into_iter().enumerate() {
+            forward[edge] = operations[edge] != Operation::None && from[source];
+            from[target] |= forward[edge];
+        }
+        for (edge, (source, target)) in EDGES.into_iter().enumerate().rev() {
+            backward[edge] = operations[edge] != Operation::None && to[target];
+            to[source] |= backward[edge];
+        }
+        Self { forward, backward }
+    }
+}
+
+/// How many features of each kind [`costs`] gives.
+fn cost_blocks() -> Vec<Block> {
+    let operations = Block::choices(6);
+    vec![operations, operations, operations, Block::counts(4), Block::counts(5), Block::numbers(9)]
+}
+
+/// What decides the cost of a cell on a device: operations by edge, all of them, those whose result is used, and
+/// those that also see the input; counts of the first two; lengths and degrees. Devices differ in what they skip.
+fn costs(cell: &Cell) -> Vec<f64> {
+    use Operation::{AvgPool3x3, Conv1x1, Conv3x3, None, SkipConnect};
+    let all = cell.operations();
+    let conv = |edge: usize| matches!(all[edge], Conv1x1 | Conv3x3);
+    // found on the phones: a convolution alone into the last node runs though a zero follows it
+    let runs_on = all[5] == None && ((conv(1) && all[2] == None) || (conv(2) && all[1] == None));
+    let mut seen = all;
+    if runs_on {
+        seen[5] = SkipConnect;
+    }
+    let Liveness { forward, mut backward } = Liveness::of(&seen);
+    backward[5] &= !runs_on;
+    let joined = Liveness::of(&all).backward.iter().zip(forward).any(|(b, f)| *b && f);
+    let joined = f64::from(u8::from(joined));
+    let used = |edge: usize| if backward[edge] { all[edge] } else { None };
+    let live = |edge: usize| if forward[edge] { used(edge) } else { None };
+    let codes =
+        |of: &dyn Fn(usize) -> Operation| (0..6).map(|edge| of(edge).number() as f64).collect::<Vec<_>>();
+    let working = [SkipConnect, Conv1x1, Conv3x3, AvgPool3x3];
+    let counts = |of: &dyn Fn(usize) -> Operation| {
+        working.map(|op| (0..6).filter(|&edge| of(edge) == op).count() as f64)
+    };
+    let longest = |weights: [f64; 5]| {
+        let mut at = [0.0_f64; 4];
+        for (edge, (source, target)) in EDGES.into_iter().enumerate() {
+            if live(edge) != None {
+                at[target] = at[target].max(at[source] + weights[live(edge).number()]);
+            }
+        }
+        at[3]
+    };
+    let mut row = [codes(&|edge| all[edge]), codes(&used), codes(&live)].concat();
+    row.extend(counts(&|edge| all[edge]));
+    row.extend(counts(&used));
+    row.push(joined);
+    row.push(joined);
+    row.extend(
+        [[0.0, 0.0, 1.0, 1.0, 1.0], [0.0, 1.0, 1.0, 1.0, 1.0], [0.0, 0.0, 0.0, 1.0, 0.0]].map(longest),
+    );
+    row.extend(
+        (1..4)
+            .map(|node| f64::from(u8::from((0..6).any(|edge| EDGES[edge].1 == node && live(edge) != None)))),
+    );
+    row.push((0..6).filter(|&edge| used(edge) != None).count() as f64);
+    row.push((0..6).filter(|&edge| live(edge) != None).count() as f64);
+    row
+}
+
+/// The cell with nothing where nothing flows.
+fn at_work(cell: &Cell) -> Cell {
+    let mut operations = cell.operations();
+    let Liveness { forward, backward } = Liveness::of(&operations);
+    for edge in 0..6 {
+        if !(forward[edge] && backward[edge]) {
+            operations[edge] = Operation::None;
+        }
+    }
+    Cell::new(operations)
+}

@@ -1,0 +1,218 @@
+//! `predict` on every space, by every method, and what it refuses.
+
+use super::{json, run};
+use nas_core::{SearchSpace, Seed};
+use spaces::chain::{FB_NET, NAS_BENCH_MACRO, PROXYLESS_NAS};
+use spaces::{Darts, NasBench101, NasBench201};
+use std::fs;
+use tempfile::TempDir;
+
+/// Every method, and whether it goes by multiply-adds.
+const METHODS: [(&str, bool); 16] = [
+    ("gcn", false),
+    ("gcn-published", false),
+    ("relation", false),
+    ("neural-predictor", false),
+    ("neural-predictor-clean", false),
+    ("two-stage", false),
+    ("mlp", false),
+    ("cnn", false),
+    ("flops", true),
+    ("flops-proportional", true),
+    ("layers", false),
+    ("linear", false),
+    ("forest", false),
+    ("boosting", false),
+    ("gp", false),
+    ("ours", false),
+];
+
+/// A made-up table of 40 architectures: each label is a count of letters of the text, so that it can be learned, and a
+/// little noise, so that no two rows are alike.
+fn table<S: SearchSpace>(space: &S, folder: &TempDir) -> String {
+    let mut rng = Seed(5).stream("table");
+    let mut archs: Vec<S::Arch> = Vec::new();
+    while archs.len() < 40 {
+        let arch = space.sample(&mut rng);
+        if !archs.contains(&arch) {
+            archs.push(arch);
+        }
+    }
+    let mut text = String::from("arch,accuracy,fraction,device_ms,same\n");
+    for (row, arch) in archs.iter().enumerate() {
+        let arch = arch.to_string();
+        let count = arch.chars().filter(|letter| matches!(letter, '1' | '3')).count() as f64;
+        let noise = (row * 7 % 10) as f64 / 20.0;
+        let (accuracy, ms) = (70.0 + count + noise, 2.0 + count + noise);
+        text += &format!("\"{arch}\",{accuracy},{},{ms},50\n", accuracy / 100.0);
+    }
+    let path = folder.path().join(format!("{}.csv", space.name()));
+    fs::write(&path, text).unwrap();
+    path.display().to_string()
+}
+
+fn predict(folder: &TempDir, out: &str, space: &str, table: &str, more: &[&str]) -> Vec<String> {
+    let out = folder.path().join(out).display().to_string();
+    let args = ["predict", "--space", space, "--table", table, "--out", &out, "--train", "24"];
+    args.iter().chain(more).map(ToString::to_string).collect()
+}
+
+/// All methods on one space: on accuracies with two repeats, on fractions, on latencies; and whether it has a cost.
+fn works<S: SearchSpace>(space: &S, has_cost: bool) {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, name) = (table(space, &folder), space.name());
+    let expected: Vec<&str> =
+        METHODS.iter().filter(|(_, cost)| has_cost || !cost).map(|(method, _)| *method).collect();
+    let methods = |found: &serde_json::Value| -> Vec<String> {
+        let rows = found["rows"].as_array().unwrap();
+        rows.iter().map(|row| row["method"].as_str().unwrap().to_owned()).collect()
+    };
+    // the published graph network takes batches of one for latency; it is looked at on accuracies alone
+    let fast =
+        expected.iter().filter(|method| **method != "gcn-published").copied().collect::<Vec<_>>().join(",");
+
+    let column = format!("{path}:accuracy");
+    let all = ["--method", "all", "--validation", "6"];
+    let found = json(&predict(&folder, "accuracy", name, &column, &all));
+    assert_eq!(methods(&found), expected);
+    assert_eq!(found["space"].as_str(), Some(name));
+    assert_eq!((found["train"].as_u64(), found["test"].as_u64()), (Some(24), Some(10)));
+    for row in found["rows"].as_array().unwrap() {
+        assert!(row["kendall"].is_number() || row["method"] == "flops-proportional", "{row}");
+        assert_eq!(row["within_10pct"].is_number(), row["method"] != "relation", "{row}");
+        assert!(row["half_width_95"].is_null(), "{row}");
+    }
+
+    let column = format!("{path}:device_ms");
+    let found = json(&predict(&folder, "latency", name, &column, &["--method", &fast, "--validation", "6"]));
+    assert_eq!(found["rows"].as_array().unwrap().len(), expected.len() - 1);
+
+    let column = format!("{path}:fraction");
+    let fractions = ["--method", "neural-predictor,two-stage,linear", "--validation", "0"];
+    let found = json(&predict(&folder, "fraction", name, &column, &fractions));
+    assert!(found["rows"][0]["chosen"].as_str().unwrap().contains("as fractions of 100 %"));
+    let mse = found["rows"][0]["mse"].as_f64().unwrap();
+    assert!(mse < 0.1, "an error in fractions, not percent: {mse}");
+    assert_eq!(methods(&found), ["neural-predictor", "two-stage", "linear"]);
+
+    // the label is among the scores, so that surrogates must find it on any space
+    let column = format!("{path}:accuracy");
+    let told = ["--method", "ours,linear,forest", "--validation", "0", "--scores", &column, "--repeats", "3"];
+    let found = json(&predict(&folder, "scores", name, &column, &told));
+    assert!(found["kendall"].as_f64().unwrap() > 0.7, "{found}");
+    for row in found["rows"].as_array().unwrap() {
+        assert!(row["half_width_95"]["kendall"].as_f64().unwrap() >= 0.0, "{row}");
+        assert!(row["half_width_95"]["within_10pct"].is_number(), "{row}");
+    }
+    assert_eq!(found["runs"].as_array().unwrap().len(), 9);
+
+    let refused = |more: &[&str], column: &str, says: &str| {
+        let args = predict(&folder, "never", name, column, more);
+        let output = run(&args);
+        let text = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{args:?}: {text}");
+        assert!(text.contains(says), "{args:?}: {text}");
+        assert!(output.stdout.is_empty() && !folder.path().join("never").exists(), "{args:?}");
+    };
+    if !has_cost {
+        refused(&["--method", "flops"], &column, "no multiply-adds are known");
+        refused(&["--method", "ours,flops-proportional"], &column, "no multiply-adds are known");
+        refused(&["--method", "ours", "--scores", "params"], &column, "`params` is not known");
+    }
+    for rows in ["16", "40", "18446744073709551615"] {
+        refused(&["--validation", rows], &column, "leave none of the 40");
+    }
+    let same = format!("{path}:same");
+    for (method, _) in METHODS.iter().filter(|(method, _)| expected.contains(method)) {
+        refused(&["--method", method, "--validation", "0"], &same, "nothing to learn from equal values");
+    }
+    // a table of another space names its first row
+    let (other, text) =
+        if name == NasBench201::NAME { ("darts", "darts") } else { (NasBench201::NAME, "line 2") };
+    let args = predict(&folder, "never", other, &column, &["--validation", "0"]);
+    let output = run(&args);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    assert!(said.contains(text) && said.contains("arch"), "{said}");
+}
+
+#[test]
+fn all_methods_work_on_nas_bench_201() {
+    works(&NasBench201, true);
+}
+
+#[test]
+fn all_methods_work_on_nas_bench_101() {
+    works(&NasBench101, true);
+}
+
+#[test]
+fn all_methods_work_on_darts() {
+    works(&Darts, false);
+}
+
+#[test]
+fn all_methods_work_on_proxyless_nas() {
+    works(&PROXYLESS_NAS, false);
+}
+
+#[test]
+fn all_methods_work_on_fbnet() {
+    works(&FB_NET, false);
+}
+
+#[test]
+fn all_methods_work_on_nas_bench_macro() {
+    works(&NAS_BENCH_MACRO, true);
+}
+
+#[test]
+fn several_methods_are_named_once_in_their_order_by_flag_and_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = table(&NAS_BENCH_MACRO, &folder);
+    let column = format!("{path}:accuracy");
+    let rows = |out: &str, more: &[&str]| -> Vec<(String, f64)> {
+        let found = json(&predict(&folder, out, "nas-bench-macro", &column, more));
+        let rows = found["rows"].as_array().unwrap().clone();
+        rows.iter()
+            .map(|row| (row["method"].as_str().unwrap().to_owned(), row["kendall"].as_f64().unwrap()))
+            .collect()
+    };
+    let flags = rows("flags", &["--validation", "0", "--method", "linear,forest,linear"]);
+    assert_eq!(flags.iter().map(|row| row.0.as_str()).collect::<Vec<_>>(), ["linear", "forest"]);
+    for (number, text) in ["method = 'linear,forest'", "method = ['linear', 'forest']"].iter().enumerate() {
+        let config = folder.path().join("predict.toml");
+        fs::write(&config, format!("{text}\nvalidation = 0\n")).unwrap();
+        let config = config.display().to_string();
+        assert_eq!(rows(&format!("file{number}"), &["--config", &config]), flags);
+    }
+    // beside others a method gives what it gives alone
+    assert_eq!(rows("alone", &["--validation", "0", "--method", "forest"]), flags[1..]);
+    let config = folder.path().join("wrong.toml");
+    fs::write(&config, "method = 'linaer'\n").unwrap();
+    let config = config.display().to_string();
+    let output = run(&predict(&folder, "wrong", "nas-bench-macro", &column, &["--config", &config]));
+    assert_eq!(output.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("`linaer` is no method"));
+    let asked = ["--encoding", "pruned", "--validation", "0"];
+    let output = run(&predict(&folder, "encoding", "nas-bench-macro", &column, &asked));
+    assert_eq!(output.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("has only full"));
+}
+
+#[test]
+fn a_label_of_chance_is_said_to_be_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut text = String::from("arch,accuracy\n");
+    let mut rng = Seed(9).stream("chance");
+    for row in 0..60_u32 {
+        // digits of a product that have nothing to do with the chain
+        text += &format!("{},{}\n", PROXYLESS_NAS.sample(&mut rng), 20 + row * row * 7_919 % 101);
+    }
+    fs::write(folder.path().join("chance.csv"), text).unwrap();
+    let column = format!("{}:accuracy", folder.path().join("chance.csv").display());
+    let args = ["--method", "linear,forest", "--validation", "0", "--repeats", "5", "--format", "table"];
+    let output = run(&predict(&folder, "chance", "proxyless-nas", &column, &args));
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(said.contains('±') && said.contains("includes 0, as for chance: "), "{said}");
+}
