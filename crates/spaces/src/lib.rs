@@ -7,6 +7,7 @@ mod error;
 mod hash;
 pub mod nas_bench_101;
 pub mod nas_bench_201;
+pub mod nas_bench_asr;
 mod reader;
 mod shuffled;
 
@@ -16,4 +17,5 @@ pub use error::SpaceError;
 pub use hash::ArchHash;
 pub use nas_bench_101::NasBench101;
 pub use nas_bench_201::NasBench201;
+pub use nas_bench_asr::NasBenchAsr;
 pub use shuffled::Shuffled;

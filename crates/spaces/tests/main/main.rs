@@ -7,6 +7,7 @@ mod chain;
 mod darts;
 mod nas_bench_101;
 mod nas_bench_201;
+mod nas_bench_asr;
 
 use arch_graph::Encoding;
 use serde_json::Value;
