@@ -8,6 +8,7 @@ mod hash;
 pub mod nas_bench_101;
 pub mod nas_bench_201;
 pub mod nas_bench_asr;
+pub mod nas_bench_nlp;
 mod reader;
 mod shuffled;
 
@@ -18,4 +19,5 @@ pub use hash::ArchHash;
 pub use nas_bench_101::NasBench101;
 pub use nas_bench_201::NasBench201;
 pub use nas_bench_asr::NasBenchAsr;
+pub use nas_bench_nlp::NasBenchNlp;
 pub use shuffled::Shuffled;

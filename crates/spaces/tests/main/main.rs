@@ -8,6 +8,7 @@ mod darts;
 mod nas_bench_101;
 mod nas_bench_201;
 mod nas_bench_asr;
+mod nas_bench_nlp;
 
 use arch_graph::Encoding;
 use serde_json::Value;
