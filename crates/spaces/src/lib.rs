@@ -1,6 +1,8 @@
 #![doc = include_str!("../README.md")]
 
 pub mod chain;
+#[cfg(feature = "proptest")]
+pub mod conformance;
 mod cost;
 pub mod darts;
 mod error;
@@ -11,6 +13,8 @@ pub mod nas_bench_asr;
 pub mod nas_bench_nlp;
 mod reader;
 mod shuffled;
+#[cfg(feature = "proptest")]
+pub mod strategies;
 
 pub use chain::ChainSpace;
 pub use darts::Darts;

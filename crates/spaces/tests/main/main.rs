@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 mod chain;
+mod conformance;
 mod darts;
 mod nas_bench_101;
 mod nas_bench_201;
