@@ -4,7 +4,9 @@
 
 #![expect(clippy::print_stderr, reason = "stderr is where a program speaks of its progress")]
 
+mod by_text;
 mod choice;
+mod draw;
 mod enumerate;
 mod export;
 mod failure;
@@ -58,8 +60,10 @@ enum Command {
     /// Train architectures for real on images.
     Train(train::Args),
     #[command(args_override_self = true)]
-    /// Count a search space, or give index, hash and costs of the architectures of a file.
+    /// Count a search space, or list, hash and encode its architectures, samples of them, or those of a file.
     Enumerate(enumerate::Args),
+    /// Draw an architecture as SVG or DOT.
+    Draw(draw::Args),
     #[command(args_override_self = true)]
     /// Make a table, or units of a run store, of what a benchmark publishes or any table.
     Import(import::Args),
@@ -100,6 +104,7 @@ fn main() -> ExitCode {
         Command::Score(args) => score::main(args),
         Command::Train(args) => train::main(args),
         Command::Enumerate(args) => enumerate::main(args),
+        Command::Draw(args) => draw::main(args),
         Command::Import(args) => import::main(args),
         Command::Export(args) => export::main(args),
         Command::Info(args) => info::main(args),

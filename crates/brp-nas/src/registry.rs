@@ -8,7 +8,9 @@ use nas_core::SearchSpace;
 use serde::{Deserialize, Serialize};
 use spaces::chain::{ChainSpace, FB_NET, NAS_BENCH_MACRO, PROXYLESS_NAS};
 use spaces::nas_bench_201::{Cell, FullEncoding, PrunedEncoding, Skeleton};
-use spaces::{ArchHash, Darts, NasBench101, NasBench201, SpaceError, nas_bench_101};
+use spaces::{
+    ArchHash, Darts, NasBench101, NasBench201, NasBenchAsr, NasBenchNlp, SpaceError, nas_bench_101,
+};
 
 /// A search space.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum, Deserialize, Serialize)]
@@ -33,6 +35,10 @@ pub(crate) enum Space {
     FbNet,
     /// 6,561 chains of 8 layers, 3 choices each.
     NasBenchMacro,
+    /// 13,824 cells of 3 nodes for speech.
+    NasBenchAsr,
+    /// Recurrent cells of up to 24 nodes for language.
+    NasBenchNlp,
 }
 
 impl Space {
@@ -55,6 +61,8 @@ impl Space {
             Self::ProxylessNas => PROXYLESS_NAS.name(),
             Self::FbNet => FB_NET.name(),
             Self::NasBenchMacro => NAS_BENCH_MACRO.name(),
+            Self::NasBenchAsr => NasBenchAsr::NAME,
+            Self::NasBenchNlp => NasBenchNlp::NAME,
         }
     }
 
@@ -67,6 +75,8 @@ impl Space {
             Self::ProxylessNas => PROXYLESS_NAS.len(),
             Self::FbNet => FB_NET.len(),
             Self::NasBenchMacro => NAS_BENCH_MACRO.len(),
+            Self::NasBenchAsr => NasBenchAsr.len(),
+            Self::NasBenchNlp => NasBenchNlp.len(),
         }
     }
 
@@ -76,7 +86,8 @@ impl Space {
             Self::NasBench201 => Some(hashes(&NasBench201, |cell| cell.class_hash())),
             Self::NasBench101 => Some(hashes(&NasBench101, |spec| spec.module_hash())),
             Self::NasBenchMacro => Some(hashes(&NAS_BENCH_MACRO, |chain| chain.hash())),
-            Self::Darts | Self::ProxylessNas | Self::FbNet => None,
+            Self::NasBenchAsr => Some(hashes(&NasBenchAsr, |cell| cell.graph_hash())),
+            Self::Darts | Self::ProxylessNas | Self::FbNet | Self::NasBenchNlp => None,
         }
     }
 
@@ -99,6 +110,15 @@ impl Space {
             Self::ProxylessNas => describe_chain(&PROXYLESS_NAS, text),
             Self::FbNet => describe_chain(&FB_NET, text),
             Self::NasBenchMacro => describe_chain(&NAS_BENCH_MACRO, text),
+            Self::NasBenchAsr => {
+                let cell = NasBenchAsr.parse(text)?;
+                let index = Some(NasBenchAsr.index(&cell) as u64);
+                Ok(Described { index, hash: cell.graph_hash(), cost: None })
+            }
+            Self::NasBenchNlp => {
+                let recipe = NasBenchNlp.parse(text)?;
+                Ok(Described { index: None, hash: recipe.graph_hash(), cost: None })
+            }
         }
     }
 }
