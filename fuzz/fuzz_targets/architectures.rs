@@ -2,7 +2,8 @@
 #![no_main]
 use nas_core::SearchSpace;
 use spaces::chain::{FB_NET, NAS_BENCH_MACRO, PROXYLESS_NAS};
-use spaces::{Darts, NasBench101, NasBench201};
+use spaces::nas_bench_nlp::Recipe;
+use spaces::{Darts, NasBench101, NasBench201, NasBenchAsr, NasBenchNlp};
 
 /// What a text stands for prints as a text that stands for the same.
 fn again<S: SearchSpace>(space: &S, text: &str)
@@ -19,6 +20,13 @@ libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
     again(&NasBench201, text);
     again(&NasBench101, text);
     again(&Darts, text);
+    again(&NasBenchAsr, text);
+    again(&NasBenchNlp, text);
+    if let Ok(recipe) = text.parse::<Recipe>() {
+        let short = recipe.representative();
+        assert_eq!(short.to_string().parse::<Recipe>().as_ref(), Ok(&short));
+        assert_eq!(short.representative(), short);
+    }
     again(&FB_NET, text);
     again(&NAS_BENCH_MACRO, text);
     again(&PROXYLESS_NAS, text);

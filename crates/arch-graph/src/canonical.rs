@@ -1,5 +1,5 @@
 use crate::graph::{bit, bits};
-use crate::{ArchGraph, MAX_NODES};
+use crate::{ArchGraph, MAX_NODES, Op};
 use std::fmt;
 
 /// A form that two graphs share exactly when they are isomorphic: when some renumbering of the nodes turns
@@ -71,6 +71,28 @@ impl ArchGraph {
     /// # Ok::<(), arch_graph::GraphError>(())
     /// ```
     pub fn canonical(&self) -> Canonical {
+        let Leaf { form, order, .. } = self.best_numbering();
+        let names: Vec<Option<Op>> = self.ops().collect();
+        let name = |node: usize| names[node].and_then(|op| self.vocabulary().name(op)).map(String::from);
+        Canonical { labels: order.into_iter().map(name).collect(), rows: form }
+    }
+
+    /// The node at each place of the [canonical form](ArchGraph::canonical): a numbering under which isomorphic
+    /// graphs are equal. Where a graph has symmetries it is one of several that do. Time as for the form.
+    ///
+    /// ```
+    /// use arch_graph::{ArchGraph, Op, Vocabulary};
+    /// let words = Vocabulary::new(["in", "conv", "pool", "out"])?;
+    /// let edges = [(0, 1), (0, 2), (1, 3), (2, 3)];
+    /// let graph = ArchGraph::new(&words, [Op(0), Op(2), Op(1), Op(3)], edges, 0, 3)?;
+    /// assert_eq!(graph.canonical_order(), [0, 2, 1, 3]);
+    /// # Ok::<(), arch_graph::GraphError>(())
+    /// ```
+    pub fn canonical_order(&self) -> Vec<usize> {
+        self.best_numbering().order
+    }
+
+    fn best_numbering(&self) -> Leaf {
         let names: Vec<Option<&str>> =
             self.ops().map(|op| op.and_then(|op| self.vocabulary().name(op))).collect();
         let role = |node| usize::from(node != self.input()) + usize::from(node == self.output());
@@ -82,9 +104,7 @@ impl ArchGraph {
         }
         let mut search = Search { successors, predecessors, first: None, best: None, symmetries: Vec::new() };
         search.visit(colours, &mut Vec::new());
-        let Leaf { form, order, .. } = search.best.unwrap_or_default();
-        let labels = order.iter().map(|&node| names[node].map(String::from)).collect();
-        Canonical { labels, rows: form }
+        search.best.unwrap_or_default()
     }
 }
 

@@ -5,6 +5,7 @@ mod canonical;
 pub mod conformance;
 mod cost;
 mod descriptors;
+mod draw;
 mod encoding;
 mod error;
 mod features;

@@ -6,8 +6,10 @@ use crate::options::{Common, read_config};
 use crate::output::{self, Show, grid};
 use crate::progress::Progress;
 use crate::record::Record;
-use crate::registry::{Described, Space};
-use anyhow::Context;
+use crate::registry::{Described, EncodingName, Space};
+use anyhow::{Context, anyhow};
+use arch_graph::Encoding;
+use nas_core::Seed;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -26,6 +28,19 @@ pub(crate) struct Args {
     /// column `arch`; also gzipped.
     #[arg(long)]
     archs: Option<PathBuf>,
+    /// List the space, in its order.
+    #[arg(long)]
+    list: Option<bool>,
+    /// List so many of the space, drawn at random without repetition.
+    #[arg(long)]
+    sample: Option<usize>,
+    /// List no more than so many [default: all].
+    #[arg(long)]
+    limit: Option<usize>,
+    /// Encode what is listed, with a global node: every operation kept, or as published. Spaces that have one
+    /// encoding alone have it under both names.
+    #[arg(long)]
+    encoding: Option<EncodingName>,
     /// TOML file with the same options; flags win.
     #[arg(long)]
     #[serde(skip)]
@@ -58,6 +73,28 @@ struct Row {
     parameters: Option<u64>,
     /// Multiply-adds of one image.
     flops: Option<u64>,
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    encoding: Option<Encoded>,
+}
+
+/// An encoding, a text of digits a row.
+#[derive(Debug, Serialize)]
+struct Encoded {
+    adjacency: Vec<String>,
+    features: Vec<String>,
+}
+
+impl From<Encoding> for Encoded {
+    fn from(encoding: Encoding) -> Self {
+        let digit = |value: &f32| if *value == 0.0 { '0' } else { '1' };
+        let rows = |values: &[f32], width: usize| {
+            values.chunks(width.max(1)).map(|row| row.iter().map(digit).collect()).collect()
+        };
+        Self {
+            adjacency: rows(&encoding.adjacency, encoding.nodes),
+            features: rows(&encoding.features, encoding.width),
+        }
+    }
 }
 
 pub(crate) fn main(args: Args) -> Result<(), Failure> {
@@ -65,13 +102,33 @@ pub(crate) fn main(args: Args) -> Result<(), Failure> {
     let args = Args {
         space: args.space.or(config.space),
         archs: args.archs.or(config.archs),
+        list: args.list.or(config.list),
+        sample: args.sample.or(config.sample),
+        limit: args.limit.or(config.limit),
+        encoding: args.encoding.or(config.encoding),
         config: None,
         common: args.common.or(config.common),
     };
     let space = args.space.unwrap_or_default();
-    let report = match &args.archs {
-        Some(file) => of_file(space, file)?,
-        None => of_space(space, args.common.cores()?),
+    let threads = args.common.cores()?;
+    let listed = match (&args.archs, args.sample, args.list.unwrap_or(false)) {
+        (Some(file), None, false) => Some(of_file(file)?),
+        (None, Some(count), false) => Some(sampled(space, count, Seed(args.common.seed()))?),
+        (None, None, true) => Some(whole(space, args.limit)?),
+        (None, None, false) if args.encoding.is_some() || args.limit.is_some() => {
+            let what =
+                "--encoding and --limit are about a list: expected --archs, --sample or --list true too";
+            return Err(anyhow!(what)).or_input();
+        }
+        (None, None, false) => None,
+        _ => return Err(anyhow!("expected one of --archs, --sample and --list true")).or_input(),
+    };
+    let report = match listed {
+        Some(mut listed) => {
+            listed.truncate(args.limit.unwrap_or(usize::MAX));
+            describe(space, listed, args.encoding)?
+        }
+        None => of_space(space, threads),
     };
     if let Some(out) = &args.common.out {
         let record = Record::start("enumerate", Some(out), args.common.seed(), &args, &[])?;
@@ -101,17 +158,50 @@ fn of_space(space: Space, threads: usize) -> Report {
     Report { space, count, unique: Some(seen.len() as u64), archs: None }
 }
 
-fn of_file(space: Space, file: &Path) -> Result<Report, Failure> {
-    let lines = architectures(file)?;
-    let mut bar = Progress::new("described", lines.len());
-    let mut rows = Vec::with_capacity(lines.len());
+/// Where an architecture stands, for errors, and its text.
+type Listed = (String, String);
+
+fn of_file(file: &Path) -> Result<Vec<Listed>, Failure> {
+    let place = |line: u64| format!("{}, line {line}", file.display());
+    Ok(architectures(file)?.into_iter().map(|(line, arch)| (place(line), arch)).collect())
+}
+
+fn sampled(space: Space, count: usize, seed: Seed) -> Result<Vec<Listed>, Failure> {
+    let found = space.sample(count, seed);
+    if found.len() < count {
+        let (space, there) = (space.name(), found.len());
+        return Err(anyhow!("--sample {count}: only {there} different architectures of {space} were drawn"))
+            .or_input();
+    }
+    Ok(found.into_iter().map(|arch| ("a sample".into(), arch)).collect())
+}
+
+fn whole(space: Space, limit: Option<usize>) -> Result<Vec<Listed>, Failure> {
+    let Some(all) = space.texts() else {
+        return Err(anyhow!(
+            "{} has too many architectures for a list: draw some with --sample",
+            space.name()
+        ))
+        .or_input();
+    };
+    let found = all.take(limit.unwrap_or(usize::MAX));
+    Ok(found.map(|arch| ("the list".into(), arch)).collect())
+}
+
+fn describe(space: Space, listed: Vec<Listed>, encoding: Option<EncodingName>) -> Result<Report, Failure> {
+    let mut bar = Progress::new("described", listed.len());
+    let mut rows = Vec::with_capacity(listed.len());
     let mut seen = BTreeSet::new();
-    for (line, arch) in lines {
-        let place = || format!("{}, line {line}", file.display());
-        let Described { index, hash, cost } = space.describe(&arch).with_context(place).or_input()?;
+    for (place, arch) in listed {
+        let Described { index, hash, cost } =
+            space.describe(&arch).with_context(|| place.clone()).or_input()?;
+        let encoding = match encoding {
+            Some(name) => Some(space.encode(&arch, name).with_context(|| place.clone()).or_input()?.into()),
+            None => None,
+        };
         seen.insert(hash);
         let (parameters, flops) = (cost.map(|cost| cost.parameters), cost.map(|cost| cost.multiply_adds));
-        rows.push(Row { arch, index, hash: hash.to_string(), parameters, flops });
+        rows.push(Row { arch, index, hash: hash.to_string(), parameters, flops, encoding });
         bar.step(rows.len());
     }
     Ok(Report { space, count: Some(rows.len() as u64), unique: Some(seen.len() as u64), archs: Some(rows) })
@@ -135,18 +225,29 @@ impl Show for Report {
 
     fn rows(&self) -> (Vec<String>, Vec<Vec<String>>) {
         let text = |value: Option<u64>| value.map_or_else(String::new, |value| value.to_string());
-        let (header, rows): (&[&str], Vec<Vec<String>>) = match &self.archs {
+        let (mut header, rows) = match &self.archs {
             None => {
                 let row = vec![self.space.name().into(), text(self.count), text(self.unique)];
-                (&["space", "count", "unique"], vec![row])
+                (vec!["space", "count", "unique"], vec![row])
             }
             Some(archs) => {
                 let row = |r: &Row| {
-                    vec![r.arch.clone(), text(r.index), r.hash.clone(), text(r.parameters), text(r.flops)]
+                    let mut row = vec![
+                        r.arch.clone(),
+                        text(r.index),
+                        r.hash.clone(),
+                        text(r.parameters),
+                        text(r.flops),
+                    ];
+                    row.extend(r.encoding.iter().flat_map(|e| [e.adjacency.join(" "), e.features.join(" ")]));
+                    row
                 };
-                (&["arch", "index", "hash", "parameters", "flops"], archs.iter().map(row).collect())
+                (vec!["arch", "index", "hash", "parameters", "flops"], archs.iter().map(row).collect())
             }
         };
+        if self.archs.iter().flatten().any(|row| row.encoding.is_some()) {
+            header.extend(["adjacency", "features"]);
+        }
         (header.iter().map(ToString::to_string).collect(), rows)
     }
 }

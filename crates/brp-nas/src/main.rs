@@ -5,6 +5,7 @@
 #![expect(clippy::print_stderr, reason = "stderr is where a program speaks of its progress")]
 
 mod choice;
+mod draw;
 mod enumerate;
 mod export;
 mod failure;
@@ -63,8 +64,11 @@ enum Command {
     /// Measure the latency of architectures or ONNX files on this machine.
     Measure(measure::Args),
     #[command(args_override_self = true)]
-    /// Count a search space, or give index, hash and costs of the architectures of a file.
+    /// Count a search space, or list, hash and encode its architectures, samples of them, or those of a file.
     Enumerate(enumerate::Args),
+    #[command(args_override_self = true)]
+    /// Draw an architecture as SVG or DOT.
+    Draw(draw::Args),
     #[command(args_override_self = true)]
     /// Make a table, or units of a run store, of what a benchmark publishes or any table.
     Import(import::Args),
@@ -106,6 +110,7 @@ fn main() -> ExitCode {
         Command::Train(args) => train::main(args),
         Command::Measure(args) => measure::main(args),
         Command::Enumerate(args) => enumerate::main(args),
+        Command::Draw(args) => draw::main(args),
         Command::Import(args) => import::main(args),
         Command::Export(args) => export::main(args),
         Command::Info(args) => info::main(args),

@@ -4,9 +4,11 @@ mod chain;
 mod darts;
 mod nas_bench_101;
 mod nas_bench_201;
+mod nas_bench_asr;
+mod nas_bench_nlp;
 
 use crate::registry::{EncodingName, Proxy};
-use arch_graph::{Cost, Encode};
+use arch_graph::{ArchGraph, Cost, Encode};
 use nas_core::{Decisions, SearchSpace};
 use spaces::ArchHash;
 use surrogates::Block;
@@ -52,6 +54,9 @@ pub(crate) trait Predictable: SearchSpace<Arch: 'static> + Sync + 'static {
 
     /// The scores of nearly all architectures that are known without a table.
     fn scores(&self) -> Vec<Proxy>;
+
+    /// The whole graph of an architecture, and which of its nodes its result depends on.
+    fn drawn(&self, arch: &Self::Arch) -> anyhow::Result<(ArchGraph, Vec<bool>)>;
 
     /// A score of the table that comes with the program.
     fn kept(&self, _name: &str, _arch: &Self::Arch) -> Option<f64> {

@@ -124,15 +124,8 @@ impl Record {
 
     /// Writes a whole file or nothing.
     pub(crate) fn write<T: Serialize>(&self, name: &str, value: &T) -> Result<(), Failure> {
-        let (path, part) = (self.folder.join(name), self.folder.join(format!(".{name}.part")));
-        let text = serde_json::to_string_pretty(value).or_failed()?;
-        let write = || {
-            let mut file = File::create(&part)?;
-            writeln!(file, "{text}")?;
-            file.sync_all()?;
-            fs::rename(&part, &path)
-        };
-        write().with_context(|| format!("cannot write {}", path.display())).or_failed()
+        let text = serde_json::to_string_pretty(value).or_failed()? + "\n";
+        write_whole(&self.folder.join(name), text.as_bytes()).or_failed()
     }
 
     /// A file that takes one trial a line, and what it holds already. A last line that was cut off is dropped.
@@ -154,6 +147,19 @@ impl Record {
         let trials = (1..).zip(lines).map(parse).collect::<Result<_, _>>()?;
         Ok((TrialLines { file }, trials))
     }
+}
+
+/// Writes a file as a whole or not at all.
+pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let part = path.with_file_name(format!(".{name}.part"));
+    let write = || {
+        let mut file = File::create(&part)?;
+        file.write_all(bytes)?;
+        file.sync_all()?;
+        fs::rename(&part, path)
+    };
+    write().with_context(|| format!("cannot write {}", path.display()))
 }
 
 fn fresh(command: &str, seed: u64) -> PathBuf {

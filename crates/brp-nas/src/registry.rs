@@ -3,12 +3,13 @@
 use crate::kept_scores;
 use crate::predictable::Predictable;
 use anyhow::anyhow;
-use arch_graph::{Cost, Encode, Encoding, GraphError};
+use arch_graph::{ArchGraph, Cost, Encode, Encoding};
 use clap::ValueEnum;
-use nas_core::SearchSpace;
+use nas_core::{SearchSpace, Seed};
 use serde::{Deserialize, Serialize};
 use spaces::nas_bench_201::{Cell, FullEncoding, PrunedEncoding, Skeleton};
 use spaces::{ArchHash, NasBench201, SpaceError};
+use std::collections::BTreeSet;
 
 /// A search space.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum, Deserialize, Serialize)]
@@ -33,6 +34,10 @@ pub(crate) enum Space {
     FbNet,
     /// 6,561 chains of 8 layers, 3 choices each.
     NasBenchMacro,
+    /// 13,824 cells of 3 nodes for speech.
+    NasBenchAsr,
+    /// Recurrent cells of up to 24 nodes for language.
+    NasBenchNlp,
 }
 
 /// Does the same on whatever space has the name: `on_space!(name, space => space.len())`. What is done is compiled for
@@ -62,6 +67,14 @@ macro_rules! on_space {
             }
             $crate::registry::Space::NasBenchMacro => {
                 let $space = &spaces::chain::NAS_BENCH_MACRO;
+                $work
+            }
+            $crate::registry::Space::NasBenchAsr => {
+                let $space = &spaces::NasBenchAsr;
+                $work
+            }
+            $crate::registry::Space::NasBenchNlp => {
+                let $space = &spaces::NasBenchNlp;
                 $work
             }
         }
@@ -103,6 +116,43 @@ impl Space {
             let (index, hash, cost) = (space.number(&arch), Predictable::hash(space, &arch), Predictable::cost(space, &arch));
             Ok(Described { index, hash, cost })
         })
+    }
+}
+
+/// Draws in vain before a space is taken for used up.
+const VAIN: usize = 10_000;
+
+impl Space {
+    /// All texts in the space's order; none where there are too many.
+    pub(crate) fn texts(self) -> Option<Box<dyn Iterator<Item = String>>> {
+        on_space!(self, space => Some(Box::new(space.enumerate()?.map(|arch| arch.to_string()))))
+    }
+
+    /// Random architectures, each once, at most so many: fewer where the space has no more.
+    pub(crate) fn sample(self, count: usize, seed: Seed) -> Vec<String> {
+        on_space!(self, space => {
+            let (mut rng, mut seen) = (seed.stream("sample"), BTreeSet::new());
+            let (mut found, mut vain) = (Vec::new(), 0);
+            while found.len() < count && vain < VAIN {
+                let arch = space.sample(&mut rng);
+                let text = arch.to_string();
+                vain = if seen.insert(arch) { 0 } else { vain + 1 };
+                if vain == 0 {
+                    found.push(text);
+                }
+            }
+            found
+        })
+    }
+
+    /// The whole graph of an architecture, and which of its nodes its result depends on.
+    pub(crate) fn graph(self, text: &str) -> anyhow::Result<(ArchGraph, Vec<bool>)> {
+        on_space!(self, space => space.drawn(&space.parse(text)?))
+    }
+
+    /// The encoding of an architecture, with a global node. A space that has one alone has it under both names.
+    pub(crate) fn encode(self, text: &str, name: EncodingName) -> anyhow::Result<Encoding> {
+        on_space!(self, space => Ok(space.encoding(name)?.encode(&space.parse(text)?)?))
     }
 }
 
@@ -212,27 +262,40 @@ pub(crate) fn descriptors() -> Result<impl Fn(&Cell) -> Vec<f64> + Clone, SpaceE
     Ok(move |cell: &Cell| cell.pruned_graph().descriptors(&table).unwrap_or_default())
 }
 
-/// An encoding of NAS-Bench-201 chosen at run time.
+/// One of two encodings, chosen at run time.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct CellEncoding(pub(crate) EncodingName);
+pub(crate) struct ByName<F, P> {
+    name: EncodingName,
+    full: F,
+    pruned: P,
+}
+
+/// Of NAS-Bench-201.
+pub(crate) type CellEncoding = ByName<FullEncoding, PrunedEncoding>;
+
+impl<F: Default, P: Default> ByName<F, P> {
+    pub(crate) fn new(name: EncodingName) -> Self {
+        Self { name, full: F::default(), pruned: P::default() }
+    }
+}
 
 macro_rules! either {
     ($this:expr, $encoding:ident => $call:expr) => {
-        match $this.0 {
+        match $this.name {
             EncodingName::Full => {
-                let $encoding = &FullEncoding;
+                let $encoding = &$this.full;
                 $call
             }
             EncodingName::Pruned => {
-                let $encoding = &PrunedEncoding;
+                let $encoding = &$this.pruned;
                 $call
             }
         }
     };
 }
 
-impl Encode<Cell> for CellEncoding {
-    type Error = GraphError;
+impl<A, F: Encode<A>, P: Encode<A, Error = F::Error>> Encode<A> for ByName<F, P> {
+    type Error = F::Error;
 
     fn nodes(&self) -> usize {
         either!(self, e => e.nodes())
@@ -246,7 +309,7 @@ impl Encode<Cell> for CellEncoding {
         either!(self, e => e.has_global())
     }
 
-    fn encode(&self, arch: &Cell) -> Result<Encoding, GraphError> {
+    fn encode(&self, arch: &A) -> Result<Encoding, F::Error> {
         either!(self, e => e.encode(arch))
     }
 }

@@ -1,6 +1,6 @@
 use super::{Predictable, Seen, one_hot};
 use crate::registry::{EncodingName, Proxy};
-use arch_graph::{Cost, Global};
+use arch_graph::{ArchGraph, Cost, Global};
 use spaces::ArchHash;
 use spaces::chain::{Chain, ChainEncoding, ChainSpace};
 use surrogates::Block;
@@ -51,6 +51,12 @@ impl Predictable for ChainSpace {
             let own = |&code: &usize| (0..choices).map(move |choice| f64::from(u8::from(choice == code)));
             counts.chain(codes.iter().flat_map(own)).chain(codes.iter().map(|&code| code as f64)).collect()
         }))
+    }
+
+    fn drawn(&self, chain: &Chain) -> anyhow::Result<(ArchGraph, Vec<bool>)> {
+        let graph = ChainEncoding::new(self, Global::Without)?.graph(chain)?;
+        let live = vec![true; graph.len()];
+        Ok((graph, live))
     }
 
     fn scores(&self) -> Vec<Proxy> {

@@ -1,6 +1,6 @@
 use super::{Predictable, Seen, one_hot};
 use crate::registry::{EncodingName, Proxy};
-use arch_graph::{Bare, Cost};
+use arch_graph::{ArchGraph, Bare, Cost};
 use spaces::darts::{Cell, CellsEncoding, Genotype, NODES, Operation};
 use spaces::{ArchHash, Darts};
 use surrogates::Block;
@@ -56,6 +56,12 @@ impl Predictable for Darts {
             });
             cells.into_iter().flat_map(counts_of).chain(written).collect()
         }))
+    }
+
+    fn drawn(&self, genotype: &Genotype) -> anyhow::Result<(ArchGraph, Vec<bool>)> {
+        let graph = genotype.graph();
+        let live = vec![true; graph.len()];
+        Ok((graph, live))
     }
 
     fn scores(&self) -> Vec<Proxy> {

@@ -1,6 +1,6 @@
 use super::{Predictable, Seen};
 use crate::registry::{EncodingName, Proxy};
-use arch_graph::{Cost, Encode, Features};
+use arch_graph::{ArchGraph, Cost, Encode, Features};
 use spaces::nas_bench_101::{BareEncoding, MAX_VERTICES, Operation, PaddedEncoding, Skeleton, Spec};
 use spaces::{ArchHash, NasBench101};
 use surrogates::Block;
@@ -48,6 +48,12 @@ impl Predictable for NasBench101 {
         let graphs = Features::new(words.vocabulary(), Operation::ALL.map(Operation::name))?;
         let blocks = vec![Block::numbers(graphs.names().len())];
         Ok(Seen::new(blocks, move |spec: &Spec| graphs.of(&spec.graph()).unwrap_or_default()))
+    }
+
+    fn drawn(&self, spec: &Spec) -> anyhow::Result<(ArchGraph, Vec<bool>)> {
+        let graph = spec.graph();
+        let live = vec![true; graph.len()];
+        Ok((graph, live))
     }
 
     fn scores(&self) -> Vec<Proxy> {

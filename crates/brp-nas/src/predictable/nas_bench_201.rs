@@ -1,7 +1,7 @@
 use super::{Predictable, Seen, one_hot};
 use crate::kept_scores;
 use crate::registry::{CellEncoding, EncodingName, Proxy};
-use arch_graph::{Bare, Cost, Features};
+use arch_graph::{ArchGraph, Bare, Cost, Features};
 use nas_core::SearchSpace;
 use spaces::nas_bench_201::{Cell, Operation, Skeleton};
 use spaces::{ArchHash, NasBench201};
@@ -31,11 +31,11 @@ impl Predictable for NasBench201 {
     }
 
     fn encoding(&self, name: EncodingName) -> anyhow::Result<CellEncoding> {
-        Ok(CellEncoding(name))
+        Ok(CellEncoding::new(name))
     }
 
     fn bare(&self, name: EncodingName) -> anyhow::Result<Bare<CellEncoding>> {
-        Ok(Bare(CellEncoding(name)))
+        Ok(Bare(CellEncoding::new(name)))
     }
 
     /// The operation of each edge.
@@ -59,6 +59,12 @@ impl Predictable for NasBench201 {
         Ok(Seen::new(cost_blocks(), costs))
     }
 
+    fn drawn(&self, cell: &Cell) -> anyhow::Result<(ArchGraph, Vec<bool>)> {
+        let graph = cell.graph();
+        let live = graph.isolated(Operation::None.op()).live();
+        Ok((graph, live))
+    }
+
     fn scores(&self) -> Vec<Proxy> {
         [Proxy::Params, Proxy::Flops].into_iter().chain(kept_scores::names().map(Proxy::Kept)).collect()
     }
@@ -72,7 +78,7 @@ impl Predictable for NasBench201 {
     }
 
     fn stand_in(&self, cell: &Cell) -> Cell {
-        at_work(cell)
+        cell.live()
     }
 }
 
@@ -154,16 +160,4 @@ fn costs(cell: &Cell) -> Vec<f64> {
     row.push((0..6).filter(|&edge| used(edge) != None).count() as f64);
     row.push((0..6).filter(|&edge| live(edge) != None).count() as f64);
     row
-}
-
-/// The cell with nothing where nothing flows.
-fn at_work(cell: &Cell) -> Cell {
-    let mut operations = cell.operations();
-    let Liveness { forward, backward } = Liveness::of(&operations);
-    for edge in 0..6 {
-        if !(forward[edge] && backward[edge]) {
-            operations[edge] = Operation::None;
-        }
-    }
-    Cell::new(operations)
 }

@@ -215,7 +215,7 @@ impl Search<'_> {
         let samples = settings.selection.samples.min(go.budget);
         let iterations = settings.selection.iterations.min(samples);
         let selection = Selection { samples, iterations, ..settings.selection };
-        let encode = CellEncoding(EncodingName::Pruned);
+        let encode = CellEncoding::new(EncodingName::Pruned);
         let start = pre_trained(settings, self.data, encode, root.derive("transfer"))?;
         let start = start.as_ref().map(FittedRegressor::gcn);
         let around =

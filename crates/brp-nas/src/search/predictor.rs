@@ -67,14 +67,16 @@ pub(super) fn always<F: Copy + 'static>(settings: F) -> Fits<'static, F> {
 }
 
 /// Without a global node, as the Neural Predictor averages over nodes.
-const BARE: Bare<CellEncoding> = Bare(CellEncoding(EncodingName::Pruned));
+fn bare() -> Bare<CellEncoding> {
+    Bare(CellEncoding::new(EncodingName::Pruned))
+}
 
 pub(super) fn neural(known: &Labelled<Cell>) -> NeuralPredictor<Bare<CellEncoding>> {
-    NeuralPredictor { encode: BARE, settings: NeuralPredictorSettings::for_labels(known.values()) }
+    NeuralPredictor { encode: bare(), settings: NeuralPredictorSettings::for_labels(known.values()) }
 }
 
 pub(super) fn two_stages(known: &Labelled<Cell>) -> TwoStage<Bare<CellEncoding>> {
-    TwoStage { encode: BARE, settings: TwoStageSettings::for_labels(known.values()) }
+    TwoStage { encode: bare(), settings: TwoStageSettings::for_labels(known.values()) }
 }
 
 /// The binary relation network, and where it starts from.
@@ -90,7 +92,7 @@ fn warming(training: Training) -> Training {
 }
 
 pub(super) fn relation(setting: Setting, rounds: usize, start: Option<&Gcn>) -> Fits<'_, Relation<'_>> {
-    let encode = CellEncoding(EncodingName::Pruned);
+    let encode = CellEncoding::new(EncodingName::Pruned);
     let relation = match setting {
         Setting::Ours => RelationSettings::searching(),
         Setting::Published => RelationSettings::published(),
@@ -130,7 +132,7 @@ pub(super) fn committee<'a, G: Clone + 'a>(
 }
 
 pub(super) fn regressor(selection: Selection, start: Option<&Gcn>) -> Fits<'_, Regressor<'_>> {
-    let encode = CellEncoding(EncodingName::Pruned);
+    let encode = CellEncoding::new(EncodingName::Pruned);
     let accuracy = RegressorSettings::published_accuracy(selection.samples);
     let of = move |training| Transferred {
         settings: GcnRegressor { encode, settings: RegressorSettings { training, ..accuracy } },
@@ -219,7 +221,7 @@ pub(super) fn latency_predictor(
         .split(train, validation, seed)
         .context("--latency-train asks for too many rows of the latency table")
         .or_input()?;
-    let encode = CellEncoding(EncodingName::Full);
+    let encode = CellEncoding::new(EncodingName::Full);
     let predictor = GcnRegressor { encode, settings: RegressorSettings::fast_latency(train) };
     let fit = |validation: &Labelled<Cell>| Fit::fit(&predictor, &split.train, validation, seed);
     fit(&split.validation).context("the latency predictor cannot be fitted").or_failed()

@@ -30,35 +30,6 @@ impl Spec {
             None if vertex == 0 => -1,
             None => -2,
         };
-        let mut hashes: Vec<ArchHash> = (0..n)
-            .map(|v| {
-                let text = format!("({}, {}, {})", out[v].count_ones(), into[v].count_ones(), label(v));
-                ArchHash::of(text.as_bytes())
-            })
-            .collect();
-        let mut text = Vec::with_capacity(512);
-        for _ in 0..n {
-            let next = (0..n).map(|v| {
-                text.clear();
-                for set in [into[v], out[v]] {
-                    let mut near: Vec<ArchHash> =
-                        (0..n).filter(|w| set >> w & 1 == 1).map(|w| hashes[w]).collect();
-                    near.sort_unstable();
-                    near.iter().for_each(|hash| text.extend_from_slice(&hash.hex()));
-                    text.push(b'|');
-                }
-                text.extend_from_slice(&hashes[v].hex());
-                ArchHash::of(&text)
-            });
-            hashes = next.collect();
-        }
-        hashes.sort_unstable();
-        text.clear();
-        for (place, hash) in hashes.iter().enumerate() {
-            text.extend_from_slice(if place == 0 { b"['" } else { b"', '" });
-            text.extend_from_slice(&hash.hex());
-        }
-        text.extend_from_slice(b"']");
-        ArchHash::of(&text)
+        ArchHash::of_module(&into[..n], &out[..n], |v, out, into| format!("({out}, {into}, {})", label(v)))
     }
 }

@@ -4,9 +4,12 @@
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 mod chain;
+mod conformance;
 mod darts;
 mod nas_bench_101;
 mod nas_bench_201;
+mod nas_bench_asr;
+mod nas_bench_nlp;
 
 use arch_graph::Encoding;
 use serde_json::Value;
