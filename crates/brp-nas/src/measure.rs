@@ -256,7 +256,7 @@ fn subjects(args: &Args, space: Space, seed: Seed) -> Result<Vec<Subject>, Failu
 
 /// The setting, and all that is measured in it; what is wrong with it is said before anything is written.
 fn job(args: &Args, space: Space, subjects: Vec<Subject>, seed: Seed) -> Result<(Fidelity, Job), Failure> {
-    let default = if args.onnx.is_some() { Runtime::OnnxRuntime } else { Runtime::default() };
+    let default = if args.onnx.is_some() { Runtime::Ort } else { Runtime::default() };
     let runtime = args.runtime.unwrap_or(default);
     let build = Build {
         layers: args.layers.unwrap_or_default(),

@@ -196,7 +196,7 @@ fn smooth(rows: &[Described], labels: &[f64]) -> Result<DVector<f64>, SurrogateE
 }
 
 fn positive(labels: &[f64]) -> Result<(), SurrogateError> {
-    match labels.iter().enumerate().find(|(_, label)| !(**label > 0.0)) {
+    match labels.iter().enumerate().find(|(_, label)| label.is_nan() || **label <= 0.0) {
         Some((index, &value)) => Err(SurrogateError::NotPositive { index, value }),
         None => Ok(()),
     }

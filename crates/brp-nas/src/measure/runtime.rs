@@ -23,7 +23,7 @@ pub(super) enum Runtime {
     /// ONNX Runtime, whose library must be installed.
     #[value(name = "onnxruntime")]
     #[serde(rename = "onnxruntime")]
-    OnnxRuntime,
+    Ort,
     /// tract, where the program is built with `--features tract`.
     Tract,
 }
@@ -106,7 +106,7 @@ impl Ready {
         Ok(match runtime {
             Runtime::Engine => Self::Engine,
             Runtime::Candle => Self::Candle,
-            Runtime::OnnxRuntime => {
+            Runtime::Ort => {
                 let named = std::env::var_os("ORT_DYLIB_PATH").map(PathBuf::from);
                 let library = library.map(Path::to_path_buf).or(named).unwrap_or_else(|| LIBRARY.into());
                 let advice = "name its library with --library or ORT_DYLIB_PATH; `pip install onnxruntime` brings \
