@@ -1,6 +1,7 @@
 //! `brp-nas predict`.
 
 mod baseline;
+mod few;
 mod found;
 mod method;
 mod network;
@@ -71,6 +72,14 @@ pub(crate) struct Args {
     /// Rows of that column to fit on, with a ninth as many to stop by [default: 900].
     #[arg(long)]
     transfer_train: Option<usize>,
+    /// Tables of other devices that `few` starts from, FILE:COLUMN, several separated by commas; a column alone is of the
+    /// file before it. With it --validation is 0 where it is not given.
+    #[arg(long, value_delimiter = ',')]
+    sources: Option<Vec<String>>,
+    /// With --sources, whether the training rows are those after which least is unknown, and not drawn at random
+    /// [default: true].
+    #[arg(long)]
+    choose: Option<bool>,
     /// What boosting, gp and ours see of an architecture beside its graph where the label is an accuracy: a score
     /// without training such as `synflow`, FILE:COLUMN, several separated by commas, or `none` [default: params and
     /// flops where the space has them, and the scores that come with the program, as far as they are complete].
@@ -97,6 +106,8 @@ impl Args {
             label: self.label.or(other.label),
             transfer_from: self.transfer_from.or(other.transfer_from),
             transfer_train: self.transfer_train.or(other.transfer_train),
+            sources: self.sources.or(other.sources),
+            choose: self.choose.or(other.choose),
             scores: self.scores.or(other.scores),
             config: self.config,
             common: self.common.or(other.common),
@@ -122,11 +133,12 @@ struct Recorded<'a> {
     flags: &'a Args,
 }
 
-/// The space, the plan, and what surrogates see where one is used.
+/// The space, the plan, what surrogates see where one is used, and what is known of other devices.
 struct Ground<'a, S: Predictable> {
     space: &'a S,
     plan: Plan,
     features: Option<Features<S::Arch>>,
+    known: Option<few::Known<'a, S>>,
 }
 
 pub(crate) fn main(args: Args) -> Result<(), Failure> {
@@ -142,7 +154,21 @@ fn on<S: Predictable>(space: &S, args: &Args) -> Result<(), Failure> {
     let methods = chosen(args.method.as_deref().unwrap_or(&[Method::Gcn]), space)?;
     let label = args.label.unwrap_or_else(|| label_of(&table.column));
     let encoding = encoding(space, args.encoding, label)?;
-    let (train, validation) = (args.train.unwrap_or(900), args.validation.unwrap_or(100));
+    let few = methods.contains(&Method::Few);
+    if few && (label == Label::Accuracy || args.sources.is_none()) {
+        return Err(anyhow!("--method few needs latencies, and other devices' tables by --sources"))
+            .or_input();
+    }
+    let least = if args.sources.is_some() { 0 } else { 100 };
+    let (train, validation) = (args.train.unwrap_or(900), args.validation.unwrap_or(least));
+    let chosen_rows = args.sources.is_some() && args.choose.unwrap_or(true);
+    if chosen_rows && validation > 0 {
+        return Err(anyhow!(
+            "--validation is {validation}, but with --sources rows are chosen and none held out; set it \
+                            to 0, or --choose false"
+        ))
+        .or_input();
+    }
     let plan = Plan { encoding, label, train, validation };
     if args.transfer_from.is_some() && !methods.iter().any(|method| method.is_network()) {
         let method = output::word(&methods[0]);
@@ -151,6 +177,12 @@ fn on<S: Predictable>(space: &S, args: &Args) -> Result<(), Failure> {
     }
     let column = tables::read_column(space, table).or_input()?;
     let source = args.transfer_from.as_ref().map(|t| tables::read_column(space, t)).transpose().or_input()?;
+    let sources = match &args.sources {
+        Some(names) => few::columns(space, names)?,
+        None => Vec::new(),
+    };
+    let describe = |arch: &S::Arch| space.described(arch);
+    let known = if sources.is_empty() { None } else { Some(few::learn::<S>(&describe, &sources)?) };
     let features = features(space, &plan, &methods, args.scores.as_ref(), &column)?;
     let rows = column.labelled().len();
     let test = rows.saturating_sub(train.saturating_add(validation));
@@ -162,18 +194,24 @@ fn on<S: Predictable>(space: &S, args: &Args) -> Result<(), Failure> {
         .or_input();
     }
     let seeds: Vec<u64> = (0..repeats as u64).map(|i| args.common.seed().wrapping_add(i)).collect();
-    let split = |seed: &u64| column.labelled().split(train, validation, Seed(*seed));
-    let splits: Vec<Split<S::Arch>> = seeds.iter().map(split).collect::<Result<_, _>>().or_input()?;
+    let split = |seed: &u64| match &known {
+        Some(known) if chosen_rows => few::split::<S>(known, column.labelled(), train, Seed(*seed)),
+        _ => column.labelled().split(train, validation, Seed(*seed)).or_input(),
+    };
+    let splits: Vec<Split<S::Arch>> = seeds.iter().map(split).collect::<Result<_, _>>()?;
     for split in &splits {
         varied(split, &table.column)?;
     }
     let mut provenance = vec![serde_json::to_value(column.provenance()).or_failed()?];
+    for (_, source) in &sources {
+        provenance.push(serde_json::to_value(source.provenance()).or_failed()?);
+    }
     if let Some(source) = &source {
         provenance.push(serde_json::to_value(source.provenance()).or_failed()?);
     }
     let recorded = Recorded { methods: &methods, plan, flags: args };
     let record = Record::start("predict", args.common.out.as_deref(), seeds[0], &recorded, &provenance)?;
-    let ground = Ground { space, plan, features };
+    let ground = Ground { space, plan, features, known };
     let transferred = if source.is_some() { methods.iter().filter(|m| m.is_network()).count() } else { 0 };
     let mut bar = Progress::new("fitted", repeats * (methods.len() + transferred));
     let mut runs = Vec::new();
@@ -283,6 +321,7 @@ fn one<S: Predictable>(
             baseline::fit(ground.space, method, split, root, &watch)?
         }
         Method::Boosting | Method::Gp | Method::Ours => surrogate::fit(ground, method, split, root, &watch)?,
+        Method::Few => few::fit::<S>(ground.known.as_ref(), split, root, &watch)?,
         Method::TwoStage => network::two_stages(ground, split, root, &watch)?,
         Method::NeuralPredictor | Method::NeuralPredictorClean | Method::Mlp | Method::Cnn => {
             network::one_stage(ground, method, split, root, &watch)?

@@ -11,7 +11,7 @@ use crate::registry::{EncodingName, Proxy};
 use arch_graph::{ArchGraph, Cost, Encode};
 use nas_core::{Decisions, SearchSpace};
 use spaces::ArchHash;
-use surrogates::Block;
+use surrogates::{Block, Described};
 
 /// A space whose architectures the program describes and predicts something of.
 ///
@@ -50,6 +50,12 @@ pub(crate) trait Predictable: SearchSpace<Arch: 'static> + Sync + 'static {
     /// What they see where costs are predicted, which dead parts may add to.
     fn costs(&self) -> anyhow::Result<Seen<Self::Arch>> {
         self.structure()
+    }
+
+    /// What a device's latencies are transferred to another one by.
+    fn described(&self, arch: &Self::Arch) -> Described {
+        let coarse = self.one_hot(arch);
+        Described { fine: std::iter::once(1.0).chain(coarse.iter().copied()).collect(), coarse }
     }
 
     /// The scores of nearly all architectures that are known without a table.

@@ -41,6 +41,8 @@ pub(crate) enum Method {
     Boosting,
     /// A Gaussian process on the same; for latency on what decides costs.
     Gp,
+    /// From few rows and other devices' tables, which --sources names; the rows are chosen, not drawn.
+    Few,
     /// Recommended. Both for accuracy; for latency the process with the doubt of outliers that suits the rows.
     Ours,
     /// Each of them that the space has.
@@ -68,7 +70,9 @@ pub(super) fn chosen(asked: &[Method], space: &impl Predictable) -> Result<Vec<M
     let mut methods: Vec<Method> = Vec::new();
     for &method in asked {
         let all = Method::value_variants().iter().copied();
-        let all = all.filter(|&other| other != Method::All && (has_cost || !other.needs_cost()));
+        let all = all.filter(|&other| {
+            !matches!(other, Method::All | Method::Few) && (has_cost || !other.needs_cost())
+        });
         let meant: Vec<Method> = if method == Method::All { all.collect() } else { vec![method] };
         methods.extend(meant);
     }

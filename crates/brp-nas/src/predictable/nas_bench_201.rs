@@ -5,7 +5,7 @@ use arch_graph::{ArchGraph, Bare, Cost, Features};
 use nas_core::SearchSpace;
 use spaces::nas_bench_201::{Cell, Operation, Skeleton};
 use spaces::{ArchHash, NasBench201};
-use surrogates::Block;
+use surrogates::{Block, Described};
 
 /// Edges in the order of operations.
 const EDGES: [(usize, usize); 6] = [(0, 1), (0, 2), (1, 2), (0, 3), (1, 3), (2, 3)];
@@ -65,6 +65,10 @@ impl Predictable for NasBench201 {
         Ok((graph, live))
     }
 
+    fn described(&self, cell: &Cell) -> Described {
+        described(cell)
+    }
+
     fn scores(&self) -> Vec<Proxy> {
         [Proxy::Params, Proxy::Flops].into_iter().chain(kept_scores::names().map(Proxy::Kept)).collect()
     }
@@ -106,6 +110,50 @@ impl Liveness {
     }
 }
 
+/// What devices take to run, in which they differ: the edges that the input reaches, and those that reach the output.
+/// Found on the phones: a convolution alone into the last node runs though a zero follows it.
+fn as_phones_run(all: &[Operation; 6]) -> Liveness {
+    use Operation::{Conv1x1, Conv3x3, None, SkipConnect};
+    let conv = |edge: usize| matches!(all[edge], Conv1x1 | Conv3x3);
+    let runs_on = all[5] == None && ((conv(1) && all[2] == None) || (conv(2) && all[1] == None));
+    let mut seen = *all;
+    if runs_on {
+        seen[5] = SkipConnect;
+    }
+    let mut liveness = Liveness::of(&seen);
+    liveness.backward[5] &= !runs_on;
+    liveness
+}
+
+const WORKING: [Operation; 4] =
+    [Operation::SkipConnect, Operation::Conv1x1, Operation::Conv3x3, Operation::AvgPool3x3];
+
+/// Counts of operations on all edges, on those that reach the output, and on those on a path; whether there is one, and
+/// how many edges reach the output. In fine also every operation by edge, the same three ways, and products of counts.
+fn described(cell: &Cell) -> Described {
+    let all = cell.operations();
+    let (plain, phones) = (Liveness::of(&all), as_phones_run(&all));
+    let one_hot = |runs: &dyn Fn(usize) -> bool| -> Vec<f64> {
+        let hot = |edge: usize| WORKING.map(|op| f64::from(u8::from(all[edge] == op && runs(edge))));
+        (0..6).flat_map(hot).collect()
+    };
+    let counts = |runs: &dyn Fn(usize) -> bool| {
+        WORKING.map(|op| (0..6).filter(|&edge| all[edge] == op && runs(edge)).count() as f64)
+    };
+    let live = |edge: usize| plain.forward[edge] && plain.backward[edge];
+    let backward = |edge: usize| plain.backward[edge];
+    let mut coarse = [counts(&|_| true), counts(&backward), counts(&live)].concat();
+    coarse.push(f64::from(u8::from((0..6).any(live))));
+    coarse.push((0..6).filter(|&edge| backward(edge)).count() as f64);
+    let mut fine = vec![1.0];
+    fine.extend(one_hot(&|_| true));
+    fine.extend(one_hot(&|edge| phones.backward[edge]));
+    fine.extend(one_hot(&|edge| phones.backward[edge] && phones.forward[edge]));
+    fine.extend(&coarse);
+    fine.extend((0..8).flat_map(|i| (i..8).map(move |j| (i, j))).map(|(i, j)| coarse[i] * coarse[j]));
+    Described { fine, coarse }
+}
+
 /// How many features of each kind [`costs`] gives.
 fn cost_blocks() -> Vec<Block> {
     let operations = Block::choices(6);
@@ -115,26 +163,17 @@ fn cost_blocks() -> Vec<Block> {
 /// What decides the cost of a cell on a device: operations by edge, all of them, those whose result is used, and
 /// those that also see the input; counts of the first two; lengths and degrees. Devices differ in what they skip.
 fn costs(cell: &Cell) -> Vec<f64> {
-    use Operation::{AvgPool3x3, Conv1x1, Conv3x3, None, SkipConnect};
+    use Operation::None;
     let all = cell.operations();
-    let conv = |edge: usize| matches!(all[edge], Conv1x1 | Conv3x3);
-    // found on the phones: a convolution alone into the last node runs though a zero follows it
-    let runs_on = all[5] == None && ((conv(1) && all[2] == None) || (conv(2) && all[1] == None));
-    let mut seen = all;
-    if runs_on {
-        seen[5] = SkipConnect;
-    }
-    let Liveness { forward, mut backward } = Liveness::of(&seen);
-    backward[5] &= !runs_on;
+    let Liveness { forward, backward } = as_phones_run(&all);
     let joined = Liveness::of(&all).backward.iter().zip(forward).any(|(b, f)| *b && f);
     let joined = f64::from(u8::from(joined));
     let used = |edge: usize| if backward[edge] { all[edge] } else { None };
     let live = |edge: usize| if forward[edge] { used(edge) } else { None };
     let codes =
         |of: &dyn Fn(usize) -> Operation| (0..6).map(|edge| of(edge).number() as f64).collect::<Vec<_>>();
-    let working = [SkipConnect, Conv1x1, Conv3x3, AvgPool3x3];
     let counts = |of: &dyn Fn(usize) -> Operation| {
-        working.map(|op| (0..6).filter(|&edge| of(edge) == op).count() as f64)
+        WORKING.map(|op| (0..6).filter(|&edge| of(edge) == op).count() as f64)
     };
     let longest = |weights: [f64; 5]| {
         let mut at = [0.0_f64; 4];
