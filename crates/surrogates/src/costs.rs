@@ -53,12 +53,17 @@ pub struct Judged {
     pub within_5pct: f64,
     /// Percent within a tenth.
     pub within_10pct: f64,
+    /// The mean of the percents within 8, 9, 10, 11 and 12 %, which sways less than that of one bound.
+    pub within_about_10pct: f64,
 }
+
+/// The bounds about a tenth.
+const ABOUT: [f64; 5] = [0.08, 0.09, 0.1, 0.11, 0.12];
 
 impl Judged {
     /// A tenth is what a limit is checked by; a twentieth tells ways apart that are equal there.
     fn good(&self) -> f64 {
-        self.within_10pct + 0.05 * self.within_5pct
+        self.within_about_10pct + 0.05 * self.within_5pct
     }
 }
 
@@ -107,6 +112,8 @@ impl<A, F: Fn(&A) -> Vec<f64> + Clone> Fit<A> for Costs<F> {
             doubt,
             within_5pct: share(values, 0.05),
             within_10pct: share(values, 0.1),
+            within_about_10pct: ABOUT.iter().map(|&bound| share(values, bound)).sum::<f64>()
+                / ABOUT.len() as f64,
         };
         let judged: Vec<Judged> = ways.into_iter().zip(said.iter().chain([&half])).map(judge).collect();
         let better = |best: usize, i: usize| if judged[i].good() > judged[best].good() { i } else { best };
