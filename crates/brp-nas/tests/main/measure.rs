@@ -35,7 +35,7 @@ fn what_is_in_the_store_is_not_measured_again() {
         let of = |key: &str| row[key].as_f64().unwrap();
         assert!(0.0 < of("low_ms") && of("low_ms") <= of("latency_ms") && of("latency_ms") <= of("high_ms"));
         // fewer than six readings have no interval
-        assert!(of("rounds") >= 6.0 && of("rounds") + of("discarded") >= 9.0, "{row}");
+        assert!(of("rounds") >= 6.0 && of("rounds") + of("discarded") >= 25.0, "{row}");
         assert!(of("runs") >= of("rounds") && of("mad_ms") >= 0.0, "{row}");
     }
     assert!(first["reference_ms"].as_f64().unwrap() > 0.0 && first["layers"] == "pruned");
