@@ -211,6 +211,51 @@ fn several_methods_are_named_once_in_their_order_by_flag_and_file() {
 }
 
 #[test]
+fn few_rows_of_a_device_beside_the_tables_of_others() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut text, mut rng) = (String::from("arch,new_ms,old_ms,other_ms,acc\n"), Seed(1).stream("cells"));
+    for index in rand::seq::index::sample(&mut rng, 15_625, 400) {
+        let cell = NasBench201.get(index).unwrap();
+        let count = |of: &str| cell.to_string().matches(of).count() as f64;
+        let (large, small, pool) = (count("3x3~"), count("1x1~"), count("avg_pool"));
+        let old = 5.0 + 3.0 * large + small;
+        let other = 4.0 + large + 2.0 * pool + small;
+        text += &format!("{cell},{},{old},{other},50\n", 2.0 + 0.5 * old + 0.2 * other);
+    }
+    let path = folder.path().join("devices.csv");
+    fs::write(&path, text).unwrap();
+    let column = format!("{}:new_ms", path.display());
+    let sources = format!("{}:old_ms,other_ms", path.display());
+    let few = |out: &str, more: &[&str]| {
+        let args = [&["--method", "few,ours", "--train", "10", "--sources", &sources], more].concat();
+        predict(&folder, out, "nas-bench-201", &column, &args)
+    };
+    let found = json(&few("few", &[]));
+    let row = |method: usize, key: &str| found["rows"][method][key].as_f64().unwrap();
+    assert_eq!((found["train"].as_u64(), found["validation"].as_u64()), (Some(10), Some(0)));
+    assert!(row(0, "spearman") > 0.99 && row(0, "within_10pct") > 95.0, "{found}");
+    let drawn = json(&few("drawn", &["--choose", "false", "--validation", "5"]));
+    assert_eq!(drawn["test"].as_u64(), Some(385));
+
+    let refused = |args: Vec<String>, says: &str| {
+        let output = run(&args);
+        let text = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.code() == Some(2) && text.contains(says), "{args:?}: {text}");
+    };
+    refused(few("held", &["--validation", "5"]), "rows are chosen and none held out");
+    let unnamed = ["--method", "few", "--sources", "devices"];
+    refused(predict(&folder, "none", "nas-bench-201", &column, &unnamed), "--sources devices: ");
+    let alone = ["--method", "few"];
+    refused(
+        predict(&folder, "alone", "nas-bench-201", &column, &alone),
+        "other devices' tables by --sources",
+    );
+    let accuracy = format!("{}:acc", path.display());
+    let args = ["--method", "few", "--sources", &sources];
+    refused(predict(&folder, "acc", "nas-bench-201", &accuracy, &args), "--method few needs latencies");
+}
+
+#[test]
 fn a_label_of_chance_is_said_to_be_one() {
     let folder = tempfile::tempdir().unwrap();
     let mut text = String::from("arch,accuracy\n");

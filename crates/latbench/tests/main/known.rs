@@ -65,7 +65,8 @@ fn timings_during_which_the_core_was_lost_do_not_count() {
 fn rounds_in_which_the_reference_moved_do_not_count() {
     let clock = FakeClock::default();
     // slow in every other twentieth of a second, fast between
-    let slowness = |at: Duration| if ((20.0 * at.as_secs_f64()) as u64).is_multiple_of(2) { 1.0 } else { 1.6 };
+    let slowness =
+        |at: Duration| if ((20.0 * at.as_secs_f64()) as u64).is_multiple_of(2) { 1.0 } else { 1.6 };
     let mut reference = Steady::slowed(&clock, 0.004, slowness);
     let mut workload = Steady::slowed(&clock, 0.01, slowness);
     let found = one(&clock, &mut reference, Some(0.004), &mut workload).unwrap();
