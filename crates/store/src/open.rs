@@ -94,10 +94,14 @@ impl Store {
 
     /// The version of the file, if it is one that this crate reads; none where the file is empty.
     fn version(&self) -> Result<Option<i64>, StoreError> {
-        let number = |sql: &str| self.read(|db| db.query_row(sql, [], |row| row.get::<_, i64>(0)));
-        // the first statement that reads the file: what is no database is found here
-        let tables = number("SELECT count(*) FROM sqlite_schema")?;
-        let (application, found) = (number("PRAGMA application_id")?, number("PRAGMA user_version")?);
+        let (tables, application, found) = self.read(|db| {
+            // one snapshot: between two, somebody else may make the tables
+            let snapshot = db.unchecked_transaction()?;
+            let number = |sql: &str| snapshot.query_row(sql, [], |row| row.get::<_, i64>(0));
+            // the first statement that reads the file: what is no database is found here
+            let tables = number("SELECT count(*) FROM sqlite_schema")?;
+            Ok((tables, number("PRAGMA application_id")?, number("PRAGMA user_version")?))
+        })?;
         let file = self.file.clone();
         match (application, found) {
             (APPLICATION, VERSION) => Ok(Some(VERSION)),

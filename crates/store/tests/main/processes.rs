@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::Barrier;
 use std::time::{Duration, Instant};
 use std::{env, thread};
 use store::{Counts, Measured, State, Store};
@@ -149,6 +150,23 @@ fn many_threads_make_and_fill_one_store_at_once() {
     });
     let counts = Store::open(&file).unwrap().counts(&ALL, 0).unwrap();
     assert_eq!(counts, Counts { done: 80, ..Counts::default() });
+}
+
+#[test]
+fn who_opens_while_another_makes_it_never_sees_half_a_store() {
+    let dir = tempfile::TempDir::new().expect("a folder");
+    for round in 0..50 {
+        let file = dir.path().join(format!("{round}.sqlite"));
+        let start = Barrier::new(4);
+        thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    start.wait();
+                    Store::open_or_create(&file).map(drop).expect("a store");
+                });
+            }
+        });
+    }
 }
 
 #[test]
