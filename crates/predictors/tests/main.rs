@@ -117,9 +117,9 @@ fn a_ranker_orders_by_what_the_graph_and_what_the_descriptors_say() {
         let values = cells.iter().map(|cell| latency(cell) + beside(cell)).collect();
         Labelled::new(cells.to_vec(), values).unwrap()
     };
-    let (train, test) = (label(&cells(80, 1)), label(&cells(200, 2)));
+    let (train, test) = (label(&cells(200, 1)), label(&cells(200, 2)));
     let mut settings = RankerSettings { hidden: 24, ..RankerSettings::default() };
-    settings.training.epochs = 60;
+    settings.training.epochs = 80;
     let fit = |describe: fn(&Cell) -> Vec<f64>| {
         GraphRanker { encode: FullEncoding, describe, settings }.fit(&train, &Labelled::empty(), Seed(0))
     };

@@ -55,6 +55,9 @@ pub(crate) struct Flags {
     /// Share of the target that is spread over all classes [default: 0].
     #[arg(long)]
     pub(crate) label_smoothing: Option<f64>,
+    /// Evaluate so many times on the way, at equal distances, the end included [default: 1].
+    #[arg(long)]
+    pub(crate) curve: Option<usize>,
     /// The run store: what is in it is not trained again [default: store.sqlite in the run folder].
     #[arg(long)]
     pub(crate) store: Option<PathBuf>,
@@ -76,6 +79,7 @@ impl Flags {
             crop: self.crop.or(other.crop),
             flip: self.flip.or(other.flip),
             label_smoothing: self.label_smoothing.or(other.label_smoothing),
+            curve: self.curve.or(other.curve),
             store: self.store.or(other.store),
         }
     }
@@ -94,6 +98,8 @@ pub(crate) struct Fidelity {
     test: usize,
     /// Digest of all pixels and labels.
     images_sha256: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    curve: Option<usize>,
     #[serde(flatten)]
     recipe: Recipe,
 }
@@ -158,6 +164,7 @@ impl Bench {
             validation: sets.validation.as_ref().map_or(0, Images::len),
             test: sets.test.len(),
             images_sha256: digest(&sets),
+            curve: args.curve.filter(|times| *times > 1),
             recipe,
         };
         Ok(Self { sets, skeleton, fidelity, seed })
@@ -189,6 +196,7 @@ impl Bench {
             cells,
             skeleton: self.skeleton,
             recipe: self.fidelity.recipe,
+            curve: self.fidelity.curve.unwrap_or(1),
             train: &self.sets.train,
             validation: self.sets.validation.as_ref(),
             test: &self.sets.test,
