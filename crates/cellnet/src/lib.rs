@@ -17,5 +17,5 @@ pub use nas_bench_201::{CellStyle, nas_bench_201};
 pub use network::{Builder, Layer, Network, NetworkCost, Operator, Parameter, Role};
 pub use onnx::to_onnx;
 pub use reduced::Reduced;
-pub use train::{Accuracy, Epoch, Recipe, Trainer};
+pub use train::{Accuracy, Epoch, Recipe, Steps, Trainer};
 pub use weights::{Running, Weights};

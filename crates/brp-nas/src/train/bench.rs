@@ -3,13 +3,32 @@
 use super::work::Job;
 use crate::failure::{Failure, OrFail};
 use anyhow::{Context, anyhow};
-use cellnet::{Recipe, Reduced};
+use cellnet::{Recipe, Reduced, Steps};
 use images::Images;
 use nas_core::Seed;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use spaces::nas_bench_201::{Cell, Skeleton};
 use std::path::{Path, PathBuf};
+
+/// When the learning rate falls.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum StepsName {
+    /// From epoch to epoch.
+    Epoch,
+    /// From batch to batch.
+    Batch,
+}
+
+impl StepsName {
+    fn steps(self) -> Steps {
+        match self {
+            Self::Epoch => Steps::Epoch,
+            Self::Batch => Steps::Batch,
+        }
+    }
+}
 
 /// Flags of a training.
 #[derive(Debug, Clone, Default, clap::Args, Deserialize, Serialize)]
@@ -46,6 +65,13 @@ pub(crate) struct Flags {
     /// The learning rate of the first epoch [default: 0.05].
     #[arg(long)]
     pub(crate) rate: Option<f64>,
+    /// When the learning rate falls: from `epoch` to epoch, or from `batch` to batch, which suits few epochs
+    /// [default: epoch].
+    #[arg(long)]
+    pub(crate) steps: Option<StepsName>,
+    /// Epochs, or parts of one, in which the rate rises before it falls; with --steps batch [default: 0].
+    #[arg(long)]
+    pub(crate) warm_up_epochs: Option<f64>,
     /// Pixels by which images are shifted at random [default: an eighth of their side].
     #[arg(long)]
     pub(crate) crop: Option<usize>,
@@ -76,6 +102,8 @@ impl Flags {
             epochs: self.epochs.or(other.epochs),
             batch: self.batch.or(other.batch),
             rate: self.rate.or(other.rate),
+            steps: self.steps.or(other.steps),
+            warm_up_epochs: self.warm_up_epochs.or(other.warm_up_epochs),
             crop: self.crop.or(other.crop),
             flip: self.flip.or(other.flip),
             label_smoothing: self.label_smoothing.or(other.label_smoothing),
@@ -144,6 +172,8 @@ impl Bench {
             epochs: args.epochs.unwrap_or(start.epochs),
             batch: args.batch.unwrap_or(start.batch),
             rate: args.rate.unwrap_or(start.rate),
+            steps: args.steps.map_or(start.steps, StepsName::steps),
+            warm_up: args.warm_up_epochs.unwrap_or(start.warm_up),
             crop: args.crop.unwrap_or(start.crop),
             flip: args.flip.unwrap_or(start.flip),
             label_smoothing: args.label_smoothing.unwrap_or(start.label_smoothing),
