@@ -42,6 +42,8 @@ pub enum Doubt {
     Cauchy,
     /// The mean of the first two.
     Half,
+    /// The mean of absolute and Cauchy.
+    Strong,
 }
 
 /// How a way of doubting did on each row by what the others say of it.
@@ -105,9 +107,12 @@ impl<A, F: Fn(&A) -> Vec<f64> + Clone> Fit<A> for Costs<F> {
         let process = GaussianProcess { features, blocks, settings: GaussianSettings::cost() };
         let fitted = process.fit_all(train, &[Robust::No, Robust::Absolute, Robust::Cauchy], seed)?;
         let said: Vec<Vec<f64>> = fitted.iter().map(FittedGaussian::left_out_labels).collect();
-        let half: Vec<f64> = said[0].iter().zip(&said[1]).map(|(a, b)| (a + b) / 2.0).collect();
+        let mean = |a: usize, b: usize| -> Vec<f64> {
+            said[a].iter().zip(&said[b]).map(|(a, b)| (a + b) / 2.0).collect()
+        };
+        let means = [mean(0, 1), mean(1, 2)];
         let share = |values: &[f64], part: f64| within(values, train.values(), part).unwrap_or(0.0);
-        let ways = [Doubt::None, Doubt::Absolute, Doubt::Cauchy, Doubt::Half];
+        let ways = [Doubt::None, Doubt::Absolute, Doubt::Cauchy, Doubt::Half, Doubt::Strong];
         let judge = |(doubt, values): (Doubt, &Vec<f64>)| Judged {
             doubt,
             within_5pct: share(values, 0.05),
@@ -115,11 +120,11 @@ impl<A, F: Fn(&A) -> Vec<f64> + Clone> Fit<A> for Costs<F> {
             within_about_10pct: ABOUT.iter().map(|&bound| share(values, bound)).sum::<f64>()
                 / ABOUT.len() as f64,
         };
-        let judged: Vec<Judged> = ways.into_iter().zip(said.iter().chain([&half])).map(judge).collect();
+        let judged: Vec<Judged> = ways.into_iter().zip(said.iter().chain(&means)).map(judge).collect();
         let better = |best: usize, i: usize| if judged[i].good() > judged[best].good() { i } else { best };
         let best = (1..judged.len()).fold(0, better);
-        let mean = fitted[0].clone().with_mean_of(&fitted[1]);
-        let process = fitted.into_iter().chain([mean]).nth(best);
+        let means = [(0, 1), (1, 2)].map(|(a, b): (usize, usize)| fitted[a].clone().with_mean_of(&fitted[b]));
+        let process = fitted.into_iter().chain(means).nth(best);
         let process = process.ok_or(SurrogateError::Covariance { rows: train.len() })?;
         Ok(FittedCosts { process, judged, best })
     }
