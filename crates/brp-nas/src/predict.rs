@@ -80,7 +80,7 @@ pub(crate) struct Args {
     /// [default: true].
     #[arg(long)]
     choose: Option<bool>,
-    /// What boosting, gp and ours see of an architecture beside its graph where the label is an accuracy: a score
+    /// What boosting, gp, ranker and ours see of an architecture beside its graph where the label is an accuracy: a score
     /// without training such as `synflow`, FILE:COLUMN, several separated by commas, or `none` [default: params and
     /// flops where the space has them, and the scores that come with the program, as far as they are complete].
     #[arg(long, value_parser = as_features)]
@@ -288,9 +288,10 @@ fn features<S: Predictable>(
     scores: Option<&Proxies>,
     column: &Column<S::Arch>,
 ) -> Result<Option<Features<S::Arch>>, Failure> {
-    let used = methods.iter().any(|method| method.is_surrogate());
+    let used = methods.iter().any(|method| method.sees_features());
     if scores.is_some() && (!used || plan.label == Label::Latency) {
-        return Err(anyhow!("--scores belongs to boosting, gp and ours, and to accuracies")).or_input();
+        return Err(anyhow!("--scores belongs to boosting, gp, ranker and ours, and to accuracies"))
+            .or_input();
     }
     if !used {
         return Ok(None);
@@ -317,6 +318,7 @@ fn one<S: Predictable>(
     let found = match method {
         Method::Gcn | Method::GcnPublished => network::regressor(ground, method, split, from, root, &watch)?,
         Method::Relation => network::relation(ground, split, from, root, &watch)?,
+        Method::Ranker => network::ranker(ground, split, root, &watch)?,
         Method::Flops | Method::FlopsProportional | Method::Layers | Method::Linear | Method::Forest => {
             baseline::fit(ground.space, method, split, root, &watch)?
         }

@@ -30,5 +30,5 @@ pub use network::{Builder, Layer, Network, NetworkCost, Operator, Parameter, Rol
 pub use onnx::to_onnx;
 pub use reduced::Reduced;
 pub use sequence::{HasParameters, Moment, Passing, SequenceNetwork, SequenceNorms};
-pub use train::{Accuracy, Epoch, Recipe, Trainer};
+pub use train::{Accuracy, Epoch, Recipe, Steps, Trainer};
 pub use weights::{Running, Weights};

@@ -10,8 +10,7 @@ use rand::seq::SliceRandom;
 use serde::{Deserialize, Serialize};
 use std::f64::consts::PI;
 
-/// How a network is trained: stochastic gradient descent with a learning rate that falls by half a cosine, epoch by
-/// epoch, to 0.
+/// How a network is trained: stochastic gradient descent with a learning rate that falls by half a cosine to 0.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Recipe {
@@ -36,6 +35,33 @@ pub struct Recipe {
     /// After how many epochs it stops, with the rate of one that went on; nothing is at its end.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stop: Option<usize>,
+    /// How the rate moves.
+    #[serde(default, skip_serializing_if = "Steps::is_epoch")]
+    pub steps: Steps,
+    /// Epochs, or parts of one, in which the rate rises to its largest value before it falls; with [`Steps::Batch`].
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub warm_up: f64,
+}
+
+fn is_zero(value: &f64) -> bool {
+    *value == 0.0
+}
+
+/// When the learning rate moves.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Steps {
+    /// From epoch to epoch, as NAS-Bench-201 has it.
+    #[default]
+    Epoch,
+    /// From batch to batch, which few epochs need: only so does the rate come down to 0.
+    Batch,
+}
+
+impl Steps {
+    fn is_epoch(&self) -> bool {
+        *self == Self::Epoch
+    }
 }
 
 impl Recipe {
@@ -52,6 +78,8 @@ impl Recipe {
             crop: 4,
             flip: true,
             stop: None,
+            steps: Steps::Epoch,
+            warm_up: 0.0,
         }
     }
 
@@ -60,10 +88,13 @@ impl Recipe {
         self.stop.map_or(self.epochs, |stop| stop.min(self.epochs))
     }
 
-    /// The learning rate of an epoch, counted from 0.
-    pub fn rate_at(&self, epoch: usize) -> f64 {
-        let part = epoch as f64 / self.epochs.max(1) as f64;
-        self.rate * 0.5 * (1.0 + (PI * part).cos())
+    /// The learning rate after so many epochs, whole ones unless it moves with the batches.
+    pub fn rate_at(&self, epochs: f64) -> f64 {
+        let falls = (self.epochs as f64 - self.warm_up).max(f64::MIN_POSITIVE);
+        match epochs - self.warm_up {
+            before if before < 0.0 => self.rate * epochs / self.warm_up,
+            after => self.rate * 0.5 * (1.0 + (PI * (after / falls).min(1.0)).cos()),
+        }
     }
 
     fn check(&self) -> Result<()> {
@@ -77,6 +108,11 @@ impl Recipe {
         }
         if !(0.0..=1.0).contains(&self.label_smoothing) {
             return wrong("label-smoothing", self.label_smoothing.to_string(), "0 to 1");
+        }
+        let most = if self.steps == Steps::Batch { self.epochs as f64 } else { 0.0 };
+        if !(0.0..=most).contains(&self.warm_up) {
+            let expected = "0 to the number of epochs, and 0 where the rate moves from epoch to epoch";
+            return wrong("warm-up", self.warm_up.to_string(), expected);
         }
         if !(0.0..1.0).contains(&self.momentum) {
             return wrong("momentum", self.momentum.to_string(), "0 to 1, without 1");
@@ -164,9 +200,16 @@ impl Trainer {
         order.shuffle(&mut self.seed.nth("order", epoch as u64).stream("order"));
         let mut stream = self.seed.nth("augment", epoch as u64).stream("augment");
         let augment = Augment { pad: self.recipe.crop, flip: self.recipe.flip };
-        let rate = self.recipe.rate_at(epoch);
         let (mut total, mut right) = (0.0, 0);
-        for rows in order.chunks(self.recipe.batch) {
+        let chunks = order.chunks(self.recipe.batch);
+        let batches = chunks.len() as f64;
+        for (batch, rows) in chunks.enumerate() {
+            let done = match self.recipe.steps {
+                Steps::Epoch => 0.0,
+                // the middle of the batch: no step has the rate 0
+                Steps::Batch => (batch as f64 + 0.5) / batches,
+            };
+            let rate = self.recipe.rate_at(epoch as f64 + done);
             let pixels = images.augmented_batch(rows, &self.normalise, augment, &mut stream)?;
             let targets = targets(images, rows);
             self.engine.load(&self.weights)?;

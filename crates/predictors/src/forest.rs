@@ -1,6 +1,6 @@
 use crate::PredictError;
 use crate::body::check_labels;
-use crate::ridge::rows;
+use crate::descriptors::rows;
 use nas_core::{Fit, Labelled, Predict, Rank, Seed, order_by_score};
 use serde::{Deserialize, Serialize};
 use smartcore::ensemble::random_forest_regressor::{RandomForestRegressor, RandomForestRegressorParameters};

@@ -3,11 +3,13 @@
 mod body;
 mod committee;
 mod cost;
+mod descriptors;
 mod error;
 mod forest;
 #[cfg(test)]
 mod golden;
 mod neural_predictor;
+mod ranker;
 mod regressor;
 mod relation;
 mod ridge;
@@ -22,6 +24,7 @@ pub use cost::{CostLine, FittedCostLine};
 pub use error::PredictError;
 pub use forest::{FittedForest, Forest, ForestSettings};
 pub use neural_predictor::{FittedNeuralPredictor, NeuralPredictor, NeuralPredictorSettings, Output};
+pub use ranker::{FittedRanker, GraphRanker, RankerSettings};
 pub use regressor::{FittedRegressor, GcnRegressor};
 pub use relation::{BinaryRelation, FittedRelation, RawComparator};
 pub use ridge::{FittedRidge, Ridge};

@@ -115,9 +115,13 @@ pub(crate) fn pair_loss(
         }
     }
     let square = |data| Tensor::from_vec(data, (rows, rows), &Device::Cpu)?.to_dtype(embedded.dtype());
-    let softplus = (logits.relu()? + (logits.abs()?.neg()?.exp()? + 1.0)?.log()?)?;
-    let loss = ((softplus - (logits * square(target)?)?)? * square(others)?)?;
+    let loss = ((softplus(&logits)? - (logits * square(target)?)?)? * square(others)?)?;
     Ok((loss.sum_all()? + entropy)?)
+}
+
+/// `ln(1 + exp(x))`, without overflow.
+pub(crate) fn softplus(x: &Tensor) -> Result<Tensor, GcnError> {
+    Ok((x.relu()? + (x.abs()?.neg()?.exp()? + 1.0)?.log()?)?)
 }
 
 impl<A, E: Encode<A> + Clone> Fit<A> for BinaryRelation<E> {

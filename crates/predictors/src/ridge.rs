@@ -1,5 +1,6 @@
 use crate::PredictError;
 use crate::body::check_labels;
+use crate::descriptors::{Standard, rows};
 use gcn::GcnError;
 use nas_core::{Fit, FitFrom, Labelled, Predict, Rank, Seed, order_by_score, stats};
 
@@ -35,26 +36,6 @@ pub struct FittedRidge<D> {
     weights: Vec<f64>,
 }
 
-/// The descriptors of each architecture, checked.
-pub(crate) fn rows<A>(
-    describe: impl Fn(&A) -> Vec<f64>,
-    archs: &[A],
-    expected: Option<usize>,
-) -> Result<Vec<Vec<f64>>, PredictError> {
-    let rows: Vec<Vec<f64>> = archs.iter().map(describe).collect();
-    let expected = expected.or_else(|| rows.first().map(Vec::len)).unwrap_or(0);
-    for (index, row) in rows.iter().enumerate() {
-        let fail = |why| Err(PredictError::Descriptors { index, why });
-        if row.len() != expected {
-            return fail(format!("there are {}, not {expected} as of the others", row.len()));
-        }
-        if let Some(at) = row.iter().position(|value| !value.is_finite()) {
-            return fail(format!("number {at} is {}; it must be finite", row[at]));
-        }
-    }
-    Ok(rows)
-}
-
 impl<A, D: Fn(&A) -> Vec<f64> + Clone> Fit<A> for Ridge<D> {
     type Model = FittedRidge<D>;
     type Error = PredictError;
@@ -67,19 +48,9 @@ impl<A, D: Fn(&A) -> Vec<f64> + Clone> Fit<A> for Ridge<D> {
         check_labels(train.values(), 2)?;
         let mut rows = rows(&self.describe, train.archs(), None)?;
         let (count, mean) = (rows.len() as f64, stats::mean(train.values()));
-        // mean and 1 / deviation of each descriptor
-        let scales: Vec<(f64, f64)> = (0..rows[0].len())
-            .map(|j| {
-                let column: Vec<f64> = rows.iter().map(|row| row[j]).collect();
-                let mean = stats::mean(&column);
-                let variance = column.iter().map(|x| (x - mean) * (x - mean)).sum::<f64>() / count;
-                let constant = column.iter().all(|x| *x == column[0]) || variance == 0.0;
-                (mean, if constant { 0.0 } else { 1.0 / variance.sqrt() })
-            })
-            .collect();
-        for row in &mut rows {
-            row.iter_mut().zip(&scales).for_each(|(x, (mean, factor))| *x = (*x - mean) * factor);
-        }
+        let standard = Standard::fit(&rows);
+        rows.iter_mut().for_each(|row| standard.apply(row));
+        let scales = standard.scales;
         // the normal equations, a row each with its right-hand side last
         let width = scales.len();
         let mut system = vec![vec![0.0; width + 1]; width];

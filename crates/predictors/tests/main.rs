@@ -6,9 +6,9 @@ use arch_graph::{Bare, Encode, Encoding};
 use gcn::Pads;
 use nas_core::{Fit, FitFrom, Labelled, Predict, Rank, SearchSpace, Seed, conformance, stats};
 use predictors::{
-    BinaryRelation, Committee, CostLine, FittedRelation, GcnRegressor, NeuralPredictor,
-    NeuralPredictorSettings, Output, PredictError, RegressorSettings, RelationSettings, Ridge, Threshold,
-    Trunk, TwoStage, TwoStageSettings,
+    BinaryRelation, Committee, CostLine, FittedRelation, GcnRegressor, GraphRanker, NeuralPredictor,
+    NeuralPredictorSettings, Output, PredictError, RankerSettings, RegressorSettings, RelationSettings,
+    Ridge, Threshold, Trunk, TwoStage, TwoStageSettings,
 };
 use spaces::NasBench201;
 use spaces::nas_bench_201::{Cell, FullEncoding, Operation, PrunedEncoding, Skeleton};
@@ -107,6 +107,36 @@ fn the_raw_comparator_contradicts_itself_and_the_score_cannot() {
     }
     eprintln!("share of pairs that contradict themselves when swapped: {contradictions:.3?}");
     assert!(contradictions.iter().all(|&share| share > 0.0 && share < 0.5), "{contradictions:?}");
+}
+
+#[test]
+fn a_ranker_orders_by_what_the_graph_and_what_the_descriptors_say() {
+    // what no graph shows
+    let beside = |cell: &Cell| (cell.index() % 7) as f64;
+    let label = |cells: &[Cell]| {
+        let values = cells.iter().map(|cell| latency(cell) + beside(cell)).collect();
+        Labelled::new(cells.to_vec(), values).unwrap()
+    };
+    let (train, test) = (label(&cells(200, 1)), label(&cells(200, 2)));
+    let mut settings = RankerSettings { hidden: 24, ..RankerSettings::default() };
+    settings.training.epochs = 80;
+    let fit = |describe: fn(&Cell) -> Vec<f64>| {
+        GraphRanker { encode: FullEncoding, describe, settings }.fit(&train, &Labelled::empty(), Seed(0))
+    };
+    let seen = fit(|cell| vec![(cell.index() % 7) as f64, 1.0]).unwrap();
+    conformance::ranker(&seen, &test, 0.85).unwrap();
+    let unseen = fit(|_| Vec::new()).unwrap();
+    let agree = |model: &dyn Rank<Cell, Error = PredictError>| {
+        let order = model.rank(test.archs()).unwrap();
+        let mut places = vec![0.0; order.len()];
+        order.iter().enumerate().for_each(|(place, &i)| places[i] = -(place as f64));
+        stats::spearman(&places, test.values()).unwrap()
+    };
+    assert!(agree(&unseen) < agree(&seen) - 0.05, "{} against {}", agree(&unseen), agree(&seen));
+    let again = fit(|cell| vec![(cell.index() % 7) as f64, 1.0]).unwrap();
+    assert_eq!(again.score(test.archs()).unwrap(), seen.score(test.archs()).unwrap());
+    let error = fit(|cell| vec![if cell.index() % 2 == 0 { f64::NAN } else { 0.0 }]).unwrap_err();
+    assert!(matches!(error, PredictError::Descriptors { .. }), "{error}");
 }
 
 #[test]

@@ -17,6 +17,9 @@ pub(crate) enum Method {
     GcnPublished,
     /// The binary relation predictor; it orders, so only kendall and spearman are given.
     Relation,
+    /// A graph network with what boosting sees beside it, trained to order pairs; it orders, so only kendall and spearman
+    /// are given.
+    Ranker,
     /// The Neural Predictor: graph convolutions both ways, as published.
     NeuralPredictor,
     /// The same without its quirks: no nodes that fill up, decoupled decay, a cosine that ends with the training.
@@ -55,8 +58,9 @@ impl Method {
         matches!(self, Self::Gcn | Self::GcnPublished | Self::Relation)
     }
 
-    pub(super) fn is_surrogate(self) -> bool {
-        matches!(self, Self::Boosting | Self::Gp | Self::Ours)
+    /// Whether it sees features of the graph, and scores without training.
+    pub(super) fn sees_features(self) -> bool {
+        matches!(self, Self::Boosting | Self::Gp | Self::Ours | Self::Ranker)
     }
 
     fn needs_cost(self) -> bool {

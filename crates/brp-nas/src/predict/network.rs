@@ -6,11 +6,12 @@ use super::{Ground, Label, Method};
 use crate::failure::{Failure, OrFail};
 use crate::host::Stopwatch;
 use crate::predictable::Predictable;
+use anyhow::anyhow;
 use gcn::Pads;
 use nas_core::{Fit, Labelled, Predict, Rank, Seed, Split};
 use predictors::{
-    BinaryRelation, FittedRegressor, GcnRegressor, NeuralPredictor, NeuralPredictorSettings, PredictError,
-    RegressorSettings, RelationSettings, Trunk, TwoStage, TwoStageSettings,
+    BinaryRelation, FittedRegressor, GcnRegressor, GraphRanker, NeuralPredictor, NeuralPredictorSettings,
+    PredictError, RankerSettings, RegressorSettings, RelationSettings, Trunk, TwoStage, TwoStageSettings,
 };
 
 /// The network that others start from.
@@ -90,6 +91,22 @@ pub(super) fn relation<S: Predictable>(
     .map_err(mine)?;
     let archs = split.test.archs();
     let found = Found::of_scores(watch, || model.rank(archs).map(|order| by_place(&order))).or_failed()?;
+    Ok(Found { epochs: Some(model.history().epochs.len()), ..found })
+}
+
+pub(super) fn ranker<S: Predictable>(
+    ground: &Ground<'_, S>,
+    split: &Split<S::Arch>,
+    seed: Seed,
+    watch: &Stopwatch,
+) -> Result<Found, Failure> {
+    let features = ground.features.as_ref();
+    let features = features.ok_or_else(|| anyhow!("the features were not made")).or_failed()?;
+    let encode = ground.space.encoding(ground.plan.encoding).or_failed()?;
+    let describe = |arch: &S::Arch| features.of(arch);
+    let ranker = GraphRanker { encode, describe, settings: RankerSettings::default() };
+    let model = ranker.fit(&split.train, &Labelled::empty(), seed).map_err(mine)?;
+    let found = Found::of_scores(watch, || model.score(split.test.archs())).or_failed()?;
     Ok(Found { epochs: Some(model.history().epochs.len()), ..found })
 }
 

@@ -3,13 +3,32 @@
 use super::work::Job;
 use crate::failure::{Failure, OrFail};
 use anyhow::{Context, anyhow};
-use cellnet::{Recipe, Reduced};
+use cellnet::{Recipe, Reduced, Steps};
 use images::Images;
 use nas_core::Seed;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use spaces::nas_bench_201::{Cell, Skeleton};
 use std::path::{Path, PathBuf};
+
+/// When the learning rate falls.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum StepsName {
+    /// From epoch to epoch.
+    Epoch,
+    /// From batch to batch.
+    Batch,
+}
+
+impl StepsName {
+    fn steps(self) -> Steps {
+        match self {
+            Self::Epoch => Steps::Epoch,
+            Self::Batch => Steps::Batch,
+        }
+    }
+}
 
 /// Flags of a training.
 #[derive(Debug, Clone, Default, clap::Args, Deserialize, Serialize)]
@@ -46,6 +65,13 @@ pub(crate) struct Flags {
     /// The learning rate of the first epoch [default: 0.05].
     #[arg(long)]
     pub(crate) rate: Option<f64>,
+    /// When the learning rate falls: from `epoch` to epoch, or from `batch` to batch, which suits few epochs
+    /// [default: epoch].
+    #[arg(long)]
+    pub(crate) steps: Option<StepsName>,
+    /// Epochs, or parts of one, in which the rate rises before it falls; with --steps batch [default: 0].
+    #[arg(long)]
+    pub(crate) warm_up_epochs: Option<f64>,
     /// Pixels by which images are shifted at random [default: an eighth of their side].
     #[arg(long)]
     pub(crate) crop: Option<usize>,
@@ -55,6 +81,9 @@ pub(crate) struct Flags {
     /// Share of the target that is spread over all classes [default: 0].
     #[arg(long)]
     pub(crate) label_smoothing: Option<f64>,
+    /// Evaluate so many times on the way, at equal distances, the end included [default: 1].
+    #[arg(long)]
+    pub(crate) curve: Option<usize>,
     /// The run store: what is in it is not trained again [default: store.sqlite in the run folder].
     #[arg(long)]
     pub(crate) store: Option<PathBuf>,
@@ -73,9 +102,12 @@ impl Flags {
             epochs: self.epochs.or(other.epochs),
             batch: self.batch.or(other.batch),
             rate: self.rate.or(other.rate),
+            steps: self.steps.or(other.steps),
+            warm_up_epochs: self.warm_up_epochs.or(other.warm_up_epochs),
             crop: self.crop.or(other.crop),
             flip: self.flip.or(other.flip),
             label_smoothing: self.label_smoothing.or(other.label_smoothing),
+            curve: self.curve.or(other.curve),
             store: self.store.or(other.store),
         }
     }
@@ -94,6 +126,8 @@ pub(crate) struct Fidelity {
     test: usize,
     /// Digest of all pixels and labels.
     images_sha256: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    curve: Option<usize>,
     #[serde(flatten)]
     recipe: Recipe,
 }
@@ -138,6 +172,8 @@ impl Bench {
             epochs: args.epochs.unwrap_or(start.epochs),
             batch: args.batch.unwrap_or(start.batch),
             rate: args.rate.unwrap_or(start.rate),
+            steps: args.steps.map_or(start.steps, StepsName::steps),
+            warm_up: args.warm_up_epochs.unwrap_or(start.warm_up),
             crop: args.crop.unwrap_or(start.crop),
             flip: args.flip.unwrap_or(start.flip),
             label_smoothing: args.label_smoothing.unwrap_or(start.label_smoothing),
@@ -158,6 +194,7 @@ impl Bench {
             validation: sets.validation.as_ref().map_or(0, Images::len),
             test: sets.test.len(),
             images_sha256: digest(&sets),
+            curve: args.curve.filter(|times| *times > 1),
             recipe,
         };
         Ok(Self { sets, skeleton, fidelity, seed })
@@ -189,6 +226,7 @@ impl Bench {
             cells,
             skeleton: self.skeleton,
             recipe: self.fidelity.recipe,
+            curve: self.fidelity.curve.unwrap_or(1),
             train: &self.sets.train,
             validation: self.sets.validation.as_ref(),
             test: &self.sets.test,

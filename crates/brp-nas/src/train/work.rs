@@ -23,6 +23,8 @@ pub(crate) struct Job<'a> {
     pub(crate) cells: &'a [Cell],
     pub(crate) skeleton: Skeleton,
     pub(crate) recipe: Recipe,
+    /// How often it is evaluated on the way, at equal distances, the end included.
+    pub(crate) curve: usize,
     pub(crate) train: &'a Images,
     pub(crate) validation: Option<&'a Images>,
     pub(crate) test: &'a Images,
@@ -60,6 +62,28 @@ impl Work for Job<'_> {
     }
 }
 
+/// How a network does in the middle of its training, or at its end.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Mark {
+    /// Epochs that are done.
+    pub(crate) epochs: usize,
+    /// The mean of the last of them, over the images as they were seen.
+    pub(crate) train_loss: f64,
+    /// Percent of the validation images.
+    pub(crate) valid: Option<f64>,
+    pub(crate) valid_loss: Option<f64>,
+    /// Percent of the test images.
+    pub(crate) test: f64,
+    pub(crate) test_loss: f64,
+}
+
+/// What is kept of a training beside its weights.
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct SoFar {
+    seconds: f64,
+    curve: Vec<Mark>,
+}
+
 /// What a training came to.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Trained {
@@ -70,11 +94,33 @@ pub(crate) struct Trained {
     pub(crate) test: Option<f64>,
     pub(crate) epochs: usize,
     pub(crate) seconds: Option<f64>,
+    /// On the way, and at the end.
+    #[serde(default)]
+    pub(crate) curve: Vec<Mark>,
     /// Why there is no result.
     pub(crate) reason: Option<String>,
 }
 
 impl Job<'_> {
+    /// Whether it is evaluated after so many epochs.
+    fn marks(&self, done: usize) -> bool {
+        let (all, parts) = (self.recipe.length(), self.curve.max(1));
+        (1..=parts).any(|part| (part * all).div_ceil(parts) == done)
+    }
+
+    fn mark(&self, trainer: &Trainer, train_loss: f64) -> Result<Mark, NetworkError> {
+        let valid = self.validation.map(|images| trainer.evaluate(images)).transpose()?;
+        let test = trainer.evaluate(self.test)?;
+        Ok(Mark {
+            epochs: trainer.done(),
+            train_loss,
+            valid: valid.map(|valid| valid.percent),
+            valid_loss: valid.map(|valid| valid.loss),
+            test: test.percent,
+            test_loss: test.loss,
+        })
+    }
+
     fn key(&self, cell: &Cell) -> Key {
         Key {
             space: self.space.clone(),
@@ -102,6 +148,7 @@ fn trained(key: &Key, state: &State) -> Option<Trained> {
         test: None,
         epochs: 0,
         seconds: None,
+        curve: Vec::new(),
         reason: Some(reason.to_owned()),
     };
     match state {
@@ -117,6 +164,19 @@ fn trained(key: &Key, state: &State) -> Option<Trained> {
     }
 }
 
+/// The length of what is kept beside the weights, that, and the weights.
+fn pack(so_far: &SoFar, weights: &[u8]) -> Result<Vec<u8>, Failure> {
+    let text = serde_json::to_vec(so_far).or_failed()?;
+    Ok([&(text.len() as u64).to_le_bytes()[..], &text, weights].concat())
+}
+
+fn unpack(saved: &[u8]) -> anyhow::Result<(SoFar, &[u8])> {
+    let (length, rest) = saved.split_first_chunk::<8>().context("it is cut off")?;
+    let length = usize::try_from(u64::from_le_bytes(*length))?;
+    let (text, weights) = rest.split_at_checked(length).context("it is cut off")?;
+    Ok((serde_json::from_slice(text)?, weights))
+}
+
 /// One training, epoch by epoch, each kept in the store before the next; whether it came to an end, and was not
 /// stopped or taken over by somebody else.
 fn one(
@@ -127,22 +187,25 @@ fn one(
     (pool, stop): (&ThreadPool, &AtomicBool),
 ) -> Result<bool, Failure> {
     let mut trainer = job.trainer(cell).or_failed()?;
-    let mut before = 0.0;
+    let mut so_far = SoFar::default();
     if let Some(saved) = store.checkpoint(&lease.key).or_failed()? {
-        let (seconds, weights) =
-            saved.split_first_chunk::<8>().context("a checkpoint that is cut off").or_failed()?;
-        before = f64::from_le_bytes(*seconds);
+        let (known, weights) = unpack(&saved).context("a checkpoint that cannot be read").or_failed()?;
+        so_far = known;
         trainer.resume(weights).or_failed()?;
     }
-    let start = Instant::now();
-    let seconds = || before + start.elapsed().as_secs_f64();
+    let (before, start) = (so_far.seconds, Instant::now());
     while !trainer.is_finished() {
         if stop.load(Ordering::Relaxed) {
             return Ok(false);
         }
         let epoch_start = Instant::now();
-        match pool.install(|| trainer.epoch(job.train)) {
-            Ok(_) => {}
+        let done = pool.install(|| {
+            let epoch = trainer.epoch(job.train)?;
+            let marked = job.marks(trainer.done());
+            marked.then(|| job.mark(&trainer, epoch.loss)).transpose()
+        });
+        match done {
+            Ok(mark) => so_far.curve.extend(mark),
             Err(error @ NetworkError::Diverged { .. }) => {
                 return ended(store.diverge(&lease, &error.to_string(), now_ms()));
             }
@@ -151,7 +214,8 @@ fn one(
                 return Err(anyhow!(error).context(lease.key.arch.clone())).or_failed();
             }
         }
-        let checkpoint = [&seconds().to_le_bytes()[..], &trainer.checkpoint().or_failed()?].concat();
+        so_far.seconds = before + start.elapsed().as_secs_f64();
+        let checkpoint = pack(&so_far, &trainer.checkpoint().or_failed()?)?;
         let hold = NEXT.max(epoch_start.elapsed() * 4);
         match store.renew(&mut lease, now_ms(), hold).and_then(|()| store.save(&lease, &checkpoint)) {
             Ok(()) => {}
@@ -160,19 +224,22 @@ fn one(
             Err(error) => return Err(error).or_failed(),
         }
     }
-    let evaluate = |images| pool.install(|| trainer.evaluate(images)).or_failed();
-    let valid = job.validation.map(evaluate).transpose()?;
-    let test = evaluate(job.test)?;
+    let end = match so_far.curve.last() {
+        Some(mark) => mark.clone(),
+        // of no epoch at all
+        None => pool.install(|| job.mark(&trainer, 0.0)).or_failed()?,
+    };
     let result = Trained {
         arch: lease.key.arch.clone(),
-        valid: valid.map(|valid| valid.percent),
-        test: Some(test.percent),
+        valid: end.valid,
+        test: Some(end.test),
         epochs: trainer.done(),
-        seconds: Some(seconds()),
+        seconds: Some(so_far.seconds),
+        curve: so_far.curve,
         reason: None,
     };
     let measured = Measured {
-        value: result.valid.unwrap_or(test.percent),
+        value: result.valid.unwrap_or(end.test),
         payload: Some(serde_json::to_string(&result).or_failed()?),
         cost_s: result.seconds,
     };
@@ -202,6 +269,7 @@ mod tests {
             cells: &cells,
             skeleton: Skeleton { channels: 4, cells: 1, classes: 10, image: 8 },
             recipe: Recipe { batch: 20, crop: 1, ..Recipe::nas_bench_201(60) },
+            curve: 3,
             train: &train,
             validation: None,
             test: &test,
@@ -237,5 +305,7 @@ mod tests {
             alone.epoch(&train).unwrap();
         }
         assert_eq!(found.test, Some(alone.evaluate(&test).unwrap().percent));
+        // what was seen on the way is kept by whoever goes on
+        assert_eq!(found.curve.iter().map(|mark| mark.epochs).collect::<Vec<_>>(), [20, 40, 60]);
     }
 }
