@@ -13,7 +13,7 @@ use spaces::nas_bench_101::{Operation, Skeleton, Spec};
 /// ([`Spec::channels`], the published rule). Every convolution is followed by batch norm and ReLU. Names of parameters
 /// are `stem.conv`, `stacks.0.1.vertex.2.bn`, `stacks.0.1.input.2.conv` of the projection into vertex 2, `classifier`.
 ///
-/// The authors' batch norms forget by .003 a batch, ours by .1, which is between trainings of theirs and short ones.
+/// The authors' batch norms forget by .003 a batch, ours by .1 as in PyTorch.
 ///
 /// ```
 /// use cellnet::nas_bench_101;

@@ -162,6 +162,8 @@ fn norm_parameters(name: &str, channels: usize) -> [Parameter; 2] {
 }
 
 impl SpeechNetwork {
+    /// The network of a cell.
+    ///
     /// # Errors
     /// A skeleton out of range.
     pub fn new(cell: &Cell, skeleton: &SpeechSkeleton) -> Result<Self> {

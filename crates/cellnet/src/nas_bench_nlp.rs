@@ -7,7 +7,7 @@ use cpu_ops::relu;
 use serde::{Deserialize, Serialize};
 use spaces::nas_bench_nlp::{Operation, Recipe, Source};
 
-/// One over the square of it is how far the encoder's weights begin from 0, as the authors have it.
+/// The encoder's weights begin within one over the root of it, .1, as the authors have it.
 const ENCODER: usize = 100;
 /// What is left of a negative number.
 const LEAK: f64 = 0.01;
@@ -64,6 +64,8 @@ pub struct LanguageNetwork {
 }
 
 impl LanguageNetwork {
+    /// The network of a recipe.
+    ///
     /// # Errors
     /// A skeleton with a 0.
     pub fn new(recipe: &Recipe, skeleton: &LanguageSkeleton) -> Result<Self> {
