@@ -139,6 +139,7 @@ struct Ground<'a, S: Predictable> {
     plan: Plan,
     features: Option<Features<S::Arch>>,
     known: Option<few::Known<'a, S>>,
+    lookup: Option<baseline::LatencyTable<S::Arch>>,
 }
 
 pub(crate) fn main(args: Args) -> Result<(), Failure> {
@@ -183,6 +184,8 @@ fn on<S: Predictable>(space: &S, args: &Args) -> Result<(), Failure> {
     };
     let describe = |arch: &S::Arch| space.described(arch);
     let known = if sources.is_empty() { None } else { Some(few::learn::<S>(&describe, &sources)?) };
+    let lookup = methods.contains(&Method::Lookup).then(|| baseline::lookup(space, &column));
+    let lookup = lookup.transpose()?;
     let features = features(space, &plan, &methods, args.scores.as_ref(), &column)?;
     let rows = column.labelled().len();
     let test = rows.saturating_sub(train.saturating_add(validation));
@@ -211,7 +214,7 @@ fn on<S: Predictable>(space: &S, args: &Args) -> Result<(), Failure> {
     }
     let recorded = Recorded { methods: &methods, plan, flags: args };
     let record = Record::start("predict", args.common.out.as_deref(), seeds[0], &recorded, &provenance)?;
-    let ground = Ground { space, plan, features, known };
+    let ground = Ground { space, plan, features, known, lookup };
     let transferred = if source.is_some() { methods.iter().filter(|m| m.is_network()).count() } else { 0 };
     let mut bar = Progress::new("fitted", repeats * (methods.len() + transferred));
     let mut runs = Vec::new();
@@ -319,9 +322,14 @@ fn one<S: Predictable>(
         Method::Gcn | Method::GcnPublished => network::regressor(ground, method, split, from, root, &watch)?,
         Method::Relation => network::relation(ground, split, from, root, &watch)?,
         Method::Ranker => network::ranker(ground, split, root, &watch)?,
-        Method::Flops | Method::FlopsProportional | Method::Layers | Method::Linear | Method::Forest => {
-            baseline::fit(ground.space, method, split, root, &watch)?
-        }
+        Method::Flops
+        | Method::FlopsProportional
+        | Method::Layers
+        | Method::LayersByOperation
+        | Method::LayersLive
+        | Method::Linear
+        | Method::Forest => baseline::fit(ground.space, method, split, root, &watch)?,
+        Method::Lookup => baseline::look_up(ground.lookup.as_ref(), split, &watch)?,
         Method::Boosting | Method::Gp | Method::Ours => surrogate::fit(ground, method, split, root, &watch)?,
         Method::Few => few::fit::<S>(ground.known.as_ref(), split, root, &watch)?,
         Method::TwoStage => network::two_stages(ground, split, root, &watch)?,

@@ -44,6 +44,24 @@ pub(crate) trait Predictable: SearchSpace<Arch: 'static> + Sync + 'static {
     /// All that makes an architecture, as zeros and ones, as many for each: what baselines see.
     fn one_hot(&self, arch: &Self::Arch) -> Vec<f64>;
 
+    /// The same of what has a part in the result, or would have one if its input were not zero.
+    fn one_hot_live(&self, arch: &Self::Arch) -> Vec<f64> {
+        self.one_hot(&self.stand_in(arch))
+    }
+
+    /// How many of each operation there are, wherever they stand.
+    fn operations(&self, arch: &Self::Arch) -> anyhow::Result<Vec<f64>> {
+        let (graph, _) = self.drawn(arch)?;
+        let mut counts = vec![0.0; graph.vocabulary().len()];
+        graph.ops().flatten().for_each(|op| counts[op.index()] += 1.0);
+        Ok(counts)
+    }
+
+    /// What a table of latencies by operation is made of, where single operations can be measured.
+    fn lookup(&self) -> Option<Lookup<Self::Arch>> {
+        None
+    }
+
     /// What surrogates see of the graph where accuracies are predicted.
     fn structure(&self) -> anyhow::Result<Seen<Self::Arch>>;
 
@@ -98,6 +116,15 @@ pub(crate) trait Predictable: SearchSpace<Arch: 'static> + Sync + 'static {
     fn multiply_adds(&self, arch: &Self::Arch) -> Option<f64> {
         self.cost(arch).map(|cost| cost.multiply_adds as f64)
     }
+}
+
+/// A table of latencies by operation (as in ProxylessNAS, Cai et al., ICLR 2019): an architecture with as little in it as
+/// runs, and for each operation one that has it beside that; nothing is fitted.
+pub(crate) struct Lookup<A> {
+    pub(crate) base: A,
+    pub(crate) parts: Vec<A>,
+    /// How many of each part an architecture runs.
+    pub(crate) counts: fn(&A) -> Vec<f64>,
 }
 
 /// As many for each architecture.

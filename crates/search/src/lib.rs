@@ -37,5 +37,5 @@ pub use reach::{Saved, reached, running_best, saved};
 pub use reinforce::{Reinforce, ReinforceSettings};
 pub use repeats::side_by_side;
 pub use run::{Run, Searched, run};
-pub use summary::{Summary, summarise};
+pub use summary::{Summary, best_so_far, summarise};
 pub use warm_up::WarmUp;

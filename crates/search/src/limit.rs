@@ -6,6 +6,8 @@ use nas_core::Predict;
 pub struct Limited<A> {
     /// Those that meet it, in their order.
     pub archs: Vec<A>,
+    /// What is predicted of each of them.
+    pub predicted: Vec<f64>,
     /// How many there were before.
     pub of: usize,
 }
@@ -30,10 +32,10 @@ pub fn within_limit<A, P: Predict<A>>(
     let of = archs.len();
     let predicted = predictor.predict(&archs).map_err(SearchError::predictor)?;
     let lowest = predicted.iter().copied().fold(f64::INFINITY, f64::min);
-    let kept: Vec<A> =
-        archs.into_iter().zip(predicted).filter(|(_, p)| *p <= limit).map(|(arch, _)| arch).collect();
-    if kept.is_empty() {
+    let (archs, predicted): (Vec<A>, Vec<f64>) =
+        archs.into_iter().zip(predicted).filter(|(_, p)| *p <= limit).unzip();
+    if archs.is_empty() {
         return Err(SearchError::NothingMeets { limit, lowest, candidates: of });
     }
-    Ok(Limited { archs: kept, of })
+    Ok(Limited { archs, predicted, of })
 }

@@ -32,3 +32,30 @@ pub fn summarise<A>(trials: &[Trial<A>], limit: Option<f64>) -> Summary {
     }
     summary
 }
+
+/// The largest value after each trial among those that meet the limit; none before the first that does. O(n).
+///
+/// ```
+/// use nas_core::{Evaluation, Trial};
+/// let trial = |value, ms| Trial {
+///     number: 0,
+///     iteration: 0,
+///     arch: (),
+///     result: Ok(Evaluation { value, latency_ms: Some(ms), cost_s: None }),
+/// };
+/// let trials = [trial(3.0, 9.0), trial(1.0, 2.0), trial(2.0, 2.0), trial(1.5, 1.0)];
+/// assert_eq!(search::best_so_far(&trials, Some(5.0)), [None, Some(1.0), Some(2.0), Some(2.0)]);
+/// ```
+pub fn best_so_far<A>(trials: &[Trial<A>], limit: Option<f64>) -> Vec<Option<f64>> {
+    let meets = |ms: Option<f64>| limit.is_none_or(|limit| ms.is_some_and(|ms| ms <= limit));
+    let mut best = None;
+    let after = |trial: &Trial<A>| {
+        if let Ok(evaluation) = &trial.result
+            && meets(evaluation.latency_ms)
+        {
+            best = Some(best.map_or(evaluation.value, |best: f64| best.max(evaluation.value)));
+        }
+        best
+    };
+    trials.iter().map(after).collect()
+}

@@ -5,11 +5,12 @@ use super::found::Found;
 use super::network::mine;
 use crate::failure::{Failure, OrFail};
 use crate::host::Stopwatch;
-use crate::predictable::Predictable;
+use crate::predictable::{Lookup, Predictable};
 use anyhow::anyhow;
 use nas_core::{Fit, Labelled, Predict, Seed, Split, stats};
 use predictors::{CostLine, Forest, ForestSettings, PredictError, Ridge};
 use rand::seq::SliceRandom;
+use tables::Column;
 
 /// Parts of the training data, each held out once.
 const FOLDS: usize = 5;
@@ -41,6 +42,17 @@ pub(super) fn fit<S: Predictable>(
             let model = Ridge { describe, penalty: PENALTIES[0] }.fit(train, &none, seed).map_err(mine)?;
             Found::of(watch, || model.predict(archs)).or_failed()
         }
+        Method::LayersByOperation => {
+            // an architecture that is not drawn has a row of another length, which is refused
+            let describe = |arch: &S::Arch| space.operations(arch).unwrap_or_default();
+            let model = Ridge { describe, penalty: PENALTIES[0] }.fit(train, &none, seed).map_err(mine)?;
+            Found::of(watch, || model.predict(archs)).or_failed()
+        }
+        Method::LayersLive => {
+            let describe = |arch: &S::Arch| space.one_hot_live(arch);
+            let model = Ridge { describe, penalty: PENALTIES[0] }.fit(train, &none, seed).map_err(mine)?;
+            Found::of(watch, || model.predict(archs)).or_failed()
+        }
         Method::Forest => {
             let forest = Forest { describe, settings: ForestSettings::default() };
             let model = forest.fit(train, &none, seed).map_err(mine)?;
@@ -53,6 +65,42 @@ pub(super) fn fit<S: Predictable>(
             Ok(Found { chosen: Some(format!("a penalty of {penalty}")), ..found })
         }
     }
+}
+
+/// What operations cost.
+pub(super) struct LatencyTable<A> {
+    base: f64,
+    /// What each adds.
+    parts: Vec<f64>,
+    counts: fn(&A) -> Vec<f64>,
+}
+
+/// From the rows of single operations.
+pub(super) fn lookup<S: Predictable>(
+    space: &S,
+    column: &Column<S::Arch>,
+) -> Result<LatencyTable<S::Arch>, Failure> {
+    let none = || anyhow!("--method lookup: no single operations are known of {}", space.name());
+    let Lookup { base, parts, counts } = space.lookup().ok_or_else(none).or_input()?;
+    let of = |arch: &S::Arch| {
+        let missing =
+            || anyhow!("--method lookup needs the latency of {arch}, which the table has not: measure it");
+        column.get(arch).ok_or_else(missing).or_input()
+    };
+    let base = of(&base)?;
+    let parts = parts.iter().map(|part| Ok(of(part)? - base)).collect::<Result<_, Failure>>()?;
+    Ok(LatencyTable { base, parts, counts })
+}
+
+pub(super) fn look_up<A>(
+    table: Option<&LatencyTable<A>>,
+    split: &Split<A>,
+    watch: &Stopwatch,
+) -> Result<Found, Failure> {
+    let LatencyTable { base, parts, counts } =
+        table.ok_or_else(|| anyhow!("the table of operations was not made")).or_failed()?;
+    let sum = |arch: &A| base + counts(arch).iter().zip(parts).map(|(count, ms)| count * ms).sum::<f64>();
+    Found::of(watch, || Ok(split.test.archs().iter().map(sum).collect()))
 }
 
 /// The penalty whose linear model errs least on what was held out of the training data; the strongest where nothing

@@ -34,7 +34,13 @@ pub(crate) enum Method {
     FlopsProportional,
     /// A sum over the places of an architecture of what their operation costs.
     Layers,
-    /// The same held back by a penalty, which is chosen on the training data.
+    /// A sum over operations of what each costs, wherever it stands.
+    LayersByOperation,
+    /// As layers, of those places alone that reach the output.
+    LayersLive,
+    /// Nothing is fitted: what operations cost that the table has alone in an architecture, summed over those that run.
+    Lookup,
+    /// The layers held back by a penalty, which is chosen on the training data.
     Linear,
     /// A random forest on the operation by place.
     Forest,
@@ -46,7 +52,7 @@ pub(crate) enum Method {
     Few,
     /// Recommended. Both for accuracy; for latency the process with the doubt of outliers that suits the rows.
     Ours,
-    /// Each of them but few.
+    /// Each of them but few and lookup.
     All,
 }
 
@@ -67,7 +73,7 @@ pub(super) fn chosen(asked: &[Method]) -> Result<Vec<Method>, Failure> {
     let mut methods: Vec<Method> = Vec::new();
     for &method in asked {
         let all = Method::value_variants().iter().copied();
-        let all = all.filter(|other| !matches!(other, Method::All | Method::Few));
+        let all = all.filter(|other| !matches!(other, Method::All | Method::Few | Method::Lookup));
         let meant: Vec<Method> = if method == Method::All { all.collect() } else { vec![method] };
         methods.extend(meant);
     }

@@ -1,4 +1,4 @@
-use super::{Predictable, Seen, one_hot};
+use super::{Lookup, Predictable, Seen, one_hot};
 use crate::kept_scores;
 use crate::registry::{CellEncoding, EncodingName, Proxy};
 use arch_graph::{ArchGraph, Bare, Cost, Features};
@@ -41,6 +41,33 @@ impl Predictable for NasBench201 {
     /// The operation of each edge.
     fn one_hot(&self, cell: &Cell) -> Vec<f64> {
         one_hot(self, cell)
+    }
+
+    /// The operations of edges that reach the output.
+    fn one_hot_live(&self, cell: &Cell) -> Vec<f64> {
+        let all = cell.operations();
+        let runs = Liveness::of(&all).backward;
+        let seen = |edge: usize| if runs[edge] { all[edge] } else { Operation::None };
+        self.one_hot(&Cell::new(std::array::from_fn(seen)))
+    }
+
+    /// One operation alone, from the input to the output; a connection is the least that runs.
+    fn lookup(&self) -> Option<Lookup<Cell>> {
+        let alone = |op| {
+            let mut operations = [Operation::None; 6];
+            operations[3] = op;
+            Cell::new(operations)
+        };
+        let [base, parts @ ..] = WORKING;
+        let counts = |cell: &Cell| {
+            let all = cell.operations();
+            let Liveness { forward, backward } = Liveness::of(&all);
+            let [_, parts @ ..] = WORKING;
+            let count =
+                |op| (0..6).filter(|&edge| all[edge] == op && forward[edge] && backward[edge]).count();
+            parts.map(|op| count(op) as f64).to_vec()
+        };
+        Some(Lookup { base: alone(base), parts: parts.map(alone).to_vec(), counts })
     }
 
     /// With what gives zero cut off.

@@ -70,7 +70,8 @@ pub(crate) enum Surrogate {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum, Deserialize, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum LimitBy {
-    /// A predictor fitted on some rows of the latency table; what it lets pass wrongly is counted.
+    /// A predictor fitted on some rows of the latency table, which need not have every architecture; what it lets pass
+    /// wrongly is counted.
     #[default]
     Predictor,
     /// The table itself.
@@ -138,7 +139,7 @@ pub(crate) struct Args {
     /// Only architectures of at most this latency, in ms; needs --latency.
     #[arg(long, allow_negative_numbers = true)]
     pub(crate) max_latency: Option<f64>,
-    /// Rows of the latency table that the latency predictor learns from [default: 900].
+    /// Rows of the latency table that the latency predictor learns from [default: 900, or all where there are fewer].
     #[arg(long)]
     pub(crate) latency_train: Option<usize>,
     /// The strategy [default: brp].

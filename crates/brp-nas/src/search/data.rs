@@ -1,6 +1,6 @@
 //! The tables of a search, as columns over the space.
 
-use super::args::{Args, Source};
+use super::args::{Args, LimitBy, Source};
 use super::settings::{Plan, Settings};
 use crate::failure::{Failure, OrFail};
 use crate::features::Features;
@@ -109,13 +109,15 @@ impl Data {
         self.scores = Some(Scores::computed(proxy, self.columns.clone(), scoring, store, threads));
     }
 
-    /// All architectures that every table of a result knows, in index order.
+    /// All architectures that every table of a result knows, in index order. Latencies that a predictor is fitted to
+    /// need not be there.
     pub(super) fn candidates(&self, settings: &Settings) -> Result<Vec<Cell>, Failure> {
+        let predicted = settings.max_latency.is_some() && settings.limit_by == LimitBy::Predictor;
         let known = |column: &Option<Column<Cell>>, arch: &Cell| {
             column.as_ref().is_none_or(|column| column.get(arch).is_some())
         };
         let mut archs = self.space.clone();
-        archs.retain(|arch| known(&self.latency, arch) && known(&self.cost, arch));
+        archs.retain(|arch| (predicted || known(&self.latency, arch)) && known(&self.cost, arch));
         archs.sort_by_cached_key(|cell| cell.index());
         let dropped = self.space.len() - archs.len();
         if dropped > 0 {
@@ -137,6 +139,19 @@ impl Data {
             NasBench201.enumerate().into_iter().flatten().map(|cell| features.of(&cell)).collect()
         };
         self.rows.get_or_init(|| self.features.as_ref().map(row).unwrap_or_default())
+    }
+
+    /// Whether the latency of a cell was measured.
+    pub(super) fn measured(&self, cell: &Cell) -> bool {
+        self.latency.as_ref().is_some_and(|column| column.get(cell).is_some())
+    }
+
+    /// The largest accuracy of those that meet the limit, where the tables know all of them.
+    pub(super) fn optimum(&self, candidates: &[Cell], limit: f64) -> Option<f64> {
+        let (accuracy, latency) = (self.accuracy.as_ref()?, self.latency.as_ref()?);
+        let known = candidates.iter().map(|cell| Some((latency.get(cell)?, accuracy.get(cell)?)));
+        let known: Option<Vec<(f64, f64)>> = known.collect();
+        known?.into_iter().filter(|(ms, _)| *ms <= limit).map(|(_, value)| value).reduce(f64::max)
     }
 
     /// The largest latency there is: what a front is measured from.

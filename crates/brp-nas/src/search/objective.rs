@@ -7,6 +7,7 @@ use crate::units;
 use nas_core::{Evaluation, Objective};
 use spaces::NasBench201;
 use spaces::nas_bench_201::Cell;
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 /// The two of them.
@@ -58,13 +59,20 @@ impl Work<'_> {
     }
 }
 
-impl Objective<Cell> for Work<'_> {
+/// The work of one search, which predicts the latency of what was not measured.
+pub(super) struct Predicting<'a> {
+    pub(super) work: &'a Work<'a>,
+    /// In ms.
+    pub(super) latencies: BTreeMap<Cell, f64>,
+}
+
+impl Objective<Cell> for Predicting<'_> {
     type Error = NoResult;
 
     fn evaluate(&self, cell: &Cell) -> Result<Evaluation, NoResult> {
-        let (data, value, seconds) = match self {
-            Self::Lookup(data) => (*data, data.accuracy.as_ref().and_then(|column| column.get(cell)), None),
-            Self::Train(training) => {
+        let (data, value, seconds) = match self.work {
+            Work::Lookup(data) => (*data, data.accuracy.as_ref().and_then(|column| column.get(cell)), None),
+            Work::Train(training) => {
                 let trained =
                     training.train(*cell).map_err(|failure| NoResult(format!("{:#}", failure.error())))?;
                 match trained.reason {
@@ -76,6 +84,7 @@ impl Objective<Cell> for Work<'_> {
         let value =
             value.ok_or_else(|| NoResult("the table has no accuracy for this architecture".into()))?;
         let of = |column: &Option<tables::Column<Cell>>| column.as_ref().and_then(|column| column.get(cell));
-        Ok(Evaluation { value, latency_ms: of(&data.latency), cost_s: of(&data.cost).or(seconds) })
+        let latency_ms = of(&data.latency).or_else(|| self.latencies.get(cell).copied());
+        Ok(Evaluation { value, latency_ms, cost_s: of(&data.cost).or(seconds) })
     }
 }

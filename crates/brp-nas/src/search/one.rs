@@ -3,10 +3,10 @@
 use super::args::{Algorithm, LimitBy, Surrogate};
 use super::data::Data;
 use super::mine;
-use super::objective::Work;
+use super::objective::{Predicting, Work};
 use super::predictor::{
-    Anew, Fits, agreement, always, committee, latency_predictor, line, neural, pre_trained, regressor,
-    relation, two_stages, warmed,
+    Anew, Fits, agreement, always, committee, line, neural, pre_trained, regressor, relation, two_stages,
+    warmed, within_predicted,
 };
 use super::report::{Found, Outcome};
 use super::settings::{Plan, Settings};
@@ -26,6 +26,7 @@ use search::{
 };
 use spaces::NasBench201;
 use spaces::nas_bench_201::Cell;
+use std::collections::BTreeMap;
 use surrogates::{GaussianProcess, GaussianSettings, Ours, Target};
 
 /// What all searches of a run have in common.
@@ -50,6 +51,8 @@ pub(super) struct Files {
 struct Go<'a> {
     search: &'a Search<'a>,
     budget: usize,
+    /// Predicted ones of what was not measured.
+    latencies: BTreeMap<Cell, f64>,
     files: Files,
     watch: Stopwatch,
 }
@@ -66,11 +69,12 @@ impl Go<'_> {
         let run = Run::new(budget);
         // a table of all algorithms shows no last ranking, whose fit is half of the work
         let run = if settings.algorithm == Algorithm::All { run.leave_last_untold() } else { run };
+        let work = Predicting { work: &self.search.work, latencies: self.latencies };
         run.threads(self.search.threads)
             .retries(settings.retries)
             .go_on_from(recorded)
             .clock(&clock)
-            .search(searcher, &self.search.work, &mut observers)
+            .search(searcher, &work, &mut observers)
             .map_err(mine)
     }
 }
@@ -87,24 +91,22 @@ impl Search<'_> {
         let (watch, root) = (Stopwatch::start(), Seed(seed));
         let Self { settings, data, .. } = self;
         let mut candidates = self.candidates.to_vec();
-        let mut within = None;
+        let (mut within, mut latencies) = (None, BTreeMap::new());
         if let (Some(limit), Some(column)) = (settings.max_latency, &data.latency) {
-            candidates = match settings.limit_by {
+            let limited = match settings.limit_by {
                 LimitBy::Predictor => {
-                    let predictor =
-                        latency_predictor(column, settings.latency_train, root.derive("latency"))?;
-                    within_limit(candidates, &predictor, limit)
+                    within_predicted(candidates, column, limit, settings, root.derive("latency"))?
                 }
-                LimitBy::Table => within_limit(candidates, &Measured(column), limit),
-            }
-            .map_err(mine)?
-            .archs;
+                LimitBy::Table => within_limit(candidates, &Measured(column), limit).map_err(mine)?,
+            };
+            latencies = limited.archs.iter().copied().zip(limited.predicted).collect();
+            candidates = limited.archs;
             within = Some(candidates.len());
         }
         let parts = self.parts(plan, &candidates, root)?;
         let unscored = parts.warm_up.as_ref().map(|warm_up| [warm_up.asked, warm_up.unscored]);
         let budget = settings.budget.min(candidates.len());
-        let go = Go { search: self, budget, files, watch };
+        let go = Go { search: self, budget, latencies, files, watch };
         let seed_of_search = root.derive("search");
         let (searched, ranking) = match plan.algorithm {
             Algorithm::Brp | Algorithm::Predictor | Algorithm::NeuralPredictor | Algorithm::TwoStage => {
@@ -137,13 +139,15 @@ impl Search<'_> {
         };
         let outcome = Outcome {
             seed,
+            limit: settings.max_latency,
+            optimum: settings.max_latency.and_then(|limit| data.optimum(self.candidates, limit)),
             summary: summarise(&searched.trials, settings.max_latency),
             agreement: agreement(data, ranking.as_deref())?,
             within_limit: within,
             warm_up: unscored,
             slowest: data.slowest(),
         };
-        Ok(Found::new(outcome, &searched, |cell| self.work.test(cell), &watch))
+        Ok(Found::new(outcome, &searched, |cell| self.work.test(cell), |cell| data.measured(cell), &watch))
     }
 
     fn parts(&self, plan: &Plan, candidates: &[Cell], root: Seed) -> Result<Parts<'_>, Failure> {

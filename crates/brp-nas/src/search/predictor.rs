@@ -2,8 +2,10 @@
 
 use super::args::Source;
 use super::data::Data;
+use super::mine;
 use super::settings::Settings;
 use crate::failure::{Failure, OrFail};
+use crate::features::Features;
 use crate::registry::{CellEncoding, EncodingName, Setting, descriptors, multiply_adds};
 use anyhow::Context;
 use arch_graph::Bare;
@@ -13,13 +15,18 @@ use predictors::{
     BinaryRelation, Committee, FittedRegressor, GcnRegressor, NeuralPredictor, NeuralPredictorSettings,
     PredictError, RegressorSettings, RelationSettings, Ridge, Transferred, TwoStage, TwoStageSettings,
 };
-use search::{Selection, WarmUp};
+use search::{Limited, Selection, WarmUp, within_limit};
+use spaces::NasBench201;
 use spaces::nas_bench_201::Cell;
+use surrogates::Costs;
 use tables::Column;
 
 /// Share of the last ranking, from its top, that the network fills alone. It knows the top, where half of its
 /// samples are from, and so it also chooses the samples; a line through descriptors knows the rest better.
 const LEAD: f64 = 1.0 / 32.0;
+
+/// Rows that a latency predictor learns from, where there are as many and nobody says otherwise.
+const LATENCY_ROWS: usize = 900;
 
 /// How strongly the weights of that line are held back.
 const PENALTY: f64 = 0.1;
@@ -209,20 +216,36 @@ pub(super) fn agreement(
     Ok((defined(stats::kendall_tau_b(&predicted, &known))?, defined(stats::spearman(&predicted, &known))?))
 }
 
-/// A graph network fitted on `train` rows of the latency table and stopped by a ninth as many more.
-pub(super) fn latency_predictor(
+/// Those that are predicted to meet a limit, by what rows of the latency table teach: a Gaussian process on what
+/// decides costs, or in the published setting a graph network that a ninth as many rows stop.
+pub(super) fn within_predicted(
+    candidates: Vec<Cell>,
     column: &Column<Cell>,
-    train: usize,
+    limit: f64,
+    settings: &Settings,
     seed: Seed,
-) -> Result<FittedRegressor<CellEncoding>, Failure> {
-    let validation = train / 9;
+) -> Result<Limited<Cell>, Failure> {
+    let published = settings.setting == Setting::Published;
+    let rows = column.labelled().len();
+    let held = |train: usize| if published { train / 9 } else { 0 };
+    // a ninth is held beside them
+    let all = if published { rows * 9 / 10 } else { rows };
+    let train = settings.latency_train.unwrap_or_else(|| LATENCY_ROWS.min(all));
     let split = column
         .labelled()
-        .split(train, validation, seed)
+        .split(train, held(train), seed)
         .context("--latency-train asks for too many rows of the latency table")
         .or_input()?;
-    let encode = CellEncoding::new(EncodingName::Full);
-    let predictor = GcnRegressor { encode, settings: RegressorSettings::fast_latency(train) };
-    let fit = |validation: &Labelled<Cell>| Fit::fit(&predictor, &split.train, validation, seed);
-    fit(&split.validation).context("the latency predictor cannot be fitted").or_failed()
+    let failed = "the latency predictor cannot be fitted";
+    if published {
+        let encode = CellEncoding::new(EncodingName::Full);
+        let predictor = GcnRegressor { encode, settings: RegressorSettings::fast_latency(train) };
+        let model =
+            Fit::fit(&predictor, &split.train, &split.validation, seed).context(failed).or_failed()?;
+        return within_limit(candidates, &model, limit).map_err(mine);
+    }
+    let features = Features::of_costs(&NasBench201)?;
+    let costs = Costs { features: |cell: &Cell| features.of(cell), blocks: features.blocks() };
+    let model = costs.fit(&split.train, &Labelled::empty(), seed).context(failed).or_input()?;
+    within_limit(candidates, &model, limit).map_err(mine)
 }

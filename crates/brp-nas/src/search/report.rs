@@ -4,7 +4,7 @@ use crate::host::Stopwatch;
 use crate::output::{Show, grid, number};
 use crate::registry::Space;
 use nas_core::{Evaluation, Trial, stats};
-use search::{Point, Searched, Stopped, Summary, hypervolume, running_best, trials_front};
+use search::{Point, Searched, Stopped, Summary, best_so_far, hypervolume, running_best, trials_front};
 use serde::Serialize;
 use spaces::nas_bench_201::Cell;
 
@@ -38,6 +38,11 @@ struct Mean {
     cpu_s: f64,
     largest_test_by_trained: Vec<f64>,
     best_valid_test_by_trained: Vec<f64>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    regret_by_trained: Vec<f64>,
+    /// In how many runs the best that meets the limit was found within so many trained.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    found_by_trained: Vec<usize>,
 }
 
 /// What one run found.
@@ -67,6 +72,16 @@ pub(super) struct Found {
     /// Trained networks that were predicted to meet the limit and do not.
     #[serde(skip_serializing_if = "Option::is_none")]
     false_positives: Option<usize>,
+    /// The best value that meets the limit, where the tables know it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    optimum_valid: Option<f64>,
+    /// How many were trained when it was found.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    optimum_after: Option<usize>,
+    /// How far the best value so far is below it; the whole of it before a network meets the limit.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    regret_by_trained: Vec<f64>,
+    /// Of networks that meet the limit.
     largest_test_by_trained: Vec<f64>,
     best_valid_test_by_trained: Vec<f64>,
     kendall: Option<f64>,
@@ -81,6 +96,9 @@ struct Trained {
     valid: Option<f64>,
     test: Option<f64>,
     latency: Option<f64>,
+    /// Whether that is a prediction.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    predicted: bool,
     iteration: usize,
     #[serde(skip_serializing_if = "Option::is_none")]
     failure: Option<String>,
@@ -89,6 +107,9 @@ struct Trained {
 /// What a search came to, beside its trials.
 pub(super) struct Outcome {
     pub(super) seed: u64,
+    pub(super) limit: Option<f64>,
+    /// The best value that meets it, where that is known.
+    pub(super) optimum: Option<f64>,
     pub(super) summary: Summary,
     /// Kendall and Spearman of the last ranking.
     pub(super) agreement: (Option<f64>, Option<f64>),
@@ -104,28 +125,43 @@ impl Found {
         outcome: Outcome,
         searched: &Searched<Cell>,
         test: impl Fn(&Cell) -> Option<f64>,
+        measured: impl Fn(&Cell) -> bool,
         watch: &Stopwatch,
     ) -> Self {
-        let Outcome { seed, summary, agreement: (kendall, spearman), within_limit, warm_up, slowest } =
-            outcome;
-        let row = |trial: &Trial<Cell>| Trained {
-            arch: trial.arch.to_string(),
-            valid: evaluated(trial).map(|e| e.value),
-            test: evaluated(trial).and_then(|_| test(&trial.arch)),
-            latency: evaluated(trial).and_then(|e| e.latency_ms),
-            iteration: trial.iteration,
-            failure: trial.result.as_ref().err().cloned(),
+        let Outcome { seed, limit, optimum, summary, agreement, within_limit, warm_up, slowest } = outcome;
+        let (kendall, spearman) = agreement;
+        let row = |trial: &Trial<Cell>| {
+            let latency = evaluated(trial).and_then(|e| e.latency_ms);
+            Trained {
+                arch: trial.arch.to_string(),
+                valid: evaluated(trial).map(|e| e.value),
+                test: evaluated(trial).and_then(|_| test(&trial.arch)),
+                latency,
+                predicted: latency.is_some() && !measured(&trial.arch),
+                iteration: trial.iteration,
+                failure: trial.result.as_ref().err().cloned(),
+            }
         };
         let trained: Vec<Trained> = searched.trials.iter().map(row).collect();
+        let meets = |trial: &Trained| limit.is_none_or(|limit| trial.latency.is_some_and(|ms| ms <= limit));
         let (mut largest, mut by_valid) = (Vec::new(), Vec::new());
         let mut best: Option<(f64, f64)> = None;
         for trial in &trained {
             if let (Some(valid), Some(test)) = (trial.valid, trial.test) {
+                // what misses the limit is trained and of no use
+                let test = if meets(trial) { test } else { 0.0 };
                 largest.push(largest.last().map_or(test, |&l: &f64| l.max(test)));
-                best = best.filter(|(v, _)| *v >= valid).or(Some((valid, test)));
-                by_valid.extend(best.map(|(_, test)| test));
+                if meets(trial) {
+                    best = best.filter(|(v, _)| *v >= valid).or(Some((valid, test)));
+                }
+                by_valid.push(best.map_or(0.0, |(_, test)| test));
             }
         }
+        let so_far = best_so_far(&searched.trials, limit);
+        let regret_by_trained = optimum.map_or_else(Vec::new, |optimum| {
+            so_far.iter().map(|best| optimum - best.unwrap_or(0.0)).collect()
+        });
+        let optimum_after = regret_by_trained.iter().position(|regret| *regret <= 0.0).map(|place| place + 1);
         let front =
             if slowest.is_some() { trials_front(&searched.trials).unwrap_or_default() } else { Vec::new() };
         let points: Vec<Point> = front.iter().filter_map(|&i| Point::of(&searched.trials[i])).collect();
@@ -140,6 +176,9 @@ impl Found {
             front: front.into_iter().map(|i| trained[i].clone()).collect(),
             trained,
             within_limit,
+            optimum_valid: optimum,
+            optimum_after,
+            regret_by_trained,
             false_positives: within_limit.map(|_| summary.false_positives),
             largest_test_by_trained: largest,
             best_valid_test_by_trained: by_valid,
@@ -148,6 +187,14 @@ impl Found {
             cpu_s: watch.cpu_s(),
             wall_s: watch.wall_s(),
         }
+    }
+
+    /// Whether the best that meets the limit was found, and how far from it the search is after so many trained; none
+    /// where that is not known.
+    pub(super) fn regret(&self, trained: usize) -> Option<(bool, f64)> {
+        let regret =
+            *self.regret_by_trained.get(trained.min(self.regret_by_trained.len()).checked_sub(1)?)?;
+        Some((regret <= 0.0, regret))
     }
 
     /// The best value so far, of the test accuracy where it is known, else of what is searched by.
@@ -196,6 +243,14 @@ impl Report {
             cpu_s: stats::mean(&runs.iter().map(|run| run.cpu_s).collect::<Vec<_>>()),
             largest_test_by_trained: mean_curve(&runs, |run| &run.largest_test_by_trained),
             best_valid_test_by_trained: mean_curve(&runs, |run| &run.best_valid_test_by_trained),
+            regret_by_trained: mean_curve(&runs, |run| &run.regret_by_trained),
+            found_by_trained: {
+                let length = runs.iter().map(|run| run.regret_by_trained.len()).min().unwrap_or(0);
+                let found = |trained: usize| {
+                    runs.iter().filter(|run| run.optimum_after.is_some_and(|after| after <= trained)).count()
+                };
+                (1..=length).map(found).collect()
+            },
         });
         Self {
             algorithm: settings.algorithm,
@@ -227,6 +282,13 @@ impl Report {
     }
 }
 
+/// Where the regret under a limit is shown: after two fifths, and at the end.
+fn regret_places(budget: usize) -> Vec<usize> {
+    let mut places = vec![(budget * 2 / 5).max(1), budget];
+    places.dedup();
+    places
+}
+
 /// How many of the best architectures a table for people shows.
 const SHOWN: usize = 10;
 
@@ -253,6 +315,18 @@ impl Show for Report {
                 .chain(means.into_iter().zip(decimals).map(|(value, decimals)| number(value, decimals)));
             let header = ["seed", "best valid %", "its test %", "latency ms", "kendall", "spearman", "cpu s"];
             text += &grid(&header, rows.chain(std::iter::once(last.collect())));
+            for trained in regret_places(self.budget) {
+                let regrets: Option<Vec<(bool, f64)>> =
+                    self.all().iter().map(|run| run.regret(trained)).collect();
+                let Some(regrets) = regrets else { break };
+                let found = regrets.iter().filter(|(found, _)| *found).count();
+                let mean = stats::mean(&regrets.iter().map(|(_, regret)| *regret).collect::<Vec<_>>());
+                text += &format!(
+                    "after {trained} trained the best that meets the limit was found in {found} of {} runs, mean \
+                     regret {mean:.3}\n",
+                    regrets.len()
+                );
+            }
             return text;
         }
         let run = &self.first;
@@ -263,7 +337,9 @@ impl Show for Report {
             meets(b).cmp(&meets(a)).then(b.valid.unwrap_or(f64::MIN).total_cmp(&a.valid.unwrap_or(f64::MIN)))
         });
         let rows = order.iter().take(SHOWN).enumerate().map(|(place, t)| {
-            let latency = number(t.latency, 3) + if meets(t) { "" } else { " (over)" };
+            let latency = number(t.latency, 3);
+            let latency = latency + if t.predicted { " (predicted)" } else { "" };
+            let latency = latency + if meets(t) { "" } else { " (over)" };
             vec![
                 (place + 1).to_string(),
                 t.arch.clone(),

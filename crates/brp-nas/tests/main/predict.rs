@@ -9,10 +9,11 @@ use std::fs;
 use tempfile::TempDir;
 
 /// Every method.
-const METHODS: [&str; 16] = [
+const METHODS: [&str; 19] = [
     "gcn",
     "gcn-published",
     "relation",
+    "ranker",
     "neural-predictor",
     "neural-predictor-clean",
     "two-stage",
@@ -21,6 +22,8 @@ const METHODS: [&str; 16] = [
     "flops",
     "flops-proportional",
     "layers",
+    "layers-by-operation",
+    "layers-live",
     "linear",
     "forest",
     "boosting",
@@ -82,7 +85,8 @@ fn works<S: SearchSpace>(space: &S) {
     assert_eq!((found["train"].as_u64(), found["test"].as_u64()), (Some(24), Some(10)));
     for row in found["rows"].as_array().unwrap() {
         assert!(row["kendall"].is_number() || row["method"] == "flops-proportional", "{row}");
-        assert_eq!(row["within_10pct"].is_number(), row["method"] != "relation", "{row}");
+        let orders = ["relation", "ranker"].contains(&row["method"].as_str().unwrap());
+        assert_eq!(row["within_10pct"].is_number(), !orders, "{row}");
         assert!(row["half_width_95"].is_null(), "{row}");
     }
 
@@ -201,6 +205,47 @@ fn several_methods_are_named_once_in_their_order_by_flag_and_file() {
     let output = run(&predict(&folder, "encoding", "nas-bench-macro", &column, &asked));
     assert_eq!(output.status.code(), Some(2));
     assert!(String::from_utf8_lossy(&output.stderr).contains("has only full"));
+}
+
+#[test]
+fn a_table_of_operations_is_made_of_what_stands_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut text, mut rng) = (String::from("arch,device_ms\n"), Seed(1).stream("cells"));
+    let alone = |op: &str| format!("|none~0|+|none~0|none~1|+|{op}~0|none~1|none~2|");
+    let cost = |arch: &str| {
+        let count = |of: &str| arch.matches(of).count() as f64;
+        7.0 + 3.0 * count("3x3~") - 2.5 * count("avg_pool") + count("1x1~")
+    };
+    // cells with nothing dead in them
+    let archs: Vec<String> = (0..15_625)
+        .map(|index| NasBench201.get(index).unwrap())
+        .filter(|cell| cell.live() == *cell && !cell.to_string().contains("none"))
+        .map(|cell| cell.to_string())
+        .collect();
+    let some = rand::seq::index::sample(&mut rng, archs.len(), 60).into_iter().map(|i| archs[i].clone());
+    let single = ["skip_connect", "nor_conv_1x1", "nor_conv_3x3"].map(alone);
+    for arch in single.into_iter().chain(some) {
+        text += &format!("{arch},{}\n", cost(&arch));
+    }
+    let path = folder.path().join("devices.csv");
+    fs::write(&path, &text).unwrap();
+    let column = format!("{}:device_ms", path.display());
+    let more = ["--method", "lookup,layers-by-operation", "--validation", "0"];
+    let output = run(&predict(&folder, "none", "nas-bench-201", &column, &more));
+    let said = String::from_utf8_lossy(&output.stderr);
+    let pool = alone("avg_pool_3x3");
+    assert!(
+        output.status.code() == Some(2) && said.contains(&format!("needs the latency of {pool}")),
+        "{said}"
+    );
+    text += &format!("{pool},{}\n", cost(&pool));
+    fs::write(&path, &text).unwrap();
+    let found = json(&predict(&folder, "found", "nas-bench-201", &column, &more));
+    assert_eq!(found["rows"][0]["within_1pct"], 100.0, "{found}");
+    assert!(found["rows"][1]["within_1pct"].as_f64().unwrap() > 90.0, "{found}");
+    let output =
+        run(&predict(&folder, "never", "darts", &column, &["--method", "lookup", "--validation", "0"]));
+    assert_eq!(output.status.code(), Some(2));
 }
 
 #[test]
