@@ -1,9 +1,8 @@
 use crate::failure::{Failure, OrFail};
+use crate::scored::Scored;
 use anyhow::{Context, anyhow};
-use nas_core::{SearchSpace, Seed};
+use nas_core::Seed;
 use serde::{Deserialize, Serialize};
-use spaces::NasBench201;
-use spaces::nas_bench_201::Cell;
 use std::collections::BTreeSet;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -37,35 +36,31 @@ impl Choice {
     }
 
     /// The architectures, each once, in the order in which they were named.
-    pub(crate) fn cells(&self, space: NasBench201, seed: Seed) -> Result<Vec<Cell>, Failure> {
-        let mut cells = Vec::new();
+    pub(crate) fn archs<S: Scored>(&self, space: &S, seed: Seed) -> Result<Vec<S::Arch>, Failure> {
+        let mut archs = Vec::new();
         for text in self.arch.iter().flatten() {
-            cells.push(space.parse(text).with_context(|| format!("--arch {text:?}")).or_input()?);
+            archs.push(space.parse(text).with_context(|| format!("--arch {text:?}")).or_input()?);
         }
         if let Some(file) = &self.archs {
             for (line, text) in architectures(file)? {
                 let place = || format!("{}, line {line}", file.display());
-                cells.push(space.parse(&text).with_context(place).or_input()?);
+                archs.push(space.parse(&text).with_context(place).or_input()?);
             }
         }
         if let Some(count) = self.sample {
-            cells.extend(sample(space, count, seed)?);
+            archs.extend(space.draw(count, seed)?);
         }
         if self.all == Some(true) {
-            let mut classes = BTreeSet::new();
-            for (index, class) in space.classes().into_iter().enumerate() {
-                if classes.insert(class) {
-                    cells.push(space.get(index).or_failed()?);
-                }
-            }
+            let too_many = || anyhow!("--all true: {} has too many; draw some with --sample", space.name());
+            archs.extend(space.whole().ok_or_else(too_many).or_input()?);
         }
         let mut seen = BTreeSet::new();
-        cells.retain(|cell| seen.insert(*cell));
-        if cells.is_empty() {
+        archs.retain(|arch| seen.insert(arch.clone()));
+        if archs.is_empty() {
             return Err(anyhow!("no architecture is named; use --arch, --archs, --sample or --all true"))
                 .or_input();
         }
-        Ok(cells)
+        Ok(archs)
     }
 }
 
@@ -106,14 +101,4 @@ fn column(text: &str, file: &Path) -> Result<Vec<(u64, String)>, Failure> {
         found.push((line, at.and_then(|at| row.get(at)).unwrap_or_default().to_owned()));
     }
     Ok(found)
-}
-
-fn sample(space: NasBench201, count: usize, seed: Seed) -> Result<Vec<Cell>, Failure> {
-    let size = space.len().unwrap_or(0) as usize;
-    if count > size {
-        return Err(anyhow!("--sample {count}: the space has {size} architectures")).or_input();
-    }
-    let mut stream = seed.stream("sample");
-    let chosen = rand::seq::index::sample(&mut stream, size, count);
-    chosen.into_iter().map(|index| space.get(index).or_failed()).collect()
 }

@@ -25,6 +25,7 @@ mod progress;
 mod record;
 mod registry;
 mod score;
+mod scored;
 mod search;
 mod train;
 mod units;

@@ -238,7 +238,7 @@ pub(crate) fn main(args: Args) -> Result<(), Failure> {
 /// Files, or architectures.
 fn subjects(args: &Args, space: Space, seed: Seed) -> Result<Vec<Subject>, Failure> {
     let Some(files) = &args.onnx else {
-        let cells = args.choice.cells(space.cells().or_input()?, seed)?;
+        let cells = args.choice.archs(&space.cells().or_input()?, seed)?;
         return Ok(cells.into_iter().map(Subject::Cell).collect());
     };
     if args.choice != Choice::default() {

@@ -95,9 +95,9 @@ impl std::fmt::Display for Proxies {
 }
 
 impl Proxies {
-    /// What is known of nearly all of the space without a table: for features.
+    /// What predictors see of nearly all of the space without a table where nothing is named.
     pub(crate) fn complete(space: &impl Predictable) -> Self {
-        Self(space.scores().into_iter().map(Part::Known).collect())
+        Self(space.seen().into_iter().map(Part::Known).collect())
     }
 
     /// Whether the space has those that are no column of a table.
@@ -278,7 +278,7 @@ impl Computed {
         missing.dedup();
         let firsts = missing.iter().map(|&class| NasBench201.get(first[class]));
         let firsts: Vec<Cell> = firsts.collect::<Result<_, _>>().or_failed()?;
-        let found = self.scoring.scores(&firsts, &proxies, &self.store, self.threads)?;
+        let found = self.scoring.scores(&NasBench201, &firsts, &proxies, &self.store, self.threads)?;
         held.extend(missing.into_iter().zip(found));
         let mut each = self.proxies.looked_up(&NasBench201, &self.columns, cells);
         let computed = self.proxies.0.iter().zip(&mut each);

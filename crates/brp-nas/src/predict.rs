@@ -152,7 +152,7 @@ fn on<S: Predictable>(space: &S, args: &Args) -> Result<(), Failure> {
     let repeats = args.common.repeats()?;
     let table = args.table.as_ref().ok_or_else(|| anyhow!("name the values to predict: --table FILE:COLUMN"));
     let table = table.or_input()?;
-    let methods = chosen(args.method.as_deref().unwrap_or(&[Method::Gcn]), space)?;
+    let methods = chosen(args.method.as_deref().unwrap_or(&[Method::Gcn]))?;
     let label = args.label.unwrap_or_else(|| label_of(&table.column));
     let encoding = encoding(space, args.encoding, label)?;
     let few = methods.contains(&Method::Few);

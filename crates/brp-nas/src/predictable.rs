@@ -29,7 +29,7 @@ pub(crate) trait Predictable: SearchSpace<Arch: 'static> + Sync + 'static {
     /// The place in the order of the space, from 0, where there is one.
     fn number(&self, arch: &Self::Arch) -> Option<u64>;
 
-    /// Of the published network, where its definition says so.
+    /// Of the published network: by its definition, or counted from what is built.
     fn cost(&self, arch: &Self::Arch) -> Option<Cost>;
 
     /// The encodings that it tells apart, at least one.
@@ -78,6 +78,11 @@ pub(crate) trait Predictable: SearchSpace<Arch: 'static> + Sync + 'static {
 
     /// The scores of nearly all architectures that are known without a table.
     fn scores(&self) -> Vec<Proxy>;
+
+    /// Those of them that predictors see where none are named.
+    fn seen(&self) -> Vec<Proxy> {
+        self.scores()
+    }
 
     /// The whole graph of an architecture, and which of its nodes its result depends on.
     fn drawn(&self, arch: &Self::Arch) -> anyhow::Result<(ArchGraph, Vec<bool>)>;
@@ -140,6 +145,14 @@ impl<A> Seen<A> {
     pub(crate) fn of(&self, arch: &A) -> Vec<f64> {
         (self.of)(arch)
     }
+}
+
+/// Channels of the images that costs are counted for.
+const COLOURS: usize = 3;
+
+/// What a network is counted as.
+fn counted(cost: cellnet::NetworkCost) -> Cost {
+    Cost { parameters: cost.parameters, multiply_adds: cost.multiply_adds }
 }
 
 /// A one for each choice that makes the architecture, zeros for the others.

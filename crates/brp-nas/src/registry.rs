@@ -83,13 +83,49 @@ macro_rules! on_space {
 
 pub(crate) use on_space;
 
+/// The same for the spaces whose networks read images, which implement [`Scored`](crate::scored::Scored); nothing for
+/// the others.
+macro_rules! on_images {
+    ($name:expr, $space:ident => $work:expr) => {
+        match $name {
+            $crate::registry::Space::NasBench201 => {
+                let $space = &spaces::NasBench201;
+                Some($work)
+            }
+            $crate::registry::Space::NasBench101 => {
+                let $space = &spaces::NasBench101;
+                Some($work)
+            }
+            $crate::registry::Space::Darts => {
+                let $space = &spaces::Darts;
+                Some($work)
+            }
+            $crate::registry::Space::ProxylessNas => {
+                let $space = &spaces::chain::PROXYLESS_NAS;
+                Some($work)
+            }
+            $crate::registry::Space::FbNet => {
+                let $space = &spaces::chain::FB_NET;
+                Some($work)
+            }
+            $crate::registry::Space::NasBenchMacro => {
+                let $space = &spaces::chain::NAS_BENCH_MACRO;
+                Some($work)
+            }
+            $crate::registry::Space::NasBenchAsr | $crate::registry::Space::NasBenchNlp => None,
+        }
+    };
+}
+
+pub(crate) use on_images;
+
 impl Space {
     /// The space that searches work on so far.
     pub(crate) fn cells(self) -> anyhow::Result<NasBench201> {
         match self {
             Self::NasBench201 => Ok(NasBench201),
             _ => Err(anyhow!(
-                "this command knows only nas-bench-201 so far; `predict` and `enumerate` know the other spaces"
+                "this command knows only nas-bench-201 so far; `predict`, `enumerate` and `score` know other spaces"
             )),
         }
     }
@@ -130,19 +166,7 @@ impl Space {
 
     /// Random architectures, each once, at most so many: fewer where the space has no more.
     pub(crate) fn sample(self, count: usize, seed: Seed) -> Vec<String> {
-        on_space!(self, space => {
-            let (mut rng, mut seen) = (seed.stream("sample"), BTreeSet::new());
-            let (mut found, mut vain) = (Vec::new(), 0);
-            while found.len() < count && vain < VAIN {
-                let arch = space.sample(&mut rng);
-                let text = arch.to_string();
-                vain = if seen.insert(arch) { 0 } else { vain + 1 };
-                if vain == 0 {
-                    found.push(text);
-                }
-            }
-            found
-        })
+        on_space!(self, space => different(space, count, seed).iter().map(ToString::to_string).collect())
     }
 
     /// The whole graph of an architecture, and which of its nodes its result depends on.
@@ -154,6 +178,20 @@ impl Space {
     pub(crate) fn encode(self, text: &str, name: EncodingName) -> anyhow::Result<Encoding> {
         on_space!(self, space => Ok(space.encoding(name)?.encode(&space.parse(text)?)?))
     }
+}
+
+/// Random architectures, each once, at most so many: fewer where the space has no more.
+pub(crate) fn different<S: SearchSpace + ?Sized>(space: &S, count: usize, seed: Seed) -> Vec<S::Arch> {
+    let (mut rng, mut seen) = (seed.stream("sample"), BTreeSet::new());
+    let (mut found, mut vain) = (Vec::new(), 0);
+    while found.len() < count && vain < VAIN {
+        let arch = space.sample(&mut rng);
+        vain = if seen.insert(arch.clone()) { 0 } else { vain + 1 };
+        if vain == 0 {
+            found.push(arch);
+        }
+    }
+    found
 }
 
 /// Takes the next architectures, at most so many, and gives their hashes in order; none at the end.

@@ -9,7 +9,8 @@ use crate::failure::{Failure, OrFail};
 use crate::options::{Common, read_config};
 use crate::output;
 use crate::record::Record;
-use crate::registry::Space;
+use crate::registry::{Space, on_images};
+use crate::scored::{Around, Scored};
 use crate::units;
 use anyhow::{Context, anyhow};
 use candle_core::{DType, Device, Tensor};
@@ -21,7 +22,7 @@ use rand_distr::{Distribution, StandardNormal};
 use report::Report;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
-use spaces::nas_bench_201::{Cell, Skeleton};
+use spaces::NasBench201;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use tables::{TableRef, hex};
@@ -50,16 +51,16 @@ pub(crate) struct Args {
     /// Images in the batch [default: 64].
     #[arg(long)]
     batch: Option<usize>,
-    /// Channels of the first stage [default: 16].
+    /// Channels of the first stage, or of the stem of a chain [default: as published; 16 for nas-bench-201].
     #[arg(long)]
     channels: Option<u64>,
-    /// Cells a stage [default: 5].
+    /// Cells a stage, for darts in all; chains have none [default: as published; 5 for nas-bench-201].
     #[arg(long)]
     cells: Option<u64>,
     /// Classes of the network [default: those of the images].
     #[arg(long)]
     classes: Option<usize>,
-    /// How convolutions of the cells are made [default: scored].
+    /// How convolutions of the cells are made, for nas-bench-201 [default: scored].
     #[arg(long)]
     style: Option<Style>,
     /// The type of all numbers [default: f32].
@@ -167,9 +168,11 @@ enum Precision {
 #[derive(Debug, Clone, Serialize)]
 struct Fidelity {
     channels: u64,
-    cells: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cells: Option<u64>,
     classes: u64,
-    style: Style,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    style: Option<Style>,
     dtype: Precision,
     batch: Vec<usize>,
     /// Digest of images and labels.
@@ -191,30 +194,38 @@ pub(crate) fn main(args: Args) -> Result<(), Failure> {
         let config = read_config(args.config.as_deref())?;
         args.or(config)
     };
+    let name = args.space.unwrap_or_default();
+    match on_images!(name, space => of_space(name, space, &args)) {
+        Some(done) => done,
+        None => Err(anyhow!(
+            "networks of {} read sequences, and this command scores on images; the library scores them: \
+             `proxies::SequenceModel`",
+            name.name()
+        ))
+        .or_input(),
+    }
+}
+
+fn of_space<S: Scored>(name: Space, space: &S, args: &Args) -> Result<(), Failure> {
     let seed = Seed(args.common.seed());
     let started = std::time::Instant::now();
-    let space = args.space.unwrap_or_default();
     let threads = args.common.cores()?;
     let proxies = chosen(args.proxies.as_deref())?;
-    let cells = args.choice.cells(space.cells().or_input()?, seed)?;
+    let archs = args.choice.archs(space, seed)?;
     let truth = match &args.table {
-        Some(table) => {
-            let columns =
-                tables::read_columns(&space.cells().or_input()?, &table.file, &[table.column.as_str()]);
-            columns.or_input()?.pop()
-        }
+        Some(table) => tables::read_columns(space, &table.file, &[table.column.as_str()]).or_input()?.pop(),
         None => None,
     };
-    let scoring = Scoring::new(&args)?;
-    let job = scoring.job(&cells, &proxies);
+    let scoring = Scoring::new(space, args)?;
+    let job = scoring.job(space, &archs, &proxies);
     // what is wrong with a setting is said before anything is written
     job.check()?;
-    let recorded = Recorded { fidelity: &scoring.fidelity, flags: &args };
+    let recorded = Recorded { fidelity: &scoring.fidelity, flags: args };
     let record = Record::start("score", args.common.out.as_deref(), seed.0, &recorded, &[])?;
     let file = args.store.clone().unwrap_or_else(|| record.folder().join("store.sqlite"));
     let (rows, found) = units::complete(&job, &file, threads)?;
-    let compared = truth.as_ref().map(|truth| compare::compare(&rows, &cells, truth, &proxies, seed));
-    let report = Report::new(space, seed.0, &proxies, rows, found, compared, started.elapsed().as_secs_f64());
+    let compared = truth.as_ref().map(|truth| compare::compare(&rows, &archs, truth, &proxies, seed));
+    let report = Report::new(name, seed.0, &proxies, rows, found, compared, started.elapsed().as_secs_f64());
     record.write("result.json", &report)?;
     output::print(&report, args.common.format())
 }
@@ -222,11 +233,8 @@ pub(crate) fn main(args: Args) -> Result<(), Failure> {
 /// Everything that scores are made in, but for architectures and proxies.
 #[derive(Debug)]
 pub(crate) struct Scoring {
-    space: &'static str,
     fidelity: Fidelity,
-    skeleton: Skeleton,
-    channels: usize,
-    style: CellStyle,
+    around: Around,
     dtype: DType,
     weights: Option<Vec<u8>>,
     batch: Batch,
@@ -234,7 +242,7 @@ pub(crate) struct Scoring {
 }
 
 impl Scoring {
-    fn new(args: &Args) -> Result<Self, Failure> {
+    fn new<S: Scored>(space: &S, args: &Args) -> Result<Self, Failure> {
         let seed = Seed(args.common.seed());
         let precision = args.dtype.unwrap_or(Precision::F32);
         let dtype = match precision {
@@ -242,8 +250,16 @@ impl Scoring {
             Precision::F64 => DType::F64,
         };
         let (batch, classes) = batch(args, seed, dtype)?;
-        let [_, channels, side, _] = batch.images().dims4().map(<[usize; 4]>::from).or_failed()?;
+        let [_, colours, side, _] = batch.images().dims4().map(<[usize; 4]>::from).or_failed()?;
         let style = args.style.unwrap_or(Style::Scored);
+        let (channels, cells) = space.published();
+        let refused = [
+            ("cells", args.cells.is_some() && cells.is_none()),
+            ("style", args.style.is_some() && !S::STYLED),
+        ];
+        if let Some((flag, _)) = refused.iter().find(|(_, refused)| *refused) {
+            return Err(anyhow!("--{flag} says nothing of {}: leave it out", space.name())).or_input();
+        }
         let weights = match &args.weights {
             Some(file) => {
                 let read = std::fs::read(file).with_context(|| format!("cannot read {}", file.display()));
@@ -251,46 +267,49 @@ impl Scoring {
             }
             None => None,
         };
-        let skeleton = Skeleton {
-            channels: args.channels.unwrap_or(16),
-            cells: args.cells.unwrap_or(5),
+        let around = Around {
+            channels: args.channels.unwrap_or(channels),
+            cells: args.cells.or(cells),
             classes: classes as u64,
             image: side as u64,
+            colours,
+            style: match style {
+                Style::Scored => CellStyle::scored(),
+                Style::Trained => CellStyle::trained(),
+            },
         };
         let fidelity = Fidelity {
-            channels: skeleton.channels,
-            cells: skeleton.cells,
-            classes: skeleton.classes,
-            style,
+            channels: around.channels,
+            cells: around.cells,
+            classes: around.classes,
+            style: S::STYLED.then_some(style),
             dtype: precision,
             batch: batch.images().dims().to_vec(),
             batch_sha256: digest(&batch)?,
             weights_sha256: weights.as_ref().map(|bytes| hex(Sha256::digest(bytes).as_slice())),
         };
-        let style = match style {
-            Style::Scored => CellStyle::scored(),
-            Style::Trained => CellStyle::trained(),
-        };
-        let space = args.space.unwrap_or_default().name();
-        Ok(Self { space, fidelity, skeleton, channels, style, dtype, weights, batch, seed })
+        Ok(Self { fidelity, around, dtype, weights, batch, seed })
     }
 
-    /// The defaults of `score` on these images.
+    /// The defaults of `score` for NAS-Bench-201 on these images.
     pub(crate) fn on(images: Option<Source>, seed: u64) -> Result<Self, Failure> {
         let common = Common { seed: Some(seed), ..Common::default() };
-        Self::new(&Args { images, common, ..Args::default() })
+        Self::new(&NasBench201, &Args { images, common, ..Args::default() })
     }
 
-    fn job<'a>(&'a self, cells: &'a [Cell], proxies: &'a [&'static dyn Proxy]) -> Job<'a> {
+    fn job<'a, S: Scored>(
+        &'a self,
+        space: &'a S,
+        archs: &'a [S::Arch],
+        proxies: &'a [&'static dyn Proxy],
+    ) -> Job<'a, S> {
         Job {
-            space: self.space.into(),
+            space,
             // a struct of numbers and names always has a text
             fidelity: serde_json::to_string(&self.fidelity).unwrap_or_default(),
-            cells,
+            archs,
             proxies,
-            skeleton: self.skeleton,
-            channels: self.channels,
-            style: self.style,
+            around: &self.around,
             dtype: self.dtype,
             weights: self.weights.as_deref(),
             batch: &self.batch,
@@ -300,17 +319,18 @@ impl Scoring {
 
     /// What architectures are ordered by, a list an architecture, NaN where there is nothing; what the store has is
     /// not scored again.
-    pub(crate) fn scores(
+    pub(crate) fn scores<S: Scored>(
         &self,
-        cells: &[Cell],
+        space: &S,
+        archs: &[S::Arch],
         proxies: &[&'static dyn Proxy],
         store: &Path,
         threads: usize,
     ) -> Result<Vec<Vec<f64>>, Failure> {
-        if cells.is_empty() {
+        if archs.is_empty() {
             return Ok(Vec::new());
         }
-        let job = self.job(cells, proxies);
+        let job = self.job(space, archs, proxies);
         job.check()?;
         let (rows, _) = units::complete(&job, store, threads)?;
         Ok(rows.into_iter().map(|row| row.scores.iter().map(Kept::order).collect()).collect())

@@ -83,7 +83,7 @@ pub(crate) fn main(args: Args) -> Result<(), Failure> {
     let started = std::time::Instant::now();
     let space = args.space.unwrap_or_default();
     let threads = args.common.cores()?;
-    let cells = args.choice.cells(space.cells().or_input()?, seed)?;
+    let cells = args.choice.archs(&space.cells().or_input()?, seed)?;
     let bench = Bench::reduced(&args.bench, args.setting, seed)?;
     bench.check(cells[0])?;
 

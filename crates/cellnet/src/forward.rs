@@ -95,10 +95,7 @@ struct Run<'a> {
 
 impl Run<'_> {
     fn parameter(&self, layer: &Layer, what: &str) -> Result<&Var> {
-        let name = format!("{}.{what}", layer.name);
-        self.weights
-            .get(&name)
-            .ok_or_else(|| NetworkError::Weights { problems: vec![format!("{name} is missing")] })
+        self.weights.need(&format!("{}.{what}", layer.name))
     }
 
     fn inputs(&self, layer: &Layer) -> Vec<Tensor> {
@@ -119,6 +116,7 @@ impl Run<'_> {
             }
             Operator::BatchNorm { affine, tracked } => self.norm(layer, x, *affine, *tracked)?,
             Operator::Relu => relu(x)?,
+            Operator::Relu6 => relu(x)?.minimum(6.0)?,
             Operator::AveragePool { window, padding } => avg_pool2d(x, window, *padding)?,
             Operator::MaxPool { window } => max_pool2d(x, window)?,
             Operator::Zero => x.zeros_like()?,
@@ -131,6 +129,16 @@ impl Run<'_> {
                 parts.try_fold(first, |sum, part| sum + part)?
             }
             Operator::Concatenate => Tensor::cat(&inputs, 1)?,
+            Operator::Truncate { channels } => x.narrow(1, 0, *channels)?.contiguous()?,
+            Operator::Shuffle { groups } => {
+                let (n, c, h, w) = x.dims4()?;
+                let grouped = x.contiguous()?.reshape((n, *groups, c / groups, h * w))?;
+                grouped.transpose(1, 2)?.contiguous()?.reshape((n, c, h, w))?
+            }
+            Operator::Crop { rows, columns } => {
+                let (_, _, h, w) = x.dims4()?;
+                x.narrow(2, *rows, h - rows)?.narrow(3, *columns, w - columns)?.contiguous()?
+            }
             Operator::GlobalMean => {
                 let [channels, ..] = layer.shape;
                 let [_, h, w] = self.network.layers()[layer.inputs[0]].shape;

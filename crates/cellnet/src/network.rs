@@ -1,5 +1,7 @@
 use crate::error::{NetworkError, Result};
+use crate::sequence::HasParameters;
 use cpu_ops::{Conv2d, Padding, Pool2d};
+use std::collections::BTreeSet;
 
 /// What a layer does with what is put into it.
 #[derive(Debug, Clone, PartialEq)]
@@ -27,6 +29,8 @@ pub enum Operator {
     },
     /// `max(x, 0)`.
     Relu,
+    /// `min(max(x, 0), 6)`.
+    Relu6,
     /// The average over windows.
     AveragePool {
         /// The window.
@@ -45,6 +49,24 @@ pub enum Operator {
     Sum,
     /// All that is put in, channel after channel.
     Concatenate,
+    /// The first channels.
+    Truncate {
+        /// How many.
+        channels: usize,
+    },
+    /// Channels taken in turn from each of so many equal groups, so that grouped convolutions mix (Zhang et al.,
+    /// ShuffleNet, CVPR 2018).
+    Shuffle {
+        /// Groups that the channels are in.
+        groups: usize,
+    },
+    /// Without the first rows and columns.
+    Crop {
+        /// Rows that are left out at the top.
+        rows: usize,
+        /// Columns that are left out at the left.
+        columns: usize,
+    },
     /// The mean of every channel.
     GlobalMean,
     /// A linear layer with bias.
@@ -86,9 +108,9 @@ pub enum Role {
         /// Inputs of an output.
         inputs: usize,
     },
-    /// The factor of a batch norm.
+    /// The factor of a norm.
     Scale,
-    /// The summand of a batch norm.
+    /// The summand of a norm, or another that begins at 0.
     Shift,
 }
 
@@ -129,13 +151,14 @@ pub struct NetworkCost {
 pub struct Builder {
     layers: Vec<Layer>,
     blocks: Vec<usize>,
+    names: BTreeSet<String>,
 }
 
 impl Builder {
     /// A network of images of `shape`: channels, height and width.
     pub fn new(shape: [usize; 3]) -> Self {
         let input = Layer { name: String::new(), operator: Operator::Input, inputs: Vec::new(), shape };
-        Self { layers: vec![input], blocks: Vec::new() }
+        Self { layers: vec![input], blocks: Vec::new(), names: BTreeSet::new() }
     }
 
     /// The images.
@@ -157,8 +180,7 @@ impl Builder {
                 wrong(format!("reads one of {inputs:?}, but there are {} layers", self.layers.len()))
             })?;
         let shape = shape_of(&operator, &given).map_err(wrong)?;
-        let named = |name: &str| self.layers.iter().any(|layer| layer.name == name);
-        if has_parameters(&operator) && (name.is_empty() || named(name)) {
+        if has_parameters(&operator) && (name.is_empty() || !self.names.insert(name.to_owned())) {
             return Err(NetworkError::Layer {
                 layer: name.to_owned(),
                 reason: "a layer with parameters needs a name of its own".into(),
@@ -244,7 +266,7 @@ fn shape_of(operator: &Operator, given: &[[usize; 3]]) -> std::result::Result<[u
             Ok([*channels, h, w])
         }
         Operator::AveragePool { window, .. } | Operator::MaxPool { window } => pooled(window),
-        Operator::BatchNorm { .. } | Operator::Relu | Operator::Zero => one(),
+        Operator::BatchNorm { .. } | Operator::Relu | Operator::Relu6 | Operator::Zero => one(),
         Operator::Sum => match given {
             [first, rest @ ..] if rest.iter().all(|shape| shape == first) => Ok(*first),
             _ => Err(format!("cannot add {given:?}")),
@@ -255,6 +277,18 @@ fn shape_of(operator: &Operator, given: &[[usize; 3]]) -> std::result::Result<[u
             }
             _ => Err(format!("cannot concatenate {given:?}")),
         },
+        Operator::Truncate { channels } => match one()? {
+            [there, h, w] if (1..=there).contains(channels) => Ok([*channels, h, w]),
+            [there, ..] => Err(format!("cannot take the first {channels} of {there} channels")),
+        },
+        Operator::Shuffle { groups } => match one()? {
+            shape if *groups > 0 && shape[0].is_multiple_of(*groups) => Ok(shape),
+            [channels, ..] => Err(format!("{groups} groups do not divide {channels} channels")),
+        },
+        Operator::Crop { rows, columns } => match one()? {
+            [channels, h, w] if *rows < h && *columns < w => Ok([channels, h - rows, w - columns]),
+            [_, h, w] => Err(format!("cannot leave {rows} rows and {columns} columns out of {h} x {w}")),
+        },
         Operator::GlobalMean => one().map(|[channels, ..]| [channels, 1, 1]),
         Operator::Linear { outputs } => match one()? {
             [_, 1, 1] if *outputs > 0 => Ok([*outputs, 1, 1]),
@@ -262,6 +296,18 @@ fn shape_of(operator: &Operator, given: &[[usize; 3]]) -> std::result::Result<[u
                 Err(format!("cannot be put on {shape:?}; a global mean comes first, and {outputs} outputs"))
             }
         },
+    }
+}
+
+impl HasParameters for Network {
+    /// In the order of the layers.
+    fn parameters(&self) -> Vec<Parameter> {
+        self.layers.iter().flat_map(|layer| self.parameters_of(layer)).collect()
+    }
+
+    fn tracked(&self) -> Vec<(String, usize)> {
+        let keeps = |layer: &&Layer| matches!(layer.operator, Operator::BatchNorm { tracked: true, .. });
+        self.layers.iter().filter(keeps).map(|layer| (layer.name.clone(), layer.shape[0])).collect()
     }
 }
 
@@ -319,17 +365,6 @@ impl Network {
             ],
             _ => Vec::new(),
         }
-    }
-
-    /// All trainable parameters, in the order of the layers.
-    pub fn parameters(&self) -> Vec<Parameter> {
-        self.layers.iter().flat_map(|layer| self.parameters_of(layer)).collect()
-    }
-
-    /// The names of the running statistics of every batch norm that keeps them, with its channels.
-    pub fn tracked(&self) -> Vec<(String, usize)> {
-        let keeps = |layer: &&Layer| matches!(layer.operator, Operator::BatchNorm { tracked: true, .. });
-        self.layers.iter().filter(keeps).map(|layer| (layer.name.clone(), layer.shape[0])).collect()
     }
 
     /// The same function without what it does not need: sums have no zeros among their parts, and every layer is one

@@ -24,6 +24,7 @@ const FLOAT_ATTRIBUTE: i32 = 1;
 const INT_ATTRIBUTE: i32 = 2;
 const INTS_ATTRIBUTE: i32 = 7;
 const FLOAT: i32 = 1;
+const INT64: i32 = 7;
 const DOUBLE: i32 = 11;
 
 /// The network with its weights as the bytes of an ONNX file, as it evaluates: batch norms by their running statistics.
@@ -135,6 +136,15 @@ impl Writer<'_> {
                 self.node("BatchNormalization", inputs, &output, vec![epsilon]);
             }
             Operator::Relu => one(self, "Relu", vec![]),
+            Operator::Relu6 => {
+                let mut inputs = inputs;
+                for (bound, value) in [("least", 0.0), ("most", 6.0)] {
+                    let name = format!("{output}.{bound}");
+                    self.tensor(&name, &Tensor::new(value, &Device::Cpu)?.to_dtype(self.dtype)?)?;
+                    inputs.push(name);
+                }
+                self.node("Clip", inputs, &output, vec![]);
+            }
             Operator::AveragePool { window, padding } => {
                 let counted = usize::from(*padding == Padding::Counted);
                 let mut attributes = pool(window);
@@ -151,6 +161,20 @@ impl Writer<'_> {
             }
             Operator::Sum => one(self, if layer.inputs.len() == 1 { "Identity" } else { "Sum" }, vec![]),
             Operator::Concatenate => one(self, "Concat", vec![int("axis", 1)]),
+            Operator::Truncate { .. } => self.slice(inputs, &output, [(1, 0, layer.shape[0])]),
+            Operator::Crop { rows, columns } => {
+                let [_, h, w] = layer.shape;
+                self.slice(inputs, &output, [(2, *rows, rows + h), (3, *columns, columns + w)]);
+            }
+            Operator::Shuffle { groups } => {
+                let [channels, h, w] = layer.shape;
+                let (grouped, turned) = (format!("{output}.grouped"), format!("{output}.turned"));
+                // 0 is the size that is there already: the batch's
+                self.reshape(inputs, &grouped, &[0, *groups, channels / groups, h, w]);
+                let order = ints("perm", &[0, 2, 1, 3, 4]);
+                self.node("Transpose", vec![grouped], &turned, vec![order]);
+                self.reshape(vec![turned], &output, &[0, channels, h, w]);
+            }
             Operator::GlobalMean => one(self, "GlobalAveragePool", vec![]),
             Operator::Linear { .. } => {
                 let flat = format!("{output}.flat");
@@ -172,11 +196,44 @@ impl Writer<'_> {
         });
     }
 
+    /// Of some axes what lies between two places.
+    fn slice<const N: usize>(
+        &mut self,
+        mut inputs: Vec<String>,
+        output: &str,
+        axes: [(usize, usize, usize); N],
+    ) {
+        let lists = [
+            ("starts", axes.map(|axis| axis.1)),
+            ("ends", axes.map(|axis| axis.2)),
+            ("axes", axes.map(|axis| axis.0)),
+        ];
+        for (what, values) in lists {
+            inputs.push(self.integers(&format!("{output}.{what}"), &values));
+        }
+        self.node("Slice", inputs, output, vec![]);
+    }
+
+    fn reshape(&mut self, mut inputs: Vec<String>, output: &str, shape: &[usize]) {
+        inputs.push(self.integers(&format!("{output}.shape"), shape));
+        self.node("Reshape", inputs, output, vec![]);
+    }
+
+    /// A list of integers under this name, which it gives back.
+    fn integers(&mut self, name: &str, values: &[usize]) -> String {
+        self.tensors.push(TensorData {
+            dims: vec![values.len() as i64],
+            data_type: INT64,
+            name: name.to_owned(),
+            raw_data: values.iter().flat_map(|&value| (value as i64).to_le_bytes()).collect(),
+        });
+        name.to_owned()
+    }
+
     fn parameter(&mut self, layer: &Layer, what: &str) -> Result<String> {
         let name = format!("{}.{what}", layer.name);
         let weights = self.weights;
-        let missing = || NetworkError::Weights { problems: vec![format!("{name} is missing")] };
-        self.tensor(&name, weights.get(&name).ok_or_else(missing)?.as_tensor())?;
+        self.tensor(&name, weights.need(&name)?.as_tensor())?;
         Ok(name)
     }
 

@@ -1,5 +1,6 @@
 use crate::error::{NetworkError, Result};
-use crate::network::{Network, Parameter, Role};
+use crate::network::{Parameter, Role};
+use crate::sequence::HasParameters;
 use candle_core::{DType, Device, Tensor, Var};
 use cpu_ops::BatchStatistics;
 use nas_core::Seed;
@@ -45,7 +46,7 @@ impl Weights {
     ///
     /// # Errors
     /// A type that is neither f32 nor f64.
-    pub fn init(network: &Network, dtype: DType, seed: Seed) -> Result<Self> {
+    pub fn init(network: &impl HasParameters, dtype: DType, seed: Seed) -> Result<Self> {
         Self::from_values(network, dtype, |parameter| {
             let count: usize = parameter.shape.iter().product();
             let values: Vec<f64> = match parameter.role {
@@ -66,7 +67,7 @@ impl Weights {
     /// # Errors
     /// A type that is neither f32 nor f64, a tensor of another shape than its parameter, what `values` refuses.
     pub fn from_values(
-        network: &Network,
+        network: &impl HasParameters,
         dtype: DType,
         mut values: impl FnMut(&Parameter) -> Result<Tensor>,
     ) -> Result<Self> {
@@ -88,6 +89,11 @@ impl Weights {
     /// A parameter by name.
     pub fn get(&self, name: &str) -> Option<&Var> {
         self.parameters.get(name)
+    }
+
+    /// A parameter that must be there.
+    pub(crate) fn need(&self, name: &str) -> Result<&Var> {
+        self.get(name).ok_or_else(|| NetworkError::Weights { problems: vec![format!("{name} is missing")] })
     }
 
     /// All parameters, in the order of their names.
@@ -114,7 +120,7 @@ impl Weights {
     ///
     /// # Errors
     /// Bytes that are not safetensors; tensors that are missing, unknown or of another shape: all of them.
-    pub fn from_safetensors(network: &Network, bytes: &[u8], dtype: DType) -> Result<Self> {
+    pub fn from_safetensors(network: &impl HasParameters, bytes: &[u8], dtype: DType) -> Result<Self> {
         check(dtype)?;
         let mut given = candle_core::safetensors::load_buffer(bytes, &Device::Cpu)?
             .into_iter()
@@ -182,7 +188,7 @@ fn check(dtype: DType) -> Result<()> {
     if matches!(dtype, DType::F32 | DType::F64) { Ok(()) } else { Err(NetworkError::Type(dtype)) }
 }
 
-fn fresh(network: &Network) -> BTreeMap<String, Running> {
+fn fresh(network: &impl HasParameters) -> BTreeMap<String, Running> {
     let running = |channels| Running { mean: vec![0.0; channels], variance: vec![1.0; channels] };
     network.tracked().into_iter().map(|(layer, channels)| (layer, running(channels))).collect()
 }

@@ -3,10 +3,12 @@
 //!
 //! An image of `C` channels lies as `[C / 16][height * width][16]`, the last block filled up with zeros.
 
+mod crop;
 mod elementwise;
 mod pool;
 
-pub use elementwise::{Term, combine, mask, moments, products};
+pub use crop::{crop, crop_gradient};
+pub use elementwise::{Term, cap, cap_mask, combine, mask, moments, products};
 pub use pool::{ImagePool, copy_channels, image_mean, image_mean_gradient};
 
 use crate::conv::{

@@ -2,12 +2,11 @@ use crate::batch::Batch;
 use crate::engine;
 use crate::error::Result;
 use crate::first_order::FirstOrder;
-use crate::model::{Cost, Kind, Model, Norms, Parameter, Place, Watch, Weighted};
+use crate::model::{Cost, Model, Norms, Parameter, Place, Watch, Weighted};
 use crate::seen::Need;
+use crate::sequence::replaced;
 use candle_core::{DType, Tensor};
-use cellnet::{
-    Builder, CellStyle, Mode, Network, NetworkError, Operator, Role, Weights, forward, nas_bench_201,
-};
+use cellnet::{Builder, CellStyle, Mode, Network, Operator, Weights, forward, nas_bench_201};
 use nas_core::Seed;
 use rand::RngExt;
 use spaces::nas_bench_201::{Cell, Operation, Skeleton};
@@ -96,7 +95,7 @@ impl CellModel {
         weighted.enumerate().for_each(|(number, at)| places[at].push(Place::Layer(number)));
         for layer in layers {
             let place = match layer.operator {
-                Operator::Relu => Place::Rectifier,
+                Operator::Relu | Operator::Relu6 => Place::Rectifier,
                 Operator::BatchNorm { .. } => Place::Norm,
                 Operator::GlobalMean => Place::Features,
                 _ => continue,
@@ -191,28 +190,8 @@ impl Model for CellModel {
         values: &mut dyn FnMut(Parameter<'_>) -> Result<Tensor>,
     ) -> Result<Self> {
         let network = self.without(norms)?;
-        let mut failed = None;
-        let weights = Weights::from_values(&network, dtype, |parameter| {
-            let name = parameter.name.as_str();
-            let Some(var) = self.weights.get(name) else {
-                return Err(NetworkError::Weights { problems: vec![format!("{name} is missing")] });
-            };
-            let kind = match parameter.role {
-                Role::Connection { inputs } if name.ends_with(".weight") => Kind::Weight { inputs },
-                Role::Connection { .. } => Kind::Bias,
-                Role::Scale => Kind::Scale,
-                Role::Shift => Kind::Shift,
-            };
-            let value = var.as_detached_tensor();
-            values(Parameter { name, kind, value: &value }).or_else(|error| {
-                failed = Some(error);
-                Ok(value.zeros_like()?)
-            })
-        })?;
-        match failed {
-            Some(error) => Err(error),
-            None => Ok(Self { network, weights, made: self.made }),
-        }
+        let weights = replaced(&network, &self.weights, dtype, values)?;
+        Ok(Self { network, weights, made: self.made })
     }
 
     fn unused(&self) -> Vec<(String, f64)> {

@@ -4,7 +4,9 @@ use crate::error::Result;
 use crate::first_order::{FirstOrder, add_flat, has_loss, rectifiers};
 use crate::seen::Need;
 use candle_core::{DType, Tensor, WithDType};
-use cellnet::{Engine, Mode, Network, Operator, Settings, Weights, cross_entropy, cross_entropy_along};
+use cellnet::{
+    Engine, Layer, Mode, Network, Operator, Settings, Weights, cross_entropy, cross_entropy_along,
+};
 use cpu_ops::blocked::Real;
 use std::collections::BTreeMap;
 
@@ -34,7 +36,8 @@ fn engine<T: Real + Default + PartialOrd + WithDType>(
     // what several rectifiers read is looked at once
     let mut read: BTreeMap<usize, usize> = BTreeMap::new();
     if has(Need::Agreement) || has(Need::Patterns) {
-        for layer in layers.iter().filter(|layer| layer.operator == Operator::Relu) {
+        let rectifies = |layer: &&Layer| matches!(layer.operator, Operator::Relu | Operator::Relu6);
+        for layer in layers.iter().filter(rectifies) {
             layer.inputs.iter().for_each(|&input| *read.entry(input).or_default() += 1);
         }
     }

@@ -15,6 +15,7 @@ mod proxy;
 mod random;
 mod rectifiers;
 mod seen;
+mod sequence;
 
 pub use batch::Batch;
 pub use cell::CellModel;
@@ -27,3 +28,4 @@ pub use observe::observe;
 pub use proxies::*;
 pub use proxy::{Proxy, Score};
 pub use seen::{Blocks, Flow, LayerSeen, Need, Perturbation, Seen};
+pub use sequence::SequenceModel;

@@ -27,7 +27,7 @@ pub(super) fn fit<S: Predictable>(
 ) -> Result<Found, Failure> {
     let (train, archs, none) = (&split.train, split.test.archs(), Labelled::empty());
     let describe = |arch: &S::Arch| space.one_hot(arch);
-    // methods that go by it are refused where there is none
+    // every space has one
     let cost = |arch: &S::Arch| space.multiply_adds(arch).unwrap_or(0.0);
     match method {
         Method::Flops => {

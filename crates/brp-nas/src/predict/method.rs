@@ -1,8 +1,6 @@
 //! Predictors by name.
 
 use crate::failure::{Failure, OrFail};
-use crate::predictable::Predictable;
-use crate::registry::Proxy;
 use anyhow::anyhow;
 use clap::ValueEnum;
 use serde::{Deserialize, Deserializer, Serialize};
@@ -54,7 +52,7 @@ pub(crate) enum Method {
     Few,
     /// Recommended. Both for accuracy; for latency the process with the doubt of outliers that suits the rows.
     Ours,
-    /// Each of them that the space has, but for few and lookup.
+    /// Each of them but few and lookup.
     All,
 }
 
@@ -68,21 +66,14 @@ impl Method {
     pub(super) fn sees_features(self) -> bool {
         matches!(self, Self::Boosting | Self::Gp | Self::Ours | Self::Ranker)
     }
-
-    fn needs_cost(self) -> bool {
-        matches!(self, Self::Flops | Self::FlopsProportional)
-    }
 }
 
 /// Each once, in the order asked for.
-pub(super) fn chosen(asked: &[Method], space: &impl Predictable) -> Result<Vec<Method>, Failure> {
-    let has_cost = space.scores().contains(&Proxy::Flops);
+pub(super) fn chosen(asked: &[Method]) -> Result<Vec<Method>, Failure> {
     let mut methods: Vec<Method> = Vec::new();
     for &method in asked {
         let all = Method::value_variants().iter().copied();
-        let all = all.filter(|&other| {
-            !matches!(other, Method::All | Method::Few | Method::Lookup) && (has_cost || !other.needs_cost())
-        });
+        let all = all.filter(|other| !matches!(other, Method::All | Method::Few | Method::Lookup));
         let meant: Vec<Method> = if method == Method::All { all.collect() } else { vec![method] };
         methods.extend(meant);
     }
@@ -96,14 +87,6 @@ pub(super) fn chosen(asked: &[Method], space: &impl Predictable) -> Result<Vec<M
     if methods.is_empty() {
         return Err(anyhow!("--method names no predictor: name one, several separated by commas, or `all`"))
             .or_input();
-    }
-    if !has_cost && methods.iter().any(|method| method.needs_cost()) {
-        return Err(anyhow!(
-            "no multiply-adds are known of {}, which --method flops and flops-proportional go by: choose `linear` or \
-             another method",
-            space.name()
-        ))
-        .or_input();
     }
     Ok(methods)
 }

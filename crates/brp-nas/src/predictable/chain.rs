@@ -1,6 +1,7 @@
-use super::{Predictable, Seen, one_hot};
+use super::{COLOURS, Predictable, Seen, counted, one_hot};
 use crate::registry::{EncodingName, Proxy};
 use arch_graph::{ArchGraph, Cost, Global};
+use cellnet::ChainSkeleton;
 use spaces::ArchHash;
 use spaces::chain::{Chain, ChainEncoding, ChainSpace};
 use surrogates::Block;
@@ -19,7 +20,10 @@ impl Predictable for ChainSpace {
 
     fn cost(&self, chain: &Chain) -> Option<Cost> {
         // the inherent one
-        ChainSpace::cost(self, chain)
+        ChainSpace::cost(self, chain).or_else(|| {
+            let skeleton = ChainSkeleton::of(self).ok()?;
+            cellnet::chain(self, chain, &skeleton, COLOURS).ok().map(|network| counted(network.cost()))
+        })
     }
 
     /// Every layer is run.
@@ -60,9 +64,14 @@ impl Predictable for ChainSpace {
     }
 
     fn scores(&self) -> Vec<Proxy> {
+        vec![Proxy::Params, Proxy::Flops]
+    }
+
+    /// Those of a published definition; others are not measured yet as features.
+    fn seen(&self) -> Vec<Proxy> {
         let first = self.chain(&vec![0; self.layers().len()]).ok();
         match first.and_then(|chain| ChainSpace::cost(self, &chain)) {
-            Some(_) => vec![Proxy::Params, Proxy::Flops],
+            Some(_) => self.scores(),
             None => Vec::new(),
         }
     }

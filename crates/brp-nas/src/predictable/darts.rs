@@ -1,6 +1,7 @@
-use super::{Predictable, Seen, one_hot};
+use super::{COLOURS, Predictable, Seen, counted, one_hot};
 use crate::registry::{EncodingName, Proxy};
 use arch_graph::{ArchGraph, Bare, Cost};
+use cellnet::{DartsSkeleton, darts};
 use spaces::darts::{Cell, CellsEncoding, Genotype, NODES, Operation};
 use spaces::{ArchHash, Darts};
 use surrogates::Block;
@@ -21,8 +22,9 @@ impl Predictable for Darts {
     }
 
     /// Not there yet.
-    fn cost(&self, _: &Genotype) -> Option<Cost> {
-        None
+    /// Of the network for CIFAR-10.
+    fn cost(&self, genotype: &Genotype) -> Option<Cost> {
+        darts(genotype, &DartsSkeleton::default(), COLOURS).ok().map(|network| counted(network.cost()))
     }
 
     /// Every node of a cell is used.
@@ -65,6 +67,11 @@ impl Predictable for Darts {
     }
 
     fn scores(&self) -> Vec<Proxy> {
+        vec![Proxy::Params, Proxy::Flops]
+    }
+
+    /// Not measured yet as features.
+    fn seen(&self) -> Vec<Proxy> {
         Vec::new()
     }
 }

@@ -1,6 +1,7 @@
-use super::{Predictable, Seen, one_hot};
+use super::{Predictable, Seen, counted, one_hot};
 use crate::registry::{ByName, EncodingName, Proxy};
 use arch_graph::{ArchGraph, Bare, Cost, Features};
+use cellnet::{SequenceNetwork, SpeechNetwork, SpeechSkeleton};
 use spaces::nas_bench_asr::{Cell, FullEncoding, Operation, PrunedEncoding};
 use spaces::{ArchHash, NasBenchAsr};
 use surrogates::Block;
@@ -18,8 +19,9 @@ impl Predictable for NasBenchAsr {
     }
 
     /// Not there yet.
-    fn cost(&self, _: &Cell) -> Option<Cost> {
-        None
+    /// Of three seconds of sound.
+    fn cost(&self, cell: &Cell) -> Option<Cost> {
+        SpeechNetwork::new(cell, &SpeechSkeleton::default()).ok().map(|network| counted(network.cost()))
     }
 
     fn encodings(&self) -> &'static [EncodingName] {
@@ -51,6 +53,11 @@ impl Predictable for NasBenchAsr {
     }
 
     fn scores(&self) -> Vec<Proxy> {
+        vec![Proxy::Params, Proxy::Flops]
+    }
+
+    /// Not measured yet as features.
+    fn seen(&self) -> Vec<Proxy> {
         Vec::new()
     }
 

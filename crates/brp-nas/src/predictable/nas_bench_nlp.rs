@@ -1,6 +1,7 @@
-use super::{Predictable, Seen};
+use super::{Predictable, Seen, counted};
 use crate::registry::{EncodingName, Proxy};
 use arch_graph::{ArchGraph, Cost, Encode, Features, Global};
+use cellnet::{LanguageNetwork, LanguageSkeleton, SequenceNetwork};
 use nas_core::SearchSpace;
 use spaces::nas_bench_nlp::{Operation, Recipe, RecipeEncoding};
 use spaces::{ArchHash, NasBenchNlp};
@@ -22,9 +23,9 @@ impl Predictable for NasBenchNlp {
         None
     }
 
-    /// Not there yet.
-    fn cost(&self, _: &Recipe) -> Option<Cost> {
-        None
+    /// Of 70 tokens of Penn Treebank.
+    fn cost(&self, recipe: &Recipe) -> Option<Cost> {
+        LanguageNetwork::new(recipe, &LanguageSkeleton::default()).ok().map(|network| counted(network.cost()))
     }
 
     /// A recipe has no dead parts.
@@ -62,6 +63,11 @@ impl Predictable for NasBenchNlp {
     }
 
     fn scores(&self) -> Vec<Proxy> {
+        vec![Proxy::Params, Proxy::Flops]
+    }
+
+    /// Not measured yet as features.
+    fn seen(&self) -> Vec<Proxy> {
         Vec::new()
     }
 

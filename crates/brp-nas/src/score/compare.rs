@@ -4,7 +4,6 @@ use super::work::Row;
 use nas_core::{Seed, stats};
 use proxies::{AZ_NAS, Proxy, log_rank_sum, ordered_pairs, vote};
 use serde::Serialize;
-use spaces::nas_bench_201::Cell;
 use tables::Column;
 
 /// Draws of the bootstrap.
@@ -33,15 +32,15 @@ pub(crate) struct Compared {
 /// Scores of architectures with their truth, and how often the vote orders a pair right.
 type Combined = (String, Vec<f64>, Option<f64>);
 
-pub(super) fn compare(
+pub(super) fn compare<A: Ord>(
     rows: &[Row],
-    cells: &[Cell],
-    truth: &Column<Cell>,
+    archs: &[A],
+    truth: &Column<A>,
     proxies: &[&'static dyn Proxy],
     seed: Seed,
 ) -> Vec<Compared> {
     let known: Vec<(usize, f64)> =
-        cells.iter().enumerate().filter_map(|(at, cell)| Some((at, truth.get(cell)?))).collect();
+        archs.iter().enumerate().filter_map(|(at, arch)| Some((at, truth.get(arch)?))).collect();
     let values: Vec<f64> = known.iter().map(|(_, value)| *value).collect();
     let column = |name: &str| -> Option<Vec<f64>> {
         let at = proxies.iter().position(|proxy| proxy.name() == name)?;

@@ -1,13 +1,12 @@
 use crate::failure::{Failure, OrFail};
 use crate::host::now_ms;
+use crate::scored::{Around, Scored};
 use crate::units::{Work, ended};
 use candle_core::DType;
-use cellnet::CellStyle;
 use nas_core::Seed;
 use proxies::{Batch, CellModel, Need, Proxy, ProxyError, Score, observe};
 use rayon::ThreadPool;
 use serde::{Deserialize, Serialize};
-use spaces::nas_bench_201::{Cell, Skeleton};
 use std::collections::BTreeMap;
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
@@ -15,14 +14,12 @@ use store::{Key, Lease, Measured, State, Store};
 
 /// Everything that is to be scored, in one setting. Every proxy of every architecture is a unit of its own, so that
 /// another list of proxies does again only what is missing; those of an architecture share their passes.
-pub(super) struct Job<'a> {
-    pub(super) space: String,
+pub(super) struct Job<'a, S: Scored> {
+    pub(super) space: &'a S,
     pub(super) fidelity: String,
-    pub(super) cells: &'a [Cell],
+    pub(super) archs: &'a [S::Arch],
     pub(super) proxies: &'a [&'static dyn Proxy],
-    pub(super) skeleton: Skeleton,
-    pub(super) channels: usize,
-    pub(super) style: CellStyle,
+    pub(super) around: &'a Around,
     pub(super) dtype: DType,
     pub(super) weights: Option<&'a [u8]>,
     pub(super) batch: &'a Batch,
@@ -69,11 +66,11 @@ impl Kept {
     }
 }
 
-impl Job<'_> {
-    fn key(&self, cell: &Cell, proxy: &dyn Proxy) -> Key {
+impl<S: Scored> Job<'_, S> {
+    fn key(&self, arch: &S::Arch, proxy: &dyn Proxy) -> Key {
         Key {
-            space: self.space.clone(),
-            arch: cell.to_string(),
+            space: self.space.name().into(),
+            arch: arch.to_string(),
             metric: proxy.name().into(),
             device: "any".into(),
             fidelity: self.fidelity.clone(),
@@ -83,10 +80,8 @@ impl Job<'_> {
     }
 
     /// Layers of the same name begin with the same weights in all architectures, which makes them easier to compare.
-    fn model(&self, cell: &Cell) -> Result<CellModel, ProxyError> {
-        let seed = self.seed.derive("weights");
-        let model =
-            CellModel::nas_bench_201(cell, &self.skeleton, self.channels, self.style, self.dtype, seed)?;
+    fn model(&self, arch: &S::Arch) -> Result<CellModel, ProxyError> {
+        let model = self.space.model(arch, self.around, self.dtype, self.seed.derive("weights"))?;
         match self.weights {
             Some(bytes) => model.load(bytes),
             None => Ok(model),
@@ -95,14 +90,14 @@ impl Job<'_> {
 
     /// What would be wrong with every architecture.
     pub(super) fn check(&self) -> Result<(), Failure> {
-        self.model(&self.cells[0]).or_input()?;
+        self.model(&self.archs[0]).or_input()?;
         for need in self.proxies.iter().flat_map(|proxy| proxy.needs()) {
             let (found, expected) = (self.batch.len(), need.images());
             if found < expected {
                 return Err(ProxyError::Batch { needs: need.name(), found, expected }).or_input();
             }
         }
-        let classes = self.skeleton.classes as usize;
+        let classes = self.around.classes as usize;
         match self.batch.labels().iter().position(|&label| label as usize >= classes) {
             Some(image) => {
                 Err(ProxyError::Label { image, label: self.batch.labels()[image], classes }).or_input()
@@ -112,8 +107,8 @@ impl Job<'_> {
     }
 
     /// The scores of an architecture by the proxies that are still missing.
-    fn scores(&self, cell: &Cell, missing: &[&'static dyn Proxy]) -> Result<Vec<Kept>, ProxyError> {
-        let model = self.model(cell)?;
+    fn scores(&self, arch: &S::Arch, missing: &[&'static dyn Proxy]) -> Result<Vec<Kept>, ProxyError> {
+        let model = self.model(arch)?;
         let needs: Vec<Need> = missing.iter().flat_map(|proxy| proxy.needs()).copied().collect();
         let mut seconds: BTreeMap<Need, f64> = BTreeMap::new();
         let mut last = Instant::now();
@@ -149,7 +144,7 @@ fn passes(need: Need) -> &'static [Need] {
     }
 }
 
-impl Work for Job<'_> {
+impl<S: Scored> Work for Job<'_, S> {
     type Row = Row;
 
     const DONE: &'static str = "scored";
@@ -158,15 +153,15 @@ impl Work for Job<'_> {
     const FIRST: Duration = Duration::from_secs(20);
 
     fn keys(&self) -> Vec<Vec<Key>> {
-        let keys = |cell| self.proxies.iter().map(|&proxy| self.key(cell, proxy)).collect();
-        self.cells.iter().map(keys).collect()
+        let keys = |arch| self.proxies.iter().map(|&proxy| self.key(arch, proxy)).collect();
+        self.archs.iter().map(keys).collect()
     }
 
     fn row(&self, item: usize, store: &Store) -> Result<Option<Row>, Failure> {
-        let cell = &self.cells[item];
+        let arch = &self.archs[item];
         let mut scores = Vec::new();
         for &proxy in self.proxies {
-            let Some(row) = store.get(&self.key(cell, proxy), now_ms()).or_failed()? else { return Ok(None) };
+            let Some(row) = store.get(&self.key(arch, proxy), now_ms()).or_failed()? else { return Ok(None) };
             scores.push(match row.state {
                 State::Done(Measured { payload: Some(payload), .. }) => {
                     serde_json::from_str(&payload).or_failed()?
@@ -178,7 +173,7 @@ impl Work for Job<'_> {
                 _ => return Ok(None),
             });
         }
-        Ok(Some(Row { arch: cell.to_string(), scores }))
+        Ok(Some(Row { arch: arch.to_string(), scores }))
     }
 
     fn act(
@@ -191,7 +186,7 @@ impl Work for Job<'_> {
     ) -> Result<bool, Failure> {
         let named = |lease: &Lease| proxies::by_name(&lease.key.metric);
         let missing = leases.iter().map(named).collect::<Result<Vec<_>, _>>().or_failed()?;
-        match pool.install(|| self.scores(&self.cells[item], &missing)) {
+        match pool.install(|| self.scores(&self.archs[item], &missing)) {
             Ok(scores) => {
                 let measured = |kept: &Kept| -> Result<Measured, Failure> {
                     let payload = Some(serde_json::to_string(kept).or_failed()?);

@@ -475,6 +475,14 @@ fn the_other_spaces_say_what_they_can() {
         (&"02012100".into(), &890_666.into())
     );
     assert_eq!((&rows["archs"][1]["index"], &rows["archs"][1]["flops"]), (&0.into(), &7_713_280.into()));
+    // counted from the networks that are built
+    for space in ["darts", "proxyless-nas", "fbnet", "nas-bench-asr", "nas-bench-nlp"] {
+        let rows = json(&enumerate(space, &["--sample", "2"]));
+        for row in rows["archs"].as_array().unwrap() {
+            let (parameters, flops) = (row["parameters"].as_u64().unwrap(), row["flops"].as_u64().unwrap());
+            assert!(parameters > 300_000 && flops > parameters, "{space}: {row}");
+        }
+    }
 }
 
 const SPECS: [&str; 3] = [

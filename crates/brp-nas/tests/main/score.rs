@@ -193,3 +193,41 @@ fn bad_input_of_a_score_is_named() {
         assert!(!folder.path().join("run").exists(), "{extra:?} left something behind");
     }
 }
+
+#[test]
+fn every_space_with_networks_over_images_is_scored() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = |space: &str, extra: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_brp-nas"));
+        command.args(["score", "--space", space, "--image", "16", "--batch", "6", "--format", "json"]);
+        command.arg("--out").arg(folder.path().join(space)).args(extra).output().unwrap()
+    };
+    let proxies = ["--proxies", "synflow,snip,jacob_cov,params,nwot,fisher"];
+    for (space, channels, cells) in [
+        ("nas-bench-101", "8", Some("1")),
+        ("darts", "2", Some("3")),
+        ("nas-bench-macro", "4", None),
+        ("fbnet", "4", None),
+        ("proxyless-nas", "4", None),
+    ] {
+        let cells = cells.map_or(vec![], |cells| vec!["--cells", cells]);
+        let flags = [&["--sample", "2", "--channels", channels][..], &proxies, &cells].concat();
+        let result = json(&run(space, &flags));
+        assert_eq!(result["space"].as_str(), Some(space));
+        for row in result["scores"].as_array().unwrap() {
+            for name in ["synflow_log", "snip", "jacob_cov", "params", "nwot", "fisher"] {
+                assert!(row[name].is_number(), "{space}, {name}: {row}");
+            }
+        }
+    }
+    let refused = |space: &str, extra: &[&str], says: &str| {
+        let output = run(space, extra);
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.code() == Some(2) && said.contains(says), "{space}: {said}");
+    };
+    refused("fbnet", &["--sample", "1", "--cells", "2"], "--cells says nothing of fbnet");
+    refused("darts", &["--sample", "1", "--style", "scored"], "--style says nothing of darts");
+    refused("darts", &["--all", "true"], "darts has too many");
+    refused("nas-bench-macro", &["--sample", "7000", "--channels", "4"], "only 6561 different architectures");
+    refused("nas-bench-asr", &["--sample", "1"], "read sequences");
+}

@@ -76,6 +76,9 @@ impl Along {
                     self.steps.push(Step::Products { norm, sums: Sums::Along, grad, of });
                 }
             }
+            Step::Cap { to } => {
+                self.steps.extend(self.moves[to].map(|grad| Step::CapMask { gate: to, grad }));
+            }
             Step::Pool { pool, from, to } => {
                 if let Some(along) = self.moves[from] {
                     let to = self.moved(plan, to);
@@ -89,8 +92,10 @@ impl Along {
     /// A step that does to the move what it does to the value.
     fn linear(&mut self, plan: &mut Plan, step: &Step) {
         let source = match *step {
-            Step::Copy { from: (from, _), .. } | Step::Mean { from, .. } => from,
-            Step::MeanGradient { grad, .. } | Step::PoolGradient { grad, .. } => grad,
+            Step::Copy { from: (from, _), .. } | Step::Crop { from, .. } | Step::Mean { from, .. } => from,
+            Step::MeanGradient { grad, .. }
+            | Step::PoolGradient { grad, .. }
+            | Step::CropGradient { grad, .. } => grad,
             _ => return,
         };
         let (Some(moving), Some(to)) = (self.moves[source], step.writes()) else { return };
@@ -99,6 +104,8 @@ impl Along {
             Step::Copy { from: (_, first), to: (_, at), channels } => {
                 Step::Copy { from: (moving, first), to: (target, at), channels }
             }
+            Step::Crop { first, .. } => Step::Crop { from: moving, to: target, first },
+            Step::CropGradient { first, .. } => Step::CropGradient { grad: moving, to: target, first },
             Step::Mean { .. } => Step::Mean { from: moving, to: target },
             Step::PoolGradient { pool, image, .. } => {
                 Step::PoolGradient { pool, image, grad: moving, to: target }
@@ -182,6 +189,11 @@ impl Along {
                 self.steps.push(Step::Mask { gate, grad: again });
                 self.steps.extend(self.moves[grad].map(|grad| Step::Mask { gate, grad }));
             }
+            Step::CapMask { gate, grad } => {
+                let again = self.here(plan, grad);
+                self.steps.push(Step::CapMask { gate, grad: again });
+                self.steps.extend(self.moves[grad].map(|grad| Step::CapMask { gate, grad }));
+            }
             Step::Combine { ref terms, shift, relu, to } => {
                 let again = terms.iter().map(|&(value, factor)| (self.here(plan, value), factor)).collect();
                 let to_again = self.here(plan, to);
@@ -210,6 +222,11 @@ impl Along {
             Step::Copy { from: (grad, first), to: (to, at), channels } => {
                 let (grad, to) = (self.here(plan, grad), self.here(plan, to));
                 self.steps.push(Step::Copy { from: (grad, first), to: (to, at), channels });
+                self.linear(plan, step);
+            }
+            Step::CropGradient { grad, to, first } => {
+                let (grad, to) = (self.here(plan, grad), self.here(plan, to));
+                self.steps.push(Step::CropGradient { grad, to, first });
                 self.linear(plan, step);
             }
             Step::MeanGradient { grad, to } => {

@@ -88,6 +88,11 @@ impl Back {
                 let to = self.grad(plan, from);
                 self.steps.push(Step::Copy { from: (grad, at), to: (to, first), channels });
             }
+            Step::Crop { from, first, .. } if self.needed[from] => {
+                let to = self.grad(plan, from);
+                self.steps.push(Step::CropGradient { grad, to, first });
+            }
+            Step::Cap { to } => self.steps.push(Step::CapMask { gate: to, grad }),
             Step::Mean { from, .. } if self.needed[from] => {
                 let to = self.grad(plan, from);
                 self.steps.push(Step::MeanGradient { grad, to });

@@ -254,6 +254,12 @@ impl<'a> Planner<'a> {
                 let terms = self.terms(input(0));
                 Form::Held(self.combine(&terms, true, shape))
             }
+            Operator::Relu6 => {
+                let terms = self.terms(input(0));
+                let to = self.combine(&terms, true, shape);
+                self.plan.there.push(Step::Cap { to });
+                Form::Held(to)
+            }
             Operator::AveragePool { window, padding } => {
                 let size = self.network.layers()[input(0)].shape;
                 self.pool(input(0), ImagePool::average((size[1], size[2]), *window, *padding)?, shape)
@@ -273,6 +279,25 @@ impl<'a> Planner<'a> {
                     self.plan.there.push(Step::Copy { from: (from, 0), to: (to, first), channels });
                     first += channels;
                 }
+                Form::Held(to)
+            }
+            Operator::Truncate { channels } => {
+                let (from, to) = (self.held(input(0)), self.value(shape));
+                self.plan.there.push(Step::Copy { from: (from, 0), to: (to, 0), channels: *channels });
+                Form::Held(to)
+            }
+            Operator::Shuffle { groups } => {
+                let (from, to) = (self.held(input(0)), self.value(shape));
+                let size = shape.channels / groups;
+                for channel in 0..shape.channels {
+                    let source = channel % groups * size + channel / groups;
+                    self.plan.there.push(Step::Copy { from: (from, source), to: (to, channel), channels: 1 });
+                }
+                Form::Held(to)
+            }
+            Operator::Crop { rows, columns } => {
+                let (from, to) = (self.held(input(0)), self.value(shape));
+                self.plan.there.push(Step::Crop { from, to, first: (*rows, *columns) });
                 Form::Held(to)
             }
             Operator::GlobalMean => {

@@ -9,9 +9,12 @@ use super::steps::{Factor, Moving, Shift, Step, Sums, Value};
 use crate::error::Result;
 use cpu_ops::BLOCK;
 use cpu_ops::blocked::{
-    ImagePool, Real, Scratch, Term, combine, copy_channels, image_mean, image_mean_gradient, mask, moments,
-    products, to_blocked,
+    ImagePool, Real, Scratch, Term, cap, cap_mask, combine, copy_channels, crop, crop_gradient, image_mean,
+    image_mean_gradient, mask, moments, products, to_blocked,
 };
+
+/// Where a ReLU6 is capped.
+const CAP: f64 = 6.0;
 
 /// What all images share.
 #[derive(Debug)]
@@ -129,6 +132,19 @@ impl<T: Real> Shared<'_, T> {
                         target.fill([T::zero(); BLOCK]);
                     }
                     copy_channels((rest.read(place(from)), first), (target, at), channels, plane, true)?;
+                }
+                Step::Crop { from, to, first } => {
+                    let (target, rest) = memory.open(place(to));
+                    crop(rest.read(place(from)), shape(from).size, first, target)?;
+                }
+                Step::CropGradient { grad, to, first } => {
+                    let (target, rest) = memory.open(place(to));
+                    crop_gradient(rest.read(place(grad)), target, shape(to).size, first, *adds)?;
+                }
+                Step::Cap { to } => cap(CAP, memory.open(place(to)).0),
+                Step::CapMask { gate, grad } => {
+                    let (target, rest) = memory.open(place(grad));
+                    cap_mask(CAP, rest.read(place(gate)), target)?;
                 }
                 Step::Mean { from, to } => {
                     let (target, rest) = memory.open(place(to));

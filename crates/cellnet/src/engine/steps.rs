@@ -112,6 +112,16 @@ pub(super) enum Step {
         to: (Value, usize),
         channels: usize,
     },
+    /// What lies behind the first rows and columns.
+    Crop {
+        from: Value,
+        to: Value,
+        first: (usize, usize),
+    },
+    /// Nothing above 6.
+    Cap {
+        to: Value,
+    },
     Mean {
         from: Value,
         to: Value,
@@ -126,6 +136,11 @@ pub(super) enum Step {
     },
     /// No gradient where a ReLU gave nothing.
     Mask {
+        gate: Value,
+        grad: Value,
+    },
+    /// No gradient where a ReLU was capped.
+    CapMask {
         gate: Value,
         grad: Value,
     },
@@ -165,6 +180,11 @@ pub(super) enum Step {
         along: Value,
         to: Value,
     },
+    CropGradient {
+        grad: Value,
+        to: Value,
+        first: (usize, usize),
+    },
     MeanGradient {
         grad: Value,
         to: Value,
@@ -180,14 +200,17 @@ impl Step {
             | Self::Combine { to, .. }
             | Self::Pool { to, .. }
             | Self::Copy { to: (to, _), .. }
+            | Self::Crop { to, .. }
+            | Self::Cap { to }
             | Self::Mean { to, .. }
             | Self::Seed { to }
             | Self::SeedAlong { to }
             | Self::PoolAlong { to, .. }
             | Self::InputGradient { to, .. }
             | Self::PoolGradient { to, .. }
+            | Self::CropGradient { to, .. }
             | Self::MeanGradient { to, .. } => Some(to),
-            Self::Mask { grad, .. } => Some(grad),
+            Self::Mask { grad, .. } | Self::CapMask { grad, .. } => Some(grad),
             Self::Measure { .. }
             | Self::Products { .. }
             | Self::WeightGradient { .. }
@@ -203,11 +226,15 @@ impl Step {
             &Self::Convolve { from, .. }
             | &Self::Pool { from, .. }
             | &Self::Copy { from: (from, _), .. }
+            | &Self::Crop { from, .. }
             | &Self::Mean { from, .. } => vec![from],
+            &Self::Cap { to } => vec![to],
             &Self::Measure { of, .. } => vec![of],
-            &Self::Mask { gate, grad } => vec![gate, grad],
+            &Self::Mask { gate, grad } | &Self::CapMask { gate, grad } => vec![gate, grad],
             &Self::Products { grad, of, .. } | &Self::Channels { of, grad, .. } => vec![of, grad],
-            &Self::InputGradient { grad, .. } | &Self::MeanGradient { grad, .. } => vec![grad],
+            &Self::InputGradient { grad, .. }
+            | &Self::CropGradient { grad, .. }
+            | &Self::MeanGradient { grad, .. } => vec![grad],
             &Self::WeightGradient { from, grad, .. } => vec![from, grad],
             &Self::PoolGradient { image, grad, .. } => vec![image, grad],
             &Self::PoolAlong { image, along, .. } => vec![image, along],

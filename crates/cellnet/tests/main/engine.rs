@@ -14,7 +14,7 @@ use proptest::test_runner::RngSeed;
 use spaces::{NasBench201, nas_bench_201::Skeleton};
 
 /// Numbers without a pattern.
-fn numbers(shape: &[usize], stream: u64) -> Tensor {
+pub(crate) fn numbers(shape: &[usize], stream: u64) -> Tensor {
     let count = shape.iter().product::<usize>() as u64;
     let mix = |i: u64| {
         let x = (i + 1 + stream * 7919).wrapping_mul(0x9e37_79b9_7f4a_7c15);
@@ -147,7 +147,7 @@ fn check<T: Real + WithDType>(net: &Network, batch: usize, mode: Mode, bound: f6
 }
 
 /// In f32 only where every batch norm sees some values: of two or three, the gradient is what cancellation leaves.
-fn every_way(net: &Network, batch: usize) {
+pub(crate) fn every_way(net: &Network, batch: usize) {
     let norms = net.layers().iter().filter(|layer| matches!(layer.operator, Operator::BatchNorm { .. }));
     let fewest = norms.map(|layer| batch * layer.shape[1] * layer.shape[2]).min();
     for mode in [Mode::Train, Mode::Evaluate] {
@@ -183,7 +183,7 @@ proptest! {
     #[test]
     fn networks_of_anything_are_the_operators(
         size in (1_usize..9, 1_usize..9), channels in 1_usize..20,
-        choices in prop::collection::vec((0_usize..14, 0_usize..50, 0_usize..50), 1..12), batch in 2_usize..4,
+        choices in prop::collection::vec((0_usize..18, 0_usize..50, 0_usize..50), 1..12), batch in 2_usize..4,
     ) {
         every_way(&anything(size, channels, &choices), batch);
     }
@@ -226,6 +226,10 @@ fn anything(size: (usize, usize), channels: usize, choices: &[(usize, usize, usi
             10 => Operator::MaxPool { window: Pool2d::new(3, 1 + b % 2, 1) },
             11 => Operator::Zero,
             12 => Operator::Concatenate,
+            13 => Operator::Relu6,
+            14 => Operator::Truncate { channels: 1 + b % channels },
+            15 => Operator::Shuffle { groups: if channels.is_multiple_of(3) { 3 } else { channels } },
+            16 => Operator::Crop { rows: b % 2, columns: a % 3 },
             _ => Operator::Sum,
         };
         let inputs = match operator {
@@ -282,7 +286,7 @@ fn moved(net: &Network, x: &[f64], mode: Mode, directions: &[(usize, Vec<f64>)],
 
 /// How a network moves along a direction, against differences of networks that did; on either side, since a rectifier
 /// or a maximum may switch on one.
-fn check_along(net: &Network, mode: Mode) {
+pub(crate) fn check_along(net: &Network, mode: Mode) {
     let batch = 4;
     let [c, h, w] = net.input();
     let x = list(&numbers(&[batch, c, h, w], 1));
@@ -324,7 +328,7 @@ proptest! {
     #[test]
     fn any_network_moves_along_a_direction_as_differences_say(
         size in (1_usize..9, 1_usize..9), channels in 1_usize..20,
-        choices in prop::collection::vec((0_usize..14, 0_usize..50, 0_usize..50), 1..12),
+        choices in prop::collection::vec((0_usize..18, 0_usize..50, 0_usize..50), 1..12),
     ) {
         let net = anything(size, channels, &choices);
         check_along(&net, Mode::Train);

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 mod engine;
+mod every_space;
 
 use candle_core::{DType, Device, Tensor};
 use cellnet::{

@@ -181,6 +181,56 @@ impl<T: Real> Kernel<T> for Mask<'_, T> {
     }
 }
 
+/// Puts `most` where an image is above it. O(elements).
+pub fn cap<T: Real>(most: f64, image: &mut [[T; BLOCK]]) {
+    T::run(InstructionSet::current(), Cap { most: T::from_f64(most), image });
+}
+
+struct Cap<'a, T> {
+    most: T,
+    image: &'a mut [[T; BLOCK]],
+}
+
+impl<T: Real> Kernel<T> for Cap<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Lanes<T>>(self, _: S) {
+        for x in self.image.as_flattened_mut() {
+            *x = if *x > self.most { self.most } else { *x };
+        }
+    }
+}
+
+/// Keeps `grad` where the capped image `gate` is below `most`, and puts zeros elsewhere. O(elements).
+///
+/// # Errors
+/// Buffers of different sizes.
+pub fn cap_mask<T: Real>(most: f64, gate: &[[T; BLOCK]], grad: &mut [[T; BLOCK]]) -> Result<()> {
+    if gate.len() != grad.len() {
+        bail!("cap_mask: {} and {} pixels", gate.len(), grad.len());
+    }
+    T::run(InstructionSet::current(), CapMask { most: T::from_f64(most), gate, grad });
+    Ok(())
+}
+
+struct CapMask<'a, T> {
+    most: T,
+    gate: &'a [[T; BLOCK]],
+    grad: &'a mut [[T; BLOCK]],
+}
+
+impl<T: Real> Kernel<T> for CapMask<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Lanes<T>>(self, _: S) {
+        for (grad, &gate) in self.grad.as_flattened_mut().iter_mut().zip(self.gate.as_flattened()) {
+            *grad = if gate < self.most { *grad } else { T::zero() };
+        }
+    }
+}
+
 /// Of every channel the mean over an image and the sum of squared distances from it, in f64: parts of a batch's
 /// statistics, to be merged image by image. Two passes, so that no digits cancel. O(elements).
 ///

@@ -73,7 +73,12 @@ fn of_everything() -> Network {
     let zero = net.add("", Operator::Zero, &[a]).unwrap();
     let sum = net.add("", Operator::Sum, &[c, zero, d]).unwrap();
     let both = net.add("", Operator::Concatenate, &[sum, e]).unwrap();
-    let mean = net.add("", Operator::GlobalMean, &[both]).unwrap();
+    let mixed = pooled(&mut net, Operator::Shuffle { groups: 4 }, both);
+    let cut = pooled(&mut net, Operator::Truncate { channels: 11 }, mixed);
+    let cropped = pooled(&mut net, Operator::Crop { rows: 1, columns: 2 }, cut);
+    let much = net.add("", Operator::Sum, &[cropped; 6]).unwrap();
+    let capped = pooled(&mut net, Operator::Relu6, much);
+    let mean = net.add("", Operator::GlobalMean, &[capped]).unwrap();
     net.add("fc", Operator::Linear { outputs: 5 }, &[mean]).unwrap();
     net.finish().unwrap()
 }

@@ -15,7 +15,14 @@ fn close(found: f64, expected: f64, scale: f64, bound: f64, what: &str) {
 }
 
 /// `scale` is how large the terms are that a score adds up: a sum of both signs cannot be more exact than they are.
-fn check(score: &Score, scale: &Score, total: Option<f64>, layers: Option<&Value>, bound: f64, what: &str) {
+pub(crate) fn check(
+    score: &Score,
+    scale: &Score,
+    total: Option<f64>,
+    layers: Option<&Value>,
+    bound: f64,
+    what: &str,
+) {
     if let Some(total) = total {
         close(score.value, total, total.abs().max(scale.value), bound, what);
     } else {
@@ -31,7 +38,7 @@ fn check(score: &Score, scale: &Score, total: Option<f64>, layers: Option<&Value
 
 /// How large the terms are that a score adds up by layer, as far as it is known: of `plain` its absolute terms, of
 /// `grasp` the largest layer, of the others, where next to nothing may be left of a layer, a little of the largest.
-fn size_of(name: &str, seen: &Seen) -> Score {
+pub(crate) fn size_of(name: &str, seen: &Seen) -> Score {
     let score = |name: &str| proxies::by_name(name).unwrap().score(seen).unwrap();
     let part = match name {
         "plain" => return score("snip"),

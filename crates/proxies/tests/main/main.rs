@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 mod curvature;
+mod every_space;
 mod golden;
 mod own;
 
