@@ -1,4 +1,4 @@
-use crate::{Acquisition, SearchError, expected_improvement};
+use crate::{Acquisition, Point, SearchError, expected_improvement};
 use nas_core::{Belief, Believe, Fit, Labelled, Searcher, Seed, Stream, Trial, order_by_score};
 use rand::RngExt;
 use rand::seq::SliceRandom;
@@ -7,6 +7,9 @@ use std::collections::BTreeSet;
 
 /// Candidates from which values are drawn together: those whose mean and two deviations are largest.
 const SHORT_LIST: usize = 200;
+
+/// The chance to meet a limit from which it is likely.
+const LIKELY: f64 = 0.5;
 
 /// How a search by beliefs goes.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -55,7 +58,8 @@ impl BelievingSettings {
 /// takes one: to the model they are the same network. Failed trials count as seen; the model does not learn from
 /// them. Until two different values are known there is no model, and batches are as the first.
 ///
-/// The candidates are any list, so a latency limit is applied before ([`within_limit`](crate::within_limit)).
+/// The candidates are any list, so a latency limit may be applied before ([`within_limit`](crate::within_limit)); or
+/// [`limit`](Self::limit) weighs each by the chance that it meets one.
 #[derive(Debug)]
 pub struct Believing<A, F: Fit<A>> {
     candidates: Vec<A>,
@@ -67,6 +71,11 @@ pub struct Believing<A, F: Fit<A>> {
     seen: BTreeSet<usize>,
     archs: Vec<A>,
     values: Vec<f64>,
+    /// Whether each of these meets the limit.
+    meets: Vec<bool>,
+    limit_ms: Option<f64>,
+    /// Of each candidate that it meets the limit; none where there is no limit.
+    chances: Vec<f64>,
     model: Option<F::Model>,
     round: u64,
 }
@@ -93,8 +102,51 @@ where
         }
         let mut start: Vec<usize> = (0..candidates.len()).collect();
         start.shuffle(&mut seed.stream("start"));
-        let (seen, archs, values) = (BTreeSet::new(), Vec::new(), Vec::new());
-        Ok(Self { candidates, settings, predictor, seed, start, seen, archs, values, model: None, round: 0 })
+        Ok(Self {
+            candidates,
+            settings,
+            predictor,
+            seed,
+            start,
+            seen: BTreeSet::new(),
+            archs: Vec::new(),
+            values: Vec::new(),
+            meets: Vec::new(),
+            limit_ms: None,
+            chances: Vec::new(),
+            model: None,
+            round: 0,
+        })
+    }
+
+    /// Looks for the best of at most this latency, where `chances` says of each candidate how likely it meets that: an
+    /// expected improvement, over the best that was measured within the limit, counts times the chance (Gardner et al.,
+    /// ICML 2014). So what is only just predicted beyond the limit is not lost. The first, and what Thompson sampling
+    /// chooses from, meet it more likely than not.
+    ///
+    /// # Errors
+    /// A limit that is not positive, chances that are not one a candidate or do not lie between 0 and 1.
+    pub fn limit(mut self, limit_ms: f64, chances: Vec<f64>) -> Result<Self, SearchError> {
+        let fail = |name, value, expected: String| Err(SearchError::Setting { name, value, expected });
+        if !(limit_ms > 0.0 && limit_ms.is_finite()) {
+            let expected = "a latency limit is a positive number of milliseconds".into();
+            return fail("max-latency", limit_ms, expected);
+        }
+        if chances.len() != self.candidates.len() {
+            let expected = format!("one for each of {} candidates", self.candidates.len());
+            return fail("chances", chances.len() as f64, expected);
+        }
+        if let Some(chance) = chances.iter().find(|chance| !(0.0..=1.0).contains(*chance)) {
+            return fail("chance", *chance, "it lies between 0 and 1".into());
+        }
+        // the last are taken first
+        self.start.sort_by_key(|&i| chances[i] >= LIKELY);
+        (self.limit_ms, self.chances) = (Some(limit_ms), chances);
+        Ok(self)
+    }
+
+    fn chance(&self, candidate: usize) -> f64 {
+        self.chances.get(candidate).copied().unwrap_or(1.0)
     }
 
     /// Draws the first from the best of what was scored; those of it that are no candidates are left out.
@@ -103,8 +155,9 @@ where
         let mut places: Vec<usize> = (0..self.candidates.len()).collect();
         places.sort_by(|&a, &b| self.candidates[a].cmp(&self.candidates[b]));
         let place = |arch: &A| places.binary_search_by(|&i| self.candidates[i].cmp(arch)).ok();
-        let known = warm_up.archs().filter_map(place).take(self.settings.pool);
-        let mut best: Vec<usize> = known.map(|at| places[at]).collect();
+        let known = warm_up.archs().filter_map(place).map(|at| places[at]);
+        let likely = known.filter(|&i| self.chance(i) >= LIKELY);
+        let mut best: Vec<usize> = likely.take(self.settings.pool).collect();
         best.shuffle(&mut self.seed.stream("warm-up"));
         // whatever is left follows
         self.start.extend(best);
@@ -143,9 +196,14 @@ where
         let mut best = Vec::with_capacity(count);
         match self.settings.acquisition {
             Acquisition::ExpectedImprovement => {
-                let known = self.values.iter().map(|value| model.scaled(*value));
-                let largest = known.fold(f64::NEG_INFINITY, f64::max);
-                let gains: Vec<f64> = beliefs.iter().map(|b| expected_improvement(b, largest)).collect();
+                let within = self.values.iter().zip(&self.meets).filter(|(_, meets)| **meets);
+                let largest = within.map(|(value, _)| model.scaled(*value)).reduce(f64::max);
+                // where nothing meets the limit yet, everything that does is better
+                let all =
+                    || self.values.iter().map(|value| model.scaled(*value)).fold(f64::INFINITY, f64::min);
+                let largest = largest.unwrap_or_else(all);
+                let gain = |(b, &i): (&Belief, &usize)| expected_improvement(b, largest) * self.chance(i);
+                let gains: Vec<f64> = beliefs.iter().zip(&left).map(gain).collect();
                 // where nothing is expected any more, the better mean
                 let mut order = order_by_score(&beliefs.iter().map(|b| b.mean).collect::<Vec<_>>());
                 order.sort_by(|&a, &b| gains[b].total_cmp(&gains[a]));
@@ -153,7 +211,8 @@ where
             }
             Acquisition::Thompson => {
                 let hope = |b: &Belief| b.mean + 2.0 * b.deviation;
-                let order = order_by_score(&beliefs.iter().map(hope).collect::<Vec<_>>());
+                let mut order = order_by_score(&beliefs.iter().map(hope).collect::<Vec<_>>());
+                order.sort_by_key(|&place| self.chance(left[place]) < LIKELY);
                 let places = order.into_iter().filter(|&place| taken.insert(key(place)));
                 let places: Vec<usize> = places.take(SHORT_LIST.max(count)).collect();
                 let list: Vec<A> = places.iter().map(|&place| archs[place].clone()).collect();
@@ -209,6 +268,7 @@ where
             {
                 self.archs.push(trial.arch.clone());
                 self.values.push(evaluation.value);
+                self.meets.push(Point::of(trial).is_some_and(|point| point.meets(self.limit_ms)));
             }
         }
         if !trials.is_empty() && self.values.iter().any(|value| *value != self.values[0]) {

@@ -75,12 +75,33 @@ pub struct FittedCosts<F> {
     process: FittedGaussian<F>,
     judged: Vec<Judged>,
     best: usize,
+    /// Labels over what the others say of them, rising.
+    ratios: Vec<f64>,
 }
 
 impl<F> FittedCosts<F> {
     /// The way that was chosen, and all that it was chosen from.
     pub fn choice(&self) -> (Doubt, &[Judged]) {
         (self.judged[self.best].doubt, &self.judged)
+    }
+
+    /// How likely a label of what is predicted so much is at most `limit`: the share of training rows whose label, over
+    /// what the others say of it, is at most `limit / prediction`.
+    ///
+    /// ```
+    /// # use nas_core::{Fit, Labelled, Predict, Seed};
+    /// # use surrogates::{Block, Costs};
+    /// # let archs: Vec<[f64; 2]> = (0..80).map(|i| [f64::from(i % 8), f64::from(i / 8)]).collect();
+    /// # let labels = archs.iter().enumerate().map(|(i, a)| (2.0 + a[0]) * (1.0 + (i % 7) as f64 / 60.0)).collect();
+    /// # let costs = Costs { features: |a: &[f64; 2]| a.to_vec(), blocks: vec![Block::counts(2)] };
+    /// let model = costs.fit(&Labelled::new(archs, labels)?, &Labelled::empty(), Seed(0))?;
+    /// let chances = [5.0, 10.0, 20.0].map(|limit| model.chance(10.0, limit));
+    /// assert!(chances[0] < 0.05 && (0.2..0.8).contains(&chances[1]) && chances[2] > 0.95);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn chance(&self, prediction: f64, limit: f64) -> f64 {
+        let meets = self.ratios.partition_point(|ratio| ratio * prediction <= limit);
+        meets as f64 / self.ratios.len().max(1) as f64
     }
 
     /// The process that predicts.
@@ -123,10 +144,18 @@ impl<A, F: Fn(&A) -> Vec<f64> + Clone> Fit<A> for Costs<F> {
         let judged: Vec<Judged> = ways.into_iter().zip(said.iter().chain(&means)).map(judge).collect();
         let better = |best: usize, i: usize| if judged[i].good() > judged[best].good() { i } else { best };
         let best = (1..judged.len()).fold(0, better);
-        let means = [(0, 1), (1, 2)].map(|(a, b): (usize, usize)| fitted[a].clone().with_mean_of(&fitted[b]));
-        let process = fitted.into_iter().chain(means).nth(best);
+        let mixed = [(0, 1), (1, 2)].map(|(a, b): (usize, usize)| fitted[a].clone().with_mean_of(&fitted[b]));
+        let process = fitted.into_iter().chain(mixed).nth(best);
         let process = process.ok_or(SurrogateError::Covariance { rows: train.len() })?;
-        Ok(FittedCosts { process, judged, best })
+        let chosen = said.iter().chain(&means).nth(best).into_iter().flatten();
+        let mut ratios: Vec<f64> = train
+            .values()
+            .iter()
+            .zip(chosen)
+            .map(|(label, said)| label / said.max(f64::MIN_POSITIVE))
+            .collect();
+        ratios.sort_by(f64::total_cmp);
+        Ok(FittedCosts { process, judged, best, ratios })
     }
 }
 

@@ -196,7 +196,7 @@ fn costs_are_positive_and_wild_rows_are_doubted() {
     let right = right.iter().zip(&archs).filter(|(found, a)| (*found / cost(a) - 1.0).abs() < 0.05).count();
     assert!(right > 110, "{right} of 120");
     let (doubt, judged) = model.choice();
-    assert!(doubt != Doubt::None && judged.len() == 4);
+    assert!(doubt != Doubt::None && judged.len() == 5);
     for wrong in [0.0, -1.0] {
         let mut labels = labels.clone();
         labels[7] = wrong;

@@ -5,8 +5,8 @@ use super::data::Data;
 use super::mine;
 use super::objective::{Predicting, Work};
 use super::predictor::{
-    Anew, Fits, agreement, always, committee, line, neural, pre_trained, regressor, relation, two_stages,
-    warmed, within_predicted,
+    Anew, Fits, Within, agreement, always, committee, line, neural, pre_trained, regressor, relation,
+    two_stages, warmed, within_predicted,
 };
 use super::report::{Found, Outcome};
 use super::settings::{Plan, Settings};
@@ -91,17 +91,20 @@ impl Search<'_> {
         let (watch, root) = (Stopwatch::start(), Seed(seed));
         let Self { settings, data, .. } = self;
         let mut candidates = self.candidates.to_vec();
-        let (mut within, mut latencies) = (None, BTreeMap::new());
+        let (mut within, mut latencies, mut chances) = (None, BTreeMap::new(), Vec::new());
         if let (Some(limit), Some(column)) = (settings.max_latency, &data.latency) {
             let limited = match settings.limit_by {
                 LimitBy::Predictor => {
-                    within_predicted(candidates, column, limit, settings, root.derive("latency"))?
+                    let doubtful = plan.algorithm == Algorithm::Ours;
+                    within_predicted(candidates, column, limit, settings, doubtful, root.derive("latency"))?
                 }
-                LimitBy::Table => within_limit(candidates, &Measured(column), limit).map_err(mine)?,
+                LimitBy::Table => {
+                    within_limit(candidates, &Measured(column), limit).map(Within::from).map_err(mine)?
+                }
             };
             latencies = limited.archs.iter().copied().zip(limited.predicted).collect();
-            candidates = limited.archs;
-            within = Some(candidates.len());
+            (candidates, chances) = (limited.archs, limited.chances);
+            within = Some(chances.iter().filter(|chance| **chance >= 0.5).count());
         }
         let parts = self.parts(plan, &candidates, root)?;
         let unscored = parts.warm_up.as_ref().map(|warm_up| [warm_up.asked, warm_up.unscored]);
@@ -119,7 +122,7 @@ impl Search<'_> {
                 random = parts.moves.into_iter().fold(random, Random::moves);
                 (go.run(&mut random)?, None)
             }
-            Algorithm::Ours => self.believed(candidates, parts, go, seed_of_search)?,
+            Algorithm::Ours => self.believed((candidates, chances), parts, go, seed_of_search)?,
             Algorithm::Evolution => {
                 let domain = Domain::listed(&NasBench201, candidates);
                 let evolution = Evolution::new(domain, settings.evolution, seed_of_search).map_err(mine)?;
@@ -165,7 +168,7 @@ impl Search<'_> {
     /// A search by what a surrogate believes, and the whole space in the order of its last means.
     fn believed(
         &self,
-        candidates: Vec<Cell>,
+        candidates: Candidates,
         parts: Parts<'_>,
         go: Go<'_>,
         seed: Seed,
@@ -187,7 +190,7 @@ impl Search<'_> {
     fn around<F>(
         &self,
         surrogate: F,
-        candidates: Vec<Cell>,
+        (candidates, chances): Candidates,
         parts: Parts<'_>,
         go: Go<'_>,
         seed: Seed,
@@ -199,6 +202,9 @@ impl Search<'_> {
         let ranked = self.settings.algorithm != Algorithm::All;
         let mut search =
             Believing::new(candidates, self.settings.believing, surrogate, seed).map_err(mine)?;
+        if let Some(limit) = self.settings.max_latency {
+            search = search.limit(limit, chances).map_err(mine)?;
+        }
         search = parts.warm_up.iter().fold(search, Believing::warm_up);
         let searched = go.run(&mut search)?;
         let model = search.model().filter(|_| ranked);
@@ -233,6 +239,9 @@ impl Search<'_> {
         }
     }
 }
+
+/// Architectures, and the chance that each meets the limit, where there is one.
+type Candidates = (Vec<Cell>, Vec<f64>);
 
 /// Trials, and the indices of the space best first where a predictor ranked it.
 type Ranked = (Searched<Cell>, Option<Vec<usize>>);

@@ -7,10 +7,10 @@ use super::settings::Settings;
 use crate::failure::{Failure, OrFail};
 use crate::features::Features;
 use crate::registry::{CellEncoding, EncodingName, Setting, descriptors, multiply_adds};
-use anyhow::Context;
+use anyhow::{Context, anyhow};
 use arch_graph::Bare;
 use gcn::{EarlyStopping, Gcn, Training};
-use nas_core::{Fit, FitFrom, Labelled, Seed, stats};
+use nas_core::{Fit, FitFrom, Labelled, Predict, Seed, stats};
 use predictors::{
     BinaryRelation, Committee, FittedRegressor, GcnRegressor, NeuralPredictor, NeuralPredictorSettings,
     PredictError, RegressorSettings, RelationSettings, Ridge, Transferred, TwoStage, TwoStageSettings,
@@ -216,15 +216,35 @@ pub(super) fn agreement(
     Ok((defined(stats::kendall_tau_b(&predicted, &known))?, defined(stats::spearman(&predicted, &known))?))
 }
 
+/// What may meet a limit.
+pub(super) struct Within {
+    pub(super) archs: Vec<Cell>,
+    /// In ms.
+    pub(super) predicted: Vec<f64>,
+    /// That each does.
+    pub(super) chances: Vec<f64>,
+}
+
+impl From<Limited<Cell>> for Within {
+    fn from(Limited { archs, predicted, .. }: Limited<Cell>) -> Self {
+        Self { chances: vec![1.0; archs.len()], archs, predicted }
+    }
+}
+
+/// What is less likely to meet a limit is no candidate.
+const UNLIKELY: f64 = 0.1;
+
 /// Those that are predicted to meet a limit, by what rows of the latency table teach: a Gaussian process on what
-/// decides costs, or in the published setting a graph network that a ninth as many rows stop.
+/// decides costs, or in the published setting a graph network that a ninth as many rows stop. `doubtful` are those too
+/// that might.
 pub(super) fn within_predicted(
     candidates: Vec<Cell>,
     column: &Column<Cell>,
     limit: f64,
     settings: &Settings,
+    doubtful: bool,
     seed: Seed,
-) -> Result<Limited<Cell>, Failure> {
+) -> Result<Within, Failure> {
     let published = settings.setting == Setting::Published;
     let rows = column.labelled().len();
     let held = |train: usize| if published { train / 9 } else { 0 };
@@ -242,10 +262,28 @@ pub(super) fn within_predicted(
         let predictor = GcnRegressor { encode, settings: RegressorSettings::fast_latency(train) };
         let model =
             Fit::fit(&predictor, &split.train, &split.validation, seed).context(failed).or_failed()?;
-        return within_limit(candidates, &model, limit).map_err(mine);
+        return within_limit(candidates, &model, limit).map(Within::from).map_err(mine);
     }
     let features = Features::of_costs(&NasBench201)?;
     let costs = Costs { features: |cell: &Cell| features.of(cell), blocks: features.blocks() };
     let model = costs.fit(&split.train, &Labelled::empty(), seed).context(failed).or_input()?;
-    within_limit(candidates, &model, limit).map_err(mine)
+    if !doubtful {
+        return within_limit(candidates, &model, limit).map(Within::from).map_err(mine);
+    }
+    // refuses a limit that nothing meets
+    within_limit(candidates.clone(), &model, limit).map_err(mine)?;
+    let predicted = model.predict(&candidates).or_failed()?;
+    let mut within = Within { archs: Vec::new(), predicted: Vec::new(), chances: Vec::new() };
+    for (cell, ms) in candidates.into_iter().zip(predicted) {
+        let chance = model.chance(ms, limit);
+        if chance >= UNLIKELY {
+            within.archs.push(cell);
+            within.predicted.push(ms);
+            within.chances.push(chance);
+        }
+    }
+    if within.archs.is_empty() {
+        return Err(anyhow!("no architecture is likely to meet a latency of {limit} ms")).or_input();
+    }
+    Ok(within)
 }

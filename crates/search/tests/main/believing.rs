@@ -105,6 +105,39 @@ fn it_finds_more_than_a_random_order_and_starts_from_the_pool() {
 }
 
 #[test]
+fn a_limit_weighs_what_is_expected_by_the_chance_to_meet_it() {
+    let objective = WORDS.evaluate();
+    let latency = |word: &Word| objective(word).unwrap().latency_ms.unwrap();
+    // a predictor that is sure of nothing about the limit, and of all beyond it
+    let chance = |word: &Word| match latency(word) {
+        ms if ms <= 8.0 => 0.9,
+        ms if ms <= 9.0 => 0.4,
+        ms if ms <= 10.0 => 0.2,
+        _ => 0.0,
+    };
+    for settings in [SETTINGS, DRAWN] {
+        let settings = BelievingSettings { explore: 0.0, ..settings };
+        let mut search = Believing::new(all(), settings, Alike, Seed(1)).unwrap();
+        search = search.limit(9.0, all().iter().map(chance).collect()).unwrap();
+        let trials = run(&mut search, &objective, 50, &mut []).unwrap();
+        assert!(trials[..8].iter().all(|trial| chance(&trial.arch) > 0.5));
+        assert!(trials.iter().all(|trial| chance(&trial.arch) > 0.0));
+        let best = *search::best_so_far(&trials, Some(9.0)).last().unwrap();
+        assert!(best.unwrap() > 40.0, "{best:?} by {:?}", settings.acquisition);
+        // what is more likely not to meet it may still be worth it
+        let doubtful = trials.iter().filter(|trial| chance(&trial.arch) < 0.5).count();
+        assert_eq!(doubtful > 0, settings.acquisition == Acquisition::ExpectedImprovement, "{doubtful}");
+    }
+    let limited = |ms, chances: Vec<f64>| {
+        Believing::new(all(), SETTINGS, Alike, Seed(1)).unwrap().limit(ms, chances).err().unwrap().to_string()
+    };
+    let count = all().len();
+    assert!(limited(9.0, vec![1.0]).contains(&format!("one for each of {count} candidates")));
+    assert!(limited(9.0, vec![1.5; count]).contains("between 0 and 1"));
+    assert!(limited(0.0, vec![1.0; count]).contains("positive"));
+}
+
+#[test]
 fn equal_values_and_failures_leave_it_drawing() {
     let equal = |_: &Word| Ok::<_, std::io::Error>(Evaluation::of(1.0));
     let mut search = Believing::new(all(), SETTINGS, Alike, Seed(0)).unwrap();
