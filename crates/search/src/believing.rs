@@ -212,7 +212,10 @@ where
             Acquisition::Thompson => {
                 let hope = |b: &Belief| b.mean + 2.0 * b.deviation;
                 let mut order = order_by_score(&beliefs.iter().map(hope).collect::<Vec<_>>());
-                order.sort_by_key(|&place| self.chance(left[place]) < LIKELY);
+                let likely = |&place: &usize| self.chance(left[place]) >= LIKELY;
+                if order.iter().filter(|place| likely(place)).count() >= count {
+                    order.retain(likely);
+                }
                 let places = order.into_iter().filter(|&place| taken.insert(key(place)));
                 let places: Vec<usize> = places.take(SHORT_LIST.max(count)).collect();
                 let list: Vec<A> = places.iter().map(|&place| archs[place].clone()).collect();

@@ -108,9 +108,9 @@ fn it_finds_more_than_a_random_order_and_starts_from_the_pool() {
 fn a_limit_weighs_what_is_expected_by_the_chance_to_meet_it() {
     let objective = WORDS.evaluate();
     let latency = |word: &Word| objective(word).unwrap().latency_ms.unwrap();
-    // a predictor that is sure of nothing about the limit, and of all beyond it
+    // the good ones are only just predicted beyond the limit
     let chance = |word: &Word| match latency(word) {
-        ms if ms <= 8.0 => 0.9,
+        ms if ms <= 5.0 => 0.9,
         ms if ms <= 9.0 => 0.4,
         ms if ms <= 10.0 => 0.2,
         _ => 0.0,
@@ -122,11 +122,14 @@ fn a_limit_weighs_what_is_expected_by_the_chance_to_meet_it() {
         let trials = run(&mut search, &objective, 50, &mut []).unwrap();
         assert!(trials[..8].iter().all(|trial| chance(&trial.arch) > 0.5));
         assert!(trials.iter().all(|trial| chance(&trial.arch) > 0.0));
-        let best = *search::best_so_far(&trials, Some(9.0)).last().unwrap();
-        assert!(best.unwrap() > 40.0, "{best:?} by {:?}", settings.acquisition);
-        // what is more likely not to meet it may still be worth it
         let doubtful = trials.iter().filter(|trial| chance(&trial.arch) < 0.5).count();
-        assert_eq!(doubtful > 0, settings.acquisition == Acquisition::ExpectedImprovement, "{doubtful}");
+        match settings.acquisition {
+            Acquisition::ExpectedImprovement => {
+                let best = *search::best_so_far(&trials, Some(9.0)).last().unwrap();
+                assert!(doubtful > 0 && best.unwrap() > 30.0, "{doubtful}, {best:?}");
+            }
+            Acquisition::Thompson => assert_eq!(doubtful, 0),
+        }
     }
     let limited = |ms, chances: Vec<f64>| {
         Believing::new(all(), SETTINGS, Alike, Seed(1)).unwrap().limit(ms, chances).err().unwrap().to_string()
