@@ -142,6 +142,13 @@ struct Ground<'a, S: Predictable> {
     lookup: Option<baseline::LatencyTable<S::Arch>>,
 }
 
+impl<S: Predictable> Ground<'_, S> {
+    /// What is seen of an architecture, for methods that see features.
+    fn features(&self) -> Result<&Features<S::Arch>, Failure> {
+        self.features.as_ref().ok_or_else(|| anyhow!("the features were not made")).or_failed()
+    }
+}
+
 pub(crate) fn main(args: Args) -> Result<(), Failure> {
     let config: Args = read_config(args.config.as_deref())?;
     let args = args.or(config);

@@ -29,6 +29,13 @@ pub(crate) struct Around {
     pub(crate) style: CellStyle,
 }
 
+impl Around {
+    /// Channels of the first stage, classes, and the side of the images.
+    fn sizes(&self) -> [usize; 3] {
+        [self.channels, self.classes, self.image].map(|number| number as usize)
+    }
+}
+
 /// A space whose networks read images.
 ///
 /// Another space is an implementation of this trait in a file of its own, and a line in the registry.

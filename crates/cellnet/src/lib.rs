@@ -29,6 +29,6 @@ pub use nas_bench_nlp::{LanguageNetwork, LanguageSkeleton};
 pub use network::{Builder, Layer, Network, NetworkCost, Operator, Parameter, Role};
 pub use onnx::to_onnx;
 pub use reduced::Reduced;
-pub use sequence::{HasParameters, Moment, Passing, SequenceNetwork, SequenceNorms};
+pub use sequence::{Moment, Passing, SequenceNetwork, SequenceNorms};
 pub use train::{Accuracy, Epoch, Recipe, Steps, Trainer};
-pub use weights::{Running, Weights};
+pub use weights::{HasParameters, Running, Weights};

@@ -1,9 +1,7 @@
 use crate::error::{NetworkError, Result};
 use crate::network::{NetworkCost, Parameter, Role};
-use crate::sequence::{
-    HasParameters, Moment, Passing, SequenceNetwork, SequenceNorms, check, linear, sigmoid,
-};
-use crate::weights::Weights;
+use crate::sequence::{Moment, Passing, SequenceNetwork, SequenceNorms, check, linear, sigmoid};
+use crate::weights::{HasParameters, Weights};
 use candle_core::Tensor;
 use cpu_ops::{Conv2d, conv2d, layer_norm, relu};
 use serde::{Deserialize, Serialize};

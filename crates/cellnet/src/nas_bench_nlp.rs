@@ -1,7 +1,7 @@
 use crate::error::{NetworkError, Result};
 use crate::network::{NetworkCost, Parameter, Role};
-use crate::sequence::{HasParameters, Moment, Passing, SequenceNetwork, SequenceNorms, check, sigmoid};
-use crate::weights::Weights;
+use crate::sequence::{Moment, Passing, SequenceNetwork, SequenceNorms, check, sigmoid};
+use crate::weights::{HasParameters, Weights};
 use candle_core::{Device, Tensor};
 use cpu_ops::relu;
 use serde::{Deserialize, Serialize};

@@ -1,5 +1,5 @@
 use crate::error::{NetworkError, Result};
-use crate::sequence::HasParameters;
+use crate::weights::HasParameters;
 use cpu_ops::{Conv2d, Padding, Pool2d};
 use std::collections::BTreeSet;
 

@@ -1,18 +1,7 @@
 use crate::error::Result;
-use crate::network::{NetworkCost, Parameter};
-use crate::weights::Weights;
+use crate::network::NetworkCost;
+use crate::weights::{HasParameters, Weights};
 use candle_core::Tensor;
-
-/// Something with parameters: what [`Weights`] are made for.
-pub trait HasParameters {
-    /// All trainable parameters, in the order in which they are used.
-    fn parameters(&self) -> Vec<Parameter>;
-
-    /// The names of the running statistics of every batch norm that keeps them, with its channels.
-    fn tracked(&self) -> Vec<(String, usize)> {
-        Vec::new()
-    }
-}
 
 /// What a sequence network shows while it runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,6 +1,5 @@
 use crate::error::{NetworkError, Result};
 use crate::network::{Parameter, Role};
-use crate::sequence::HasParameters;
 use candle_core::{DType, Device, Tensor, Var};
 use cpu_ops::BatchStatistics;
 use nas_core::Seed;
@@ -8,6 +7,17 @@ use rand::RngExt;
 use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
 use std::collections::BTreeMap;
+
+/// Something with parameters: what [`Weights`] are made for.
+pub trait HasParameters {
+    /// All trainable parameters, in the order in which they are used.
+    fn parameters(&self) -> Vec<Parameter>;
+
+    /// The names of the running statistics of every batch norm that keeps them, with its channels.
+    fn tracked(&self) -> Vec<(String, usize)> {
+        Vec::new()
+    }
+}
 
 /// Running statistics of a batch norm, as PyTorch keeps them.
 #[derive(Debug, Clone, PartialEq)]

@@ -14,6 +14,7 @@ mod proxies;
 mod proxy;
 mod random;
 mod rectifiers;
+mod replaced;
 mod seen;
 mod sequence;
 

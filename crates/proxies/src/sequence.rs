@@ -1,7 +1,8 @@
 use crate::error::Result;
-use crate::model::{Cost, Kind, Model, Norms, Parameter, Place, Watch, Weighted};
+use crate::model::{Cost, Model, Norms, Parameter, Place, Watch, Weighted};
+use crate::replaced::replaced;
 use candle_core::{DType, Tensor};
-use cellnet::{Moment, NetworkError, Role, SequenceNetwork, SequenceNorms, Weights};
+use cellnet::{Moment, Role, SequenceNetwork, SequenceNorms, Weights};
 
 /// A sequence network of `cellnet` with its weights: of NAS-Bench-ASR or NAS-Bench-NLP. Its images are sequences
 /// `(N, features, 1, steps)`.
@@ -96,32 +97,4 @@ impl<S: SequenceNetwork> Model for SequenceModel<S> {
         let weights = replaced(&network, &self.weights, dtype, values)?;
         Ok(Self { network, weights })
     }
-}
-
-/// Weights of a network, each from what it was.
-pub(crate) fn replaced(
-    network: &impl cellnet::HasParameters,
-    old: &Weights,
-    dtype: DType,
-    values: &mut dyn FnMut(Parameter<'_>) -> Result<Tensor>,
-) -> Result<Weights> {
-    let mut failed = None;
-    let weights = Weights::from_values(network, dtype, |parameter| {
-        let name = parameter.name.as_str();
-        let Some(var) = old.get(name) else {
-            return Err(NetworkError::Weights { problems: vec![format!("{name} is missing")] });
-        };
-        let kind = match parameter.role {
-            Role::Connection { inputs } if name.ends_with(".weight") => Kind::Weight { inputs },
-            Role::Connection { .. } => Kind::Bias,
-            Role::Scale => Kind::Scale,
-            Role::Shift => Kind::Shift,
-        };
-        let value = var.as_detached_tensor();
-        values(Parameter { name, kind, value: &value }).or_else(|error| {
-            failed = Some(error);
-            Ok(value.zeros_like()?)
-        })
-    })?;
-    failed.map_or(Ok(weights), Err)
 }

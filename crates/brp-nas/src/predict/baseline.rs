@@ -38,21 +38,12 @@ pub(super) fn fit<S: Predictable>(
             let share = proportional(cost, train)?;
             Found::of(watch, || Ok(archs.iter().map(|arch| share * cost(arch)).collect()))
         }
-        Method::Layers => {
-            let model = Ridge { describe, penalty: PENALTIES[0] }.fit(train, &none, seed).map_err(mine)?;
-            Found::of(watch, || model.predict(archs)).or_failed()
-        }
+        Method::Layers => sum(describe, split, seed, watch),
+        // an architecture that is not drawn has a row of another length, which is refused
         Method::LayersByOperation => {
-            // an architecture that is not drawn has a row of another length, which is refused
-            let describe = |arch: &S::Arch| space.operations(arch).unwrap_or_default();
-            let model = Ridge { describe, penalty: PENALTIES[0] }.fit(train, &none, seed).map_err(mine)?;
-            Found::of(watch, || model.predict(archs)).or_failed()
+            sum(|arch| space.operations(arch).unwrap_or_default(), split, seed, watch)
         }
-        Method::LayersLive => {
-            let describe = |arch: &S::Arch| space.one_hot_live(arch);
-            let model = Ridge { describe, penalty: PENALTIES[0] }.fit(train, &none, seed).map_err(mine)?;
-            Found::of(watch, || model.predict(archs)).or_failed()
-        }
+        Method::LayersLive => sum(|arch| space.one_hot_live(arch), split, seed, watch),
         Method::Forest => {
             let forest = Forest { describe, settings: ForestSettings::default() };
             let model = forest.fit(train, &none, seed).map_err(mine)?;
@@ -65,6 +56,18 @@ pub(super) fn fit<S: Predictable>(
             Ok(Found { chosen: Some(format!("a penalty of {penalty}")), ..found })
         }
     }
+}
+
+/// A sum of what is described, held back by next to nothing.
+fn sum<A>(
+    describe: impl Fn(&A) -> Vec<f64> + Clone,
+    split: &Split<A>,
+    seed: Seed,
+    watch: &Stopwatch,
+) -> Result<Found, Failure> {
+    let ridge = Ridge { describe, penalty: PENALTIES[0] };
+    let model = ridge.fit(&split.train, &Labelled::empty(), seed).map_err(mine)?;
+    Found::of(watch, || model.predict(split.test.archs())).or_failed()
 }
 
 /// What operations cost.

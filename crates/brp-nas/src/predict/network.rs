@@ -6,7 +6,6 @@ use super::{Ground, Label, Method};
 use crate::failure::{Failure, OrFail};
 use crate::host::Stopwatch;
 use crate::predictable::Predictable;
-use anyhow::anyhow;
 use gcn::Pads;
 use nas_core::{Fit, Labelled, Predict, Rank, Seed, Split};
 use predictors::{
@@ -100,8 +99,7 @@ pub(super) fn ranker<S: Predictable>(
     seed: Seed,
     watch: &Stopwatch,
 ) -> Result<Found, Failure> {
-    let features = ground.features.as_ref();
-    let features = features.ok_or_else(|| anyhow!("the features were not made")).or_failed()?;
+    let features = ground.features()?;
     let encode = ground.space.encoding(ground.plan.encoding).or_failed()?;
     let describe = |arch: &S::Arch| features.of(arch);
     let ranker = GraphRanker { encode, describe, settings: RankerSettings::default() };

@@ -2,10 +2,9 @@
 
 use super::found::Found;
 use super::{Ground, Label, Method};
-use crate::failure::{Failure, OrFail};
+use crate::failure::Failure;
 use crate::host::Stopwatch;
 use crate::predictable::Predictable;
-use anyhow::anyhow;
 use nas_core::{Believe, Fit, Labelled, Predict, Seed, Split};
 use surrogates::{
     Boosting, BoostingSettings, Costs, GaussianProcess, GaussianSettings, Ours, SurrogateError,
@@ -23,8 +22,7 @@ pub(super) fn fit<S: Predictable>(
 ) -> Result<Found, Failure> {
     let (train, archs, none) = (&split.train, split.test.archs(), Labelled::empty());
     let cost = ground.plan.label == Label::Latency;
-    let features = ground.features.as_ref();
-    let features = features.ok_or_else(|| anyhow!("the features were not made")).or_failed()?;
+    let features = ground.features()?;
     let see = |arch: &S::Arch| features.of(arch);
     let blocks = features.blocks();
     let mine = |error: SurrogateError| match error {

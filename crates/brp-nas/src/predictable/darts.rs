@@ -21,7 +21,6 @@ impl Predictable for Darts {
         Some(self.index(genotype))
     }
 
-    /// Not there yet.
     /// Of the network for CIFAR-10.
     fn cost(&self, genotype: &Genotype) -> Option<Cost> {
         darts(genotype, &DartsSkeleton::default(), COLOURS).ok().map(|network| counted(network.cost()))

@@ -18,7 +18,6 @@ impl Predictable for NasBenchAsr {
         Some(self.index(cell) as u64)
     }
 
-    /// Not there yet.
     /// Of three seconds of sound.
     fn cost(&self, cell: &Cell) -> Option<Cost> {
         SpeechNetwork::new(cell, &SpeechSkeleton::default()).ok().map(|network| counted(network.cost()))

@@ -19,8 +19,7 @@ impl Scored for ChainSpace {
         dtype: DType,
         seed: Seed,
     ) -> Result<CellModel, ProxyError> {
-        let [channels, classes, image] =
-            [around.channels, around.classes, around.image].map(|number| number as usize);
+        let [channels, classes, image] = around.sizes();
         let skeleton = ChainSkeleton { channels, classes, image };
         fresh(chain(self, arch, &skeleton, around.colours)?, dtype, seed)
     }

@@ -20,8 +20,7 @@ impl Scored for Darts {
         dtype: DType,
         seed: Seed,
     ) -> Result<CellModel, ProxyError> {
-        let [channels, classes, image] =
-            [around.channels, around.classes, around.image].map(|number| number as usize);
+        let [channels, classes, image] = around.sizes();
         let cells = around.cells.map_or(DartsSkeleton::default().cells, |cells| cells as usize);
         let skeleton = DartsSkeleton { channels, cells, classes, image };
         fresh(darts(genotype, &skeleton, around.colours)?, dtype, seed)

@@ -102,9 +102,9 @@ impl Search<'_> {
                     within_limit(candidates, &Measured(column), limit).map(Within::from).map_err(mine)?
                 }
             };
+            within = Some(limited.predicted.iter().filter(|ms| **ms <= limit).count());
             latencies = limited.archs.iter().copied().zip(limited.predicted).collect();
             (candidates, chances) = (limited.archs, limited.chances);
-            within = Some(chances.iter().filter(|chance| **chance >= 0.5).count());
         }
         let parts = self.parts(plan, &candidates, root)?;
         let unscored = parts.warm_up.as_ref().map(|warm_up| [warm_up.asked, warm_up.unscored]);

@@ -7,7 +7,7 @@ use super::settings::Settings;
 use crate::failure::{Failure, OrFail};
 use crate::features::Features;
 use crate::registry::{CellEncoding, EncodingName, Setting, descriptors, multiply_adds};
-use anyhow::{Context, anyhow};
+use anyhow::Context;
 use arch_graph::Bare;
 use gcn::{EarlyStopping, Gcn, Training};
 use nas_core::{Fit, FitFrom, Labelled, Predict, Seed, stats};
@@ -15,7 +15,7 @@ use predictors::{
     BinaryRelation, Committee, FittedRegressor, GcnRegressor, NeuralPredictor, NeuralPredictorSettings,
     PredictError, RegressorSettings, RelationSettings, Ridge, Transferred, TwoStage, TwoStageSettings,
 };
-use search::{Limited, Selection, WarmUp, within_limit};
+use search::{Limited, SearchError, Selection, WarmUp, within_limit};
 use spaces::NasBench201;
 use spaces::nas_bench_201::Cell;
 use surrogates::Costs;
@@ -270,9 +270,8 @@ pub(super) fn within_predicted(
     if !doubtful {
         return within_limit(candidates, &model, limit).map(Within::from).map_err(mine);
     }
-    // refuses a limit that nothing meets
-    within_limit(candidates.clone(), &model, limit).map_err(mine)?;
-    let predicted = model.predict(&candidates).or_failed()?;
+    let (of, predicted) = (candidates.len(), model.predict(&candidates).or_failed()?);
+    let lowest = predicted.iter().copied().fold(f64::INFINITY, f64::min);
     let mut within = Within { archs: Vec::new(), predicted: Vec::new(), chances: Vec::new() };
     for (cell, ms) in candidates.into_iter().zip(predicted) {
         let chance = model.chance(ms, limit);
@@ -283,7 +282,7 @@ pub(super) fn within_predicted(
         }
     }
     if within.archs.is_empty() {
-        return Err(anyhow!("no architecture is likely to meet a latency of {limit} ms")).or_input();
+        return Err(mine(SearchError::NothingMeets { limit, lowest, candidates: of }));
     }
     Ok(within)
 }

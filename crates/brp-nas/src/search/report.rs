@@ -189,14 +189,6 @@ impl Found {
         }
     }
 
-    /// Whether the best that meets the limit was found, and how far from it the search is after so many trained; none
-    /// where that is not known.
-    pub(super) fn regret(&self, trained: usize) -> Option<(bool, f64)> {
-        let regret =
-            *self.regret_by_trained.get(trained.min(self.regret_by_trained.len()).checked_sub(1)?)?;
-        Some((regret <= 0.0, regret))
-    }
-
     /// The best value so far, of the test accuracy where it is known, else of what is searched by.
     pub(super) fn largest(&self) -> Vec<f64> {
         if self.largest_test_by_trained.is_empty() {
@@ -282,9 +274,10 @@ impl Report {
     }
 }
 
-/// Where the regret under a limit is shown: after two fifths, and at the end.
-fn regret_places(budget: usize) -> Vec<usize> {
-    let mut places = vec![(budget * 2 / 5).max(1), budget];
+/// Where a curve of regret is shown: after two fifths, and at its end.
+fn regret_places(length: usize) -> Vec<usize> {
+    let mut places = vec![length * 2 / 5, length];
+    places.retain(|place| *place > 0);
     places.dedup();
     places
 }
@@ -315,16 +308,13 @@ impl Show for Report {
                 .chain(means.into_iter().zip(decimals).map(|(value, decimals)| number(value, decimals)));
             let header = ["seed", "best valid %", "its test %", "latency ms", "kendall", "spearman", "cpu s"];
             text += &grid(&header, rows.chain(std::iter::once(last.collect())));
-            for trained in regret_places(self.budget) {
-                let regrets: Option<Vec<(bool, f64)>> =
-                    self.all().iter().map(|run| run.regret(trained)).collect();
-                let Some(regrets) = regrets else { break };
-                let found = regrets.iter().filter(|(found, _)| *found).count();
-                let mean = stats::mean(&regrets.iter().map(|(_, regret)| *regret).collect::<Vec<_>>());
+            for trained in regret_places(mean.regret_by_trained.len()) {
+                let (found, regret) =
+                    (mean.found_by_trained[trained - 1], mean.regret_by_trained[trained - 1]);
                 text += &format!(
                     "after {trained} trained the best that meets the limit was found in {found} of {} runs, mean \
-                     regret {mean:.3}\n",
-                    regrets.len()
+                     regret {regret:.3}\n",
+                    mean.repeats
                 );
             }
             return text;

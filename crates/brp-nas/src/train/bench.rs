@@ -11,25 +11,6 @@ use sha2::{Digest, Sha256};
 use spaces::nas_bench_201::{Cell, Skeleton};
 use std::path::{Path, PathBuf};
 
-/// When the learning rate falls.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum, Deserialize, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub(crate) enum StepsName {
-    /// From epoch to epoch.
-    Epoch,
-    /// From batch to batch.
-    Batch,
-}
-
-impl StepsName {
-    fn steps(self) -> Steps {
-        match self {
-            Self::Epoch => Steps::Epoch,
-            Self::Batch => Steps::Batch,
-        }
-    }
-}
-
 /// Flags of a training.
 #[derive(Debug, Clone, Default, clap::Args, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
@@ -67,8 +48,8 @@ pub(crate) struct Flags {
     pub(crate) rate: Option<f64>,
     /// When the learning rate falls: from `epoch` to epoch, or from `batch` to batch, which suits few epochs
     /// [default: epoch].
-    #[arg(long)]
-    pub(crate) steps: Option<StepsName>,
+    #[arg(long, value_parser = steps)]
+    pub(crate) steps: Option<Steps>,
     /// Epochs, or parts of one, in which the rate rises before it falls; with --steps batch [default: 0].
     #[arg(long)]
     pub(crate) warm_up_epochs: Option<f64>,
@@ -110,6 +91,14 @@ impl Flags {
             curve: self.curve.or(other.curve),
             store: self.store.or(other.store),
         }
+    }
+}
+
+fn steps(text: &str) -> Result<Steps, String> {
+    match text {
+        "epoch" => Ok(Steps::Epoch),
+        "batch" => Ok(Steps::Batch),
+        _ => Err("expected `epoch` or `batch`".into()),
     }
 }
 
@@ -172,7 +161,7 @@ impl Bench {
             epochs: args.epochs.unwrap_or(start.epochs),
             batch: args.batch.unwrap_or(start.batch),
             rate: args.rate.unwrap_or(start.rate),
-            steps: args.steps.map_or(start.steps, StepsName::steps),
+            steps: args.steps.unwrap_or(start.steps),
             warm_up: args.warm_up_epochs.unwrap_or(start.warm_up),
             crop: args.crop.unwrap_or(start.crop),
             flip: args.flip.unwrap_or(start.flip),
