@@ -3,11 +3,12 @@ use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// An arrow between crates may only point to a lower layer.
-const LAYERS: [(&str, u8); 15] = [
+const LAYERS: [(&str, u8); 16] = [
     ("nas-core", 0),
     ("arch-graph", 1),
     ("cpu-ops", 1),
     ("search", 1),
+    ("cluster", 2),
     ("store", 1),
     ("surrogates", 1),
     ("images", 1),

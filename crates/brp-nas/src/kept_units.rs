@@ -126,7 +126,7 @@ pub(crate) fn import(file: &Path, store: &Path, into: &Into) -> Result<Taken, Fa
     Ok(Taken { rows, taken, there, without_value, source: file.display().to_string() })
 }
 
-type Unit = (Key, State);
+pub(crate) type Unit = (Key, State);
 
 fn of_column(table: &Table, file: &Path, column: &str, into: &Into) -> Result<Vec<Unit>, Failure> {
     let missing = |name: &str| {
@@ -207,7 +207,7 @@ fn of_export(table: &Table, file: &Path) -> Result<Vec<Unit>, Failure> {
 }
 
 /// Records units; gives how many were new.
-fn put(store: &Store, units: &[Unit]) -> Result<u64, Failure> {
+pub(crate) fn put(store: &Store, units: &[Unit]) -> Result<u64, Failure> {
     let mut taken = 0;
     for part in units.chunks(BATCH) {
         let mut done = Vec::new();

@@ -6,6 +6,7 @@
 
 mod choice;
 mod draw;
+mod elsewhere;
 mod enumerate;
 mod export;
 mod failure;
@@ -79,6 +80,14 @@ enum Command {
     #[command(args_override_self = true)]
     /// Say what a table, a published file or a run store holds.
     Info(info::Args),
+    /// Hand work that `train`, `score` or `measure` does to the engine of a cluster, or what is missing of it.
+    Submit(elsewhere::submit::Args),
+    /// Do tasks of a work folder, here; what `submit` has Slurm run on its nodes.
+    Worker(elsewhere::worker::Args),
+    /// Say how the work of a folder stands.
+    Status(elsewhere::status::Args),
+    /// Take what the tasks of a work folder came to into its store.
+    Collect(elsewhere::collect::Args),
 }
 
 /// candle's element-wise operators keep a pool of their own, whose threads spin while they wait and slow down those
@@ -115,6 +124,10 @@ fn main() -> ExitCode {
         Command::Import(args) => import::main(args),
         Command::Export(args) => export::main(args),
         Command::Info(args) => info::main(args),
+        Command::Submit(args) => elsewhere::submit::main(&args),
+        Command::Worker(args) => elsewhere::worker::main(&args),
+        Command::Status(args) => elsewhere::status::main(&args),
+        Command::Collect(args) => elsewhere::collect::main(&args),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

@@ -6,6 +6,7 @@ mod watch;
 mod work;
 
 use crate::choice::Choice;
+use crate::elsewhere::Visit;
 use crate::failure::{Failure, OrFail};
 use crate::host::Host;
 use crate::options::{Common, read_config};
@@ -22,7 +23,7 @@ use runtime::{Build, Layers, Ready, Runtime, Subject};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use spaces::nas_bench_201::Cell;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 use store::Store;
 use tables::hex;
@@ -192,11 +193,49 @@ struct Report<'a> {
     wall_s: f64,
 }
 
-pub(crate) fn main(args: Args) -> Result<(), Failure> {
-    let args = {
-        let config = read_config(args.config.as_deref())?;
-        args.or(config)
+impl Args {
+    /// With what the configuration file says.
+    pub(crate) fn whole(self) -> Result<Self, Failure> {
+        let config = read_config(self.config.as_deref())?;
+        Ok(Self { config: None, ..self.or(config) })
+    }
+
+    pub(crate) fn store(&self) -> Option<&Path> {
+        self.store.as_deref()
+    }
+
+    pub(crate) fn device(&self) -> Option<&str> {
+        self.device.as_deref()
+    }
+
+    /// How many take turns.
+    pub(crate) fn together(&self) -> usize {
+        self.group.unwrap_or(8).max(1)
+    }
+}
+
+/// What is to be measured, as text.
+pub(crate) fn items(args: &Args) -> Result<Vec<String>, Failure> {
+    let subjects = subjects(args, args.space.unwrap_or_default(), Seed(args.common.seed()))?;
+    Ok(subjects.iter().map(Subject::text).collect())
+}
+
+/// Shows the measuring of these architectures or files.
+pub(crate) fn on<V: Visit>(args: &Args, items: &[String], visit: V) -> Result<V::Out, Failure> {
+    let (space, seed) = (args.space.unwrap_or_default(), Seed(args.common.seed()));
+    let subjects = match &args.onnx {
+        Some(_) => items.iter().map(file).collect::<Result<_, _>>()?,
+        None => {
+            let cells = space.cells().or_input()?;
+            let cell = |item: &String| Ok(Subject::Cell(cells.parse(item).or_input()?));
+            items.iter().map(cell).collect::<Result<_, Failure>>()?
+        }
     };
+    visit.visit(&job(args, space, subjects, seed)?.1)
+}
+
+pub(crate) fn main(args: Args) -> Result<(), Failure> {
+    let args = args.whole()?;
     let started = std::time::Instant::now();
     let seed = Seed(args.common.seed());
     let space = args.space.unwrap_or_default();
@@ -245,13 +284,14 @@ fn subjects(args: &Args, space: Space, seed: Seed) -> Result<Vec<Subject>, Failu
         return Err(anyhow!("--onnx names files, and architectures are named too; measure them one by one"))
             .or_input();
     }
-    let read = |path: &PathBuf| {
-        let bytes =
-            std::fs::read(path).with_context(|| format!("cannot read {}", path.display())).or_input()?;
-        let sha256 = hex(Sha256::digest(&bytes).as_slice());
-        Ok(Subject::File { path: path.clone(), bytes, sha256 })
-    };
-    files.iter().map(read).collect()
+    files.iter().map(file).collect()
+}
+
+fn file(path: impl AsRef<Path>) -> Result<Subject, Failure> {
+    let path = path.as_ref();
+    let bytes = std::fs::read(path).with_context(|| format!("cannot read {}", path.display())).or_input()?;
+    let sha256 = hex(Sha256::digest(&bytes).as_slice());
+    Ok(Subject::File { path: path.to_path_buf(), bytes, sha256 })
 }
 
 /// The setting, and all that is measured in it; what is wrong with it is said before anything is written.
@@ -322,7 +362,7 @@ fn job(args: &Args, space: Space, subjects: Vec<Subject>, seed: Seed) -> Result<
         device: args.device.clone().unwrap_or_else(name),
         // a struct of numbers and names always has a text
         fidelity: serde_json::to_string(&fidelity).unwrap_or_default(),
-        groups: subjects.chunks(args.group.unwrap_or(8)).map(<[Subject]>::to_vec).collect(),
+        groups: subjects.chunks(args.together()).map(<[Subject]>::to_vec).collect(),
         reference: Subject::Cell(cell),
         given: usual.map(|ms| ms / 1e3),
         ready,

@@ -5,6 +5,7 @@ mod report;
 mod work;
 
 use crate::choice::Choice;
+use crate::elsewhere::Visit;
 use crate::failure::{Failure, OrFail};
 use crate::options::{Common, read_config};
 use crate::output;
@@ -16,7 +17,7 @@ use anyhow::{Context, anyhow};
 use candle_core::{DType, Device, Tensor};
 use cellnet::CellStyle;
 use clap::ValueEnum;
-use nas_core::Seed;
+use nas_core::{SearchSpace, Seed};
 use proxies::{Batch, Proxy};
 use rand_distr::{Distribution, StandardNormal};
 use report::Report;
@@ -189,21 +190,58 @@ struct Recorded<'a> {
     flags: &'a Args,
 }
 
-pub(crate) fn main(args: Args) -> Result<(), Failure> {
-    let args = {
-        let config = read_config(args.config.as_deref())?;
-        args.or(config)
-    };
-    let name = args.space.unwrap_or_default();
-    match on_images!(name, space => of_space(name, space, &args)) {
-        Some(done) => done,
-        None => Err(anyhow!(
-            "networks of {} read sequences, and this command scores on images; the library scores them: \
-             `proxies::SequenceModel`",
-            name.name()
-        ))
-        .or_input(),
+impl Args {
+    /// With what the configuration file says.
+    pub(crate) fn whole(self) -> Result<Self, Failure> {
+        let config = read_config(self.config.as_deref())?;
+        Ok(Self { config: None, ..self.or(config) })
     }
+
+    pub(crate) fn store(&self) -> Option<&Path> {
+        self.store.as_deref()
+    }
+}
+
+/// The architectures that are named, as text.
+pub(crate) fn items(args: &Args) -> Result<Vec<String>, Failure> {
+    let name = args.space.unwrap_or_default();
+    let seed = Seed(args.common.seed());
+    on_images!(name, space => {
+        let archs = args.choice.archs(space, seed)?;
+        Ok(archs.iter().map(ToString::to_string).collect())
+    })
+    .unwrap_or_else(|| reads_sequences(name))
+}
+
+/// Shows the scoring of these architectures.
+pub(crate) fn on<V: Visit>(args: &Args, items: &[String], visit: V) -> Result<V::Out, Failure> {
+    let name = args.space.unwrap_or_default();
+    on_images!(name, space => {
+        let archs = items.iter().map(|item| space.parse(item)).collect::<Result<Vec<_>, _>>().or_input()?;
+        let proxies = chosen(args.proxies.as_deref())?;
+        let scoring = Scoring::new(space, args)?;
+        let job = scoring.job(space, &archs, &proxies);
+        if !archs.is_empty() {
+            job.check()?;
+        }
+        visit.visit(&job)
+    })
+    .unwrap_or_else(|| reads_sequences(name))
+}
+
+fn reads_sequences<T>(space: Space) -> Result<T, Failure> {
+    Err(anyhow!(
+        "networks of {} read sequences, and this command scores on images; the library scores them: \
+         `proxies::SequenceModel`",
+        space.name()
+    ))
+    .or_input()
+}
+
+pub(crate) fn main(args: Args) -> Result<(), Failure> {
+    let args = args.whole()?;
+    let name = args.space.unwrap_or_default();
+    on_images!(name, space => of_space(name, space, &args)).unwrap_or_else(|| reads_sequences(name))
 }
 
 fn of_space<S: Scored>(name: Space, space: &S, args: &Args) -> Result<(), Failure> {

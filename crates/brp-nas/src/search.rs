@@ -18,14 +18,14 @@ use crate::output;
 use crate::progress::Progress;
 use crate::record::{Begun, Record};
 use crate::score::Scoring;
-use crate::train::Bench;
+use crate::train::{self, Bench};
 use crate::watch::Watcher;
 use anyhow::{Context, anyhow};
-use args::Algorithm;
+use args::{Algorithm, Place};
 use compare::Comparison;
 use data::{Data, fit_plans, note_unscored};
 use nas_core::{Seed, Trial};
-use objective::{Training, Work};
+use objective::{Elsewhere, Training, Work};
 use one::{Files, Search};
 use report::{Found, Report};
 use search::{SearchError, side_by_side};
@@ -86,13 +86,20 @@ pub(crate) fn main(args: Args) -> Result<(), Failure> {
     let spare = (cores / threads).max(1);
     let work = match &bench {
         Some(bench) => {
-            let beside = spare.min(settings.at_once);
+            let beside = spare.min(settings.at_once.max(settings.in_flight));
             let store = args.bench.store.clone().unwrap_or_else(|| record.folder().join("store.sqlite"));
-            Work::Train(Training { bench, store, threads: (spare / beside).max(1), data: &data })
+            let elsewhere = (args.evaluate == Some(Place::Slurm)).then(|| {
+                Box::new(Elsewhere {
+                    folder: record.folder().join("work"),
+                    args: train::Args::of_search(args.bench.clone(), Seed(settings.seed), store.clone()),
+                    sbatch: args.sbatch.clone().unwrap_or_default(),
+                })
+            });
+            Work::Train(Training { bench, store, threads: (spare / beside).max(1), data: &data, elsewhere })
         }
         None => Work::Lookup(&data),
     };
-    let at_once = if bench.is_some() { spare.min(settings.at_once) } else { 1 };
+    let at_once = if bench.is_some() { spare.min(settings.at_once.max(settings.in_flight)) } else { 1 };
     let search = Search { settings: &settings, data: &data, candidates: &candidates, work, threads: at_once };
     let found = all(&search, &args, &record, threads)?;
     finish(&settings, &args, &record, found, &watch)

@@ -4,6 +4,7 @@ mod bench;
 mod work;
 
 use crate::choice::Choice;
+use crate::elsewhere::Visit;
 use crate::failure::{Failure, OrFail};
 use crate::options::{Common, read_config};
 use crate::output::{self, Show, grid, number};
@@ -13,7 +14,8 @@ use crate::units;
 use cellnet::Reduced;
 use nas_core::Seed;
 use serde::{Deserialize, Serialize};
-use std::path::PathBuf;
+use spaces::nas_bench_201::Cell;
+use std::path::{Path, PathBuf};
 
 pub(crate) use bench::{Bench, Fidelity, Flags};
 pub(crate) use work::Trained;
@@ -44,6 +46,29 @@ pub(crate) struct Args {
 }
 
 impl Args {
+    /// With what the configuration file says.
+    pub(crate) fn whole(self) -> Result<Self, Failure> {
+        let config = read_config(self.config.as_deref())?;
+        Ok(Self { config: None, ..self.or(config) })
+    }
+
+    /// What a search trains, in the setting of these flags.
+    pub(crate) fn of_search(bench: Flags, seed: Seed, store: PathBuf) -> Self {
+        let common = Common { seed: Some(seed.0), ..Common::default() };
+        Self { bench: Flags { store: Some(store), ..bench }, common, ..Self::default() }
+    }
+
+    pub(crate) fn store(&self) -> Option<&Path> {
+        self.bench.store.as_deref()
+    }
+
+    /// What is wrong with it is said before anything is written.
+    fn bench(&self, cells: &[Cell]) -> Result<Bench, Failure> {
+        let bench = Bench::reduced(&self.bench, self.setting, Seed(self.common.seed()))?;
+        cells.first().map_or(Ok(()), |cell| bench.check(*cell))?;
+        Ok(bench)
+    }
+
     fn or(self, other: Self) -> Self {
         Self {
             space: self.space.or(other.space),
@@ -74,18 +99,29 @@ struct Report {
     wall_s: f64,
 }
 
+/// The cells that are named, as text.
+pub(crate) fn items(args: &Args) -> Result<Vec<String>, Failure> {
+    let cells =
+        args.choice.archs(&args.space.unwrap_or_default().cells().or_input()?, Seed(args.common.seed()))?;
+    Ok(cells.iter().map(ToString::to_string).collect())
+}
+
+/// Shows the training of these cells.
+pub(crate) fn on<V: Visit>(args: &Args, items: &[String], visit: V) -> Result<V::Out, Failure> {
+    let space = args.space.unwrap_or_default();
+    let cells = items.iter().map(|item| item.parse()).collect::<Result<Vec<_>, _>>().or_input()?;
+    let bench = args.bench(&cells)?;
+    visit.visit(&bench.job(space.name(), &cells)?)
+}
+
 pub(crate) fn main(args: Args) -> Result<(), Failure> {
-    let args = {
-        let config = read_config(args.config.as_deref())?;
-        args.or(config)
-    };
+    let args = args.whole()?;
     let seed = Seed(args.common.seed());
     let started = std::time::Instant::now();
     let space = args.space.unwrap_or_default();
     let threads = args.common.cores()?;
     let cells = args.choice.archs(&space.cells().or_input()?, seed)?;
-    let bench = Bench::reduced(&args.bench, args.setting, seed)?;
-    bench.check(cells[0])?;
+    let bench = args.bench(&cells)?;
 
     let recorded = Recorded { fidelity: bench.fidelity(), flags: &args };
     let record = Record::start("train", args.common.out.as_deref(), seed.0, &recorded, &[])?;

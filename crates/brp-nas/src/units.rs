@@ -36,6 +36,11 @@ pub(crate) trait Work: Sync {
     /// The units of every item; each item has at least one.
     fn keys(&self) -> Vec<Vec<Key>>;
 
+    /// Units that are found out once for all items, where there are any.
+    fn shared(&self) -> Vec<Key> {
+        Vec::new()
+    }
+
     /// What an item came to, once every unit of it has an outcome.
     fn row(&self, item: usize, store: &Store) -> Result<Option<Self::Row>, Failure>;
 

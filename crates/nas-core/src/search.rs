@@ -46,7 +46,14 @@ pub trait Searcher<A> {
     /// A predictor inside that cannot rank.
     fn ask(&mut self, room: usize) -> Result<Vec<A>, Self::Error>;
 
-    /// What came of the last batch, in the order in which it was asked for.
+    /// Whether it can be asked again now, before it was told what came of all that it asked for. A strategy that
+    /// learns from whole batches cannot; the answer depends on what it was asked and told alone.
+    fn asks_ahead(&self) -> bool {
+        false
+    }
+
+    /// What came of a batch, in the order in which it was asked for; batches come in the order in which they are
+    /// done, which is that of asking but where the strategy was asked ahead.
     ///
     /// # Errors
     /// A predictor inside that cannot be fitted.

@@ -78,6 +78,8 @@ pub struct Believing<A, F: Fit<A>> {
     chances: Vec<f64>,
     model: Option<F::Model>,
     round: u64,
+    /// How often it was asked in this round.
+    asked_ahead: u64,
 }
 
 impl<A, F> Believing<A, F>
@@ -116,6 +118,7 @@ where
             chances: Vec::new(),
             model: None,
             round: 0,
+            asked_ahead: 0,
         })
     }
 
@@ -241,7 +244,12 @@ where
 
     fn ask(&mut self, room: usize) -> Result<Vec<A>, SearchError> {
         let mut asked = Vec::new();
-        let mut rng = self.seed.nth("explore", self.round).stream("draws");
+        let mut seed = self.seed.nth("explore", self.round);
+        if self.asked_ahead > 0 {
+            seed = seed.nth("ahead", self.asked_ahead);
+        }
+        self.asked_ahead += 1;
+        let mut rng = seed.stream("draws");
         match self.model.take() {
             None => {
                 let count =
@@ -264,6 +272,11 @@ where
         Ok(asked.into_iter().map(|i| self.candidates[i].clone()).collect())
     }
 
+    /// Once there is something to learn from.
+    fn asks_ahead(&self) -> bool {
+        !self.archs.is_empty()
+    }
+
     fn tell(&mut self, trials: &[Trial<A>]) -> Result<(), SearchError> {
         for trial in trials {
             if let Ok(evaluation) = &trial.result
@@ -282,7 +295,7 @@ where
                 self.predictor.fit(&data, &Labelled::empty(), seed).map_err(SearchError::predictor)?;
             self.model = Some(model);
         }
-        self.round += 1;
+        (self.round, self.asked_ahead) = (self.round + 1, 0);
         Ok(())
     }
 }

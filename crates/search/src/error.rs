@@ -32,6 +32,15 @@ pub enum SearchError {
     /// The strategy failed.
     #[error("the strategy failed: {0}")]
     Strategy(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// Whoever evaluates can do no more.
+    #[error("nothing can be evaluated any more: {0}")]
+    Evaluator(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// Evaluations that were begun and never came.
+    #[error("{open} evaluations were begun, and whoever does them says that none is left to wait for")]
+    NothingComes {
+        /// How many are open.
+        open: usize,
+    },
     /// What was recorded is not what the strategy asks for.
     #[error(
         "trial {number} of the record is {recorded}, but these settings ask for {asked}: the record is of other settings; go on with the settings and the version it was made with, or begin a new one"
@@ -98,6 +107,14 @@ pub enum SearchError {
 }
 
 impl SearchError {
+    pub(crate) fn strategy(error: impl std::error::Error + Send + Sync + 'static) -> Self {
+        Self::Strategy(Box::new(error))
+    }
+
+    pub(crate) fn evaluator(error: impl std::error::Error + Send + Sync + 'static) -> Self {
+        Self::Evaluator(Box::new(error))
+    }
+
     pub(crate) fn predictor(error: impl std::error::Error + Send + Sync + 'static) -> Self {
         Self::Predictor(Box::new(error))
     }

@@ -1,77 +1,142 @@
-use crate::SearchError;
 use nas_core::{Evaluation, Objective};
 use std::any::Any;
-use std::collections::BTreeMap;
-use std::ops::ControlFlow;
+use std::collections::VecDeque;
+use std::error::Error;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::mpsc::channel;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Mutex, PoisonError};
+use std::thread::Scope;
 
 /// What an evaluation came to, or why it came to nothing.
-pub(crate) type Outcome = Result<Evaluation, String>;
+pub type Evaluated = Result<Evaluation, String>;
 
-/// Evaluates `archs` on up to `threads` threads and hands the outcomes to `take` in their order, until it breaks.
-///
-/// `more` is asked before another evaluation begins; once it says no, what has begun is still handed on.
-pub(crate) fn evaluate<A, O>(
-    objective: &O,
-    archs: &[A],
-    threads: usize,
+/// Where evaluations are done: on threads, or by the engine of a cluster. They are begun in the order of the search,
+/// and come back as they are done.
+pub trait Evaluate<A> {
+    /// Why none can be done any more, where one that failed is an outcome.
+    type Error: Error + Send + Sync + 'static;
+
+    /// Begins an evaluation, or puts it behind those that have begun. Its number is its own.
+    ///
+    /// # Errors
+    /// Where no evaluation can be begun.
+    fn start(&mut self, number: usize, arch: &A) -> Result<(), Self::Error>;
+
+    /// Waits for whatever is done next: its number, and what it came to. None where nothing is left to wait for.
+    ///
+    /// # Errors
+    /// Where nothing can come any more of what was begun.
+    fn next(&mut self) -> Result<Option<(usize, Evaluated)>, Self::Error>;
+
+    /// Begins nothing more. What has begun is still waited for.
+    fn stop(&mut self);
+}
+
+/// One evaluation after the other, each when it is waited for.
+pub(crate) struct Here<'o, A, O> {
+    objective: &'o O,
     retries: usize,
-    more: &mut dyn FnMut() -> bool,
-    take: &mut dyn FnMut(usize, Outcome) -> Result<ControlFlow<()>, SearchError>,
-) -> Result<(), SearchError>
-where
-    A: Sync,
-    O: Objective<A> + Sync,
-{
-    if threads.min(archs.len()) <= 1 {
-        for (i, arch) in archs.iter().enumerate() {
-            if !more() || take(i, one(objective, arch, retries))?.is_break() {
-                break;
-            }
-        }
-        return Ok(());
+    queue: VecDeque<(usize, A)>,
+}
+
+impl<'o, A, O> Here<'o, A, O> {
+    pub(crate) fn new(objective: &'o O, retries: usize) -> Self {
+        Self { objective, retries, queue: VecDeque::new() }
     }
-    let (next, stop) = (AtomicUsize::new(0), AtomicBool::new(!more()));
-    let (sender, receiver) = channel();
-    std::thread::scope(|scope| {
-        for _ in 0..threads.min(archs.len()) {
-            let (sender, next, stop) = (sender.clone(), &next, &stop);
+}
+
+impl<A: Clone, O: Objective<A>> Evaluate<A> for Here<'_, A, O> {
+    type Error = std::convert::Infallible;
+
+    fn start(&mut self, number: usize, arch: &A) -> Result<(), Self::Error> {
+        self.queue.push_back((number, arch.clone()));
+        Ok(())
+    }
+
+    fn next(&mut self) -> Result<Option<(usize, Evaluated)>, Self::Error> {
+        let next = self.queue.pop_front();
+        Ok(next.map(|(number, arch)| (number, one(self.objective, &arch, self.retries))))
+    }
+
+    fn stop(&mut self) {
+        self.queue.clear();
+    }
+}
+
+/// What is to be evaluated, and its number.
+pub(crate) type Job<A> = (usize, A);
+
+/// Threads that take one evaluation after the other until this is dropped.
+pub(crate) struct Threads<'s, A> {
+    stopped: &'s AtomicBool,
+    jobs: Sender<Job<A>>,
+    results: Receiver<(usize, Option<Evaluated>)>,
+    open: usize,
+}
+
+impl<'s, A: Clone + Send + 's> Threads<'s, A> {
+    /// `jobs` and `stopped` outlive the threads.
+    pub(crate) fn new<'e, O: Objective<A> + Sync>(
+        scope: &'s Scope<'s, 'e>,
+        objective: &'s O,
+        (threads, retries): (usize, usize),
+        jobs: Sender<Job<A>>,
+        queue: &'s Mutex<Receiver<Job<A>>>,
+        stopped: &'s AtomicBool,
+    ) -> Self {
+        let (done, results) = channel();
+        for _ in 0..threads {
+            let done = done.clone();
             scope.spawn(move || {
-                while !stop.load(Ordering::Relaxed) {
-                    let i = next.fetch_add(1, Ordering::Relaxed);
-                    let Some(arch) = archs.get(i) else { break };
+                let take = || queue.lock().unwrap_or_else(PoisonError::into_inner).recv();
+                while let Ok((number, arch)) = take() {
+                    let begins = !stopped.load(Ordering::Relaxed);
+                    let outcome = begins.then(|| one(objective, &arch, retries));
                     // nobody listens any more where the search has ended
-                    if sender.send((i, one(objective, arch, retries))).is_err() {
+                    if done.send((number, outcome)).is_err() {
                         break;
                     }
                 }
             });
         }
-        drop(sender);
-        let (mut waiting, mut due) = (BTreeMap::new(), 0);
-        let mut result = Ok(());
-        // a result that comes early waits for those before it, so that a record does not depend on threads
-        for (i, outcome) in receiver {
-            waiting.insert(i, outcome);
-            while let Some(outcome) = waiting.remove(&due).filter(|_| result.is_ok()) {
-                match take(due, outcome) {
-                    Ok(ControlFlow::Continue(())) => due += 1,
-                    Ok(ControlFlow::Break(())) => due = usize::MAX,
-                    Err(error) => result = Err(error),
-                }
-            }
-            if due == usize::MAX || result.is_err() || !more() {
-                stop.store(true, Ordering::Relaxed);
+        Self { stopped, jobs, results, open: 0 }
+    }
+}
+
+impl<A: Clone> Evaluate<A> for Threads<'_, A> {
+    type Error = std::sync::mpsc::SendError<()>;
+
+    fn start(&mut self, number: usize, arch: &A) -> Result<(), Self::Error> {
+        self.jobs.send((number, arch.clone())).map_err(|_| std::sync::mpsc::SendError(()))?;
+        self.open += 1;
+        Ok(())
+    }
+
+    fn next(&mut self) -> Result<Option<(usize, Evaluated)>, Self::Error> {
+        while self.open > 0 {
+            let (number, outcome) = self.results.recv().map_err(|_| std::sync::mpsc::SendError(()))?;
+            self.open -= 1;
+            if let Some(outcome) = outcome {
+                return Ok(Some((number, outcome)));
             }
         }
-        result
-    })
+        Ok(None)
+    }
+
+    fn stop(&mut self) {
+        self.stopped.store(true, Ordering::Relaxed);
+    }
+}
+
+impl<A> Drop for Threads<'_, A> {
+    fn drop(&mut self) {
+        self.stopped.store(true, Ordering::Relaxed);
+    }
 }
 
 /// One evaluation, tried again up to `retries` times. A panic and a value that is not finite are failures too.
-fn one<A, O: Objective<A>>(objective: &O, arch: &A, retries: usize) -> Outcome {
+fn one<A, O: Objective<A>>(objective: &O, arch: &A, retries: usize) -> Evaluated {
     let mut outcome = attempt(objective, arch);
     for _ in 0..retries {
         if outcome.is_ok() {
@@ -82,7 +147,7 @@ fn one<A, O: Objective<A>>(objective: &O, arch: &A, retries: usize) -> Outcome {
     outcome
 }
 
-fn attempt<A, O: Objective<A>>(objective: &O, arch: &A) -> Outcome {
+fn attempt<A, O: Objective<A>>(objective: &O, arch: &A) -> Evaluated {
     let evaluation = match catch_unwind(AssertUnwindSafe(|| objective.evaluate(arch))) {
         Ok(result) => result.map_err(|error| error.to_string())?,
         Err(panic) => return Err(format!("the evaluation panicked: {}", said(&*panic))),

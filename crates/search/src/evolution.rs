@@ -199,6 +199,11 @@ impl<S: SearchSpace> Searcher<S::Arch> for Evolution<'_, S> {
         Ok(asked)
     }
 
+    /// Once there is somebody to be a parent.
+    fn asks_ahead(&self) -> bool {
+        !self.pool.is_empty()
+    }
+
     fn tell(&mut self, trials: &[Trial<S::Arch>]) -> Result<(), SearchError> {
         for trial in trials {
             if let Some(point) = Point::of(trial).filter(|point| point.meets(self.limit_ms)) {

@@ -23,6 +23,10 @@ impl<A, I: Iterator<Item = A>> Searcher<A> for InOrder<I> {
         Ok(self.rest.by_ref().take(room.min(1)).collect())
     }
 
+    fn asks_ahead(&self) -> bool {
+        true
+    }
+
     fn tell(&mut self, _: &[Trial<A>]) -> Result<(), Infallible> {
         Ok(())
     }

@@ -103,6 +103,10 @@ impl<S: SearchSpace> Searcher<S::Arch> for Random<'_, S> {
         Ok(asked)
     }
 
+    fn asks_ahead(&self) -> bool {
+        true
+    }
+
     fn tell(&mut self, _: &[Trial<S::Arch>]) -> Result<(), Infallible> {
         Ok(())
     }

@@ -167,6 +167,10 @@ impl<S: Decisions> Searcher<S::Arch> for Reinforce<'_, S> {
         Ok(asked)
     }
 
+    fn asks_ahead(&self) -> bool {
+        true
+    }
+
     fn tell(&mut self, trials: &[Trial<S::Arch>]) -> Result<(), SearchError> {
         for trial in trials {
             if let Some(point) = Point::of(trial).filter(|point| point.meets(self.limit_ms)) {

@@ -1,8 +1,11 @@
-use crate::evaluate::evaluate;
-use crate::{Budget, SearchError, Stopped};
+use crate::evaluate::{Here, Threads};
+use crate::open::Open;
+use crate::{Budget, Evaluate, SearchError, Stopped};
 use nas_core::{Objective, Observe, Searcher, Trial};
 use std::fmt::Display;
-use std::ops::ControlFlow;
+use std::sync::Mutex;
+use std::sync::atomic::AtomicBool;
+use std::sync::mpsc::channel;
 
 /// The one loop with `budget` trials, one at a time, and nothing else set: see [`Run`].
 ///
@@ -25,7 +28,7 @@ pub fn run<A, S, O>(
     observers: &mut [&mut dyn Observe<A>],
 ) -> Result<Vec<Trial<A>>, SearchError>
 where
-    A: Clone + Display + PartialEq + Sync,
+    A: Clone + Display + PartialEq + Send,
     S: Searcher<A>,
     O: Objective<A> + Sync,
 {
@@ -38,7 +41,8 @@ where
 /// An evaluation that fails, panics or gives a number that is not finite is tried again as often as asked, then
 /// it is a trial that failed: it counts, the strategy is told, the search goes on.
 ///
-/// The order of trials is the strategy's, and no result depends on the number of threads.
+/// The order of trials is the strategy's, and no result depends on the number of threads, nor on what comes first of
+/// what is evaluated [elsewhere](Run::search_by), unless that is [asked for](Run::as_they_come).
 ///
 /// ```
 /// use nas_core::Evaluation;
@@ -59,6 +63,8 @@ pub struct Run<'a, A> {
     budget: Budget,
     threads: usize,
     retries: usize,
+    in_flight: usize,
+    as_they_come: bool,
     recorded: Vec<Trial<A>>,
     clock: Option<&'a dyn Fn() -> f64>,
     untold: bool,
@@ -66,11 +72,13 @@ pub struct Run<'a, A> {
 
 impl<A: std::fmt::Debug> std::fmt::Debug for Run<'_, A> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { budget, threads, retries, recorded, clock, untold } = self;
+        let Self { budget, threads, retries, in_flight, as_they_come, recorded, clock, untold } = self;
         f.debug_struct("Run")
             .field("budget", budget)
             .field("threads", threads)
             .field("retries", retries)
+            .field("in_flight", in_flight)
+            .field("as_they_come", as_they_come)
             .field("recorded", recorded)
             .field("clock", &clock.is_some())
             .field("untold", untold)
@@ -91,13 +99,29 @@ impl<'a, A> Run<'a, A> {
     /// With this budget, on one thread, without another try, from the beginning.
     pub fn new(budget: impl Into<Budget>) -> Self {
         let (recorded, clock, untold) = (Vec::new(), None, false);
-        Self { budget: budget.into(), threads: 1, retries: 0, recorded, clock, untold }
+        let (threads, retries, in_flight, as_they_come) = (1, 0, 1, false);
+        Self { budget: budget.into(), threads, retries, in_flight, as_they_come, recorded, clock, untold }
     }
 
     /// How many evaluations of a batch run at once.
     #[must_use]
     pub fn threads(self, threads: usize) -> Self {
         Self { threads, ..self }
+    }
+
+    /// How many evaluations may be open when the strategy is asked for more, where it
+    /// [can be](Searcher::asks_ahead): so that none waits for the slowest of a batch. It is told of a batch as soon as
+    /// that is done and all before it are, so this number decides what is asked for, and nothing else does.
+    #[must_use]
+    pub fn in_flight(self, in_flight: usize) -> Self {
+        Self { in_flight, ..self }
+    }
+
+    /// Takes evaluations as they come instead of in the order in which they were begun: nothing waits for a slow one,
+    /// and the record depends on what was slow. It can still be gone on from.
+    #[must_use]
+    pub fn as_they_come(self) -> Self {
+        Self { as_they_come: true, ..self }
     }
 
     /// How often an evaluation that failed is tried again before it is a failed trial.
@@ -157,52 +181,84 @@ impl<'a, A> Run<'a, A> {
         observers: &mut [&mut dyn Observe<A>],
     ) -> Result<Searched<A>, SearchError>
     where
-        A: Clone + Display + PartialEq + Sync,
+        A: Clone + Display + PartialEq + Send,
         S: Searcher<A>,
         O: Objective<A> + Sync,
     {
+        let (threads, retries) = (self.threads, self.retries);
+        if threads <= 1 {
+            return self.search_by(searcher, &mut Here::new(objective, retries), observers);
+        }
+        let (sender, receiver) = channel();
+        let (queue, stopped) = (Mutex::new(receiver), AtomicBool::new(false));
+        std::thread::scope(|scope| {
+            let workers = (threads, retries);
+            let mut threads = Threads::new(scope, objective, workers, sender, &queue, &stopped);
+            self.search_by(searcher, &mut threads, observers)
+        })
+    }
+
+    /// Runs the search with evaluations that are done elsewhere. The number of threads and the retries are those of
+    /// whoever does them.
+    ///
+    /// # Errors
+    /// As [`Run::search`], and an evaluator that can do no more.
+    pub fn search_by<S, E>(
+        self,
+        searcher: &mut S,
+        evaluator: &mut E,
+        observers: &mut [&mut dyn Observe<A>],
+    ) -> Result<Searched<A>, SearchError>
+    where
+        A: Clone + Display + PartialEq,
+        S: Searcher<A>,
+        E: Evaluate<A>,
+    {
         self.check()?;
-        let Self { budget, threads, retries, recorded, clock, untold } = self;
-        let strategy = |error| SearchError::Strategy(Box::new(error));
+        let Self { budget, in_flight, as_they_come, recorded, clock, untold, .. } = self;
         let late = || budget.wall_s.zip(clock).is_some_and(|(wall_s, clock)| clock() >= wall_s);
+        let mut open = Open::new(as_they_come);
         let mut recorded = recorded.into_iter().peekable();
         let mut done = Done { trials: Vec::new(), cost_s: 0.0, budget };
         let mut stopped = (budget.trials == 0).then_some(Stopped::Trials);
-        let mut iteration = 0;
         while stopped.is_none() {
-            let start = done.trials.len();
-            let room = budget.trials - start;
-            let mut batch = searcher.ask(room).map_err(strategy)?;
-            batch.truncate(room);
-            if batch.is_empty() {
-                stopped = Some(Stopped::Exhausted);
-            }
-            let mut archs = batch.into_iter();
-            while stopped.is_none() && recorded.peek().is_some() {
-                let (Some(arch), Some(trial)) = (archs.next(), recorded.peek()) else { break };
-                same(trial, done.trials.len(), iteration, &arch)?;
-                observers.iter_mut().try_for_each(|observer| observer.on_recorded(trial))?;
-                stopped = recorded.next().map_or(Ok(None), |trial| done.take(trial))?;
-            }
-            let rest: Vec<A> = archs.collect();
-            if stopped.is_none() && !rest.is_empty() {
-                let mut more = || !late();
-                let mut take = |i: usize, result| {
-                    let trial = Trial { number: done.trials.len(), iteration, arch: rest[i].clone(), result };
-                    observers.iter_mut().try_for_each(|observer| observer.on_trial(&trial))?;
-                    stopped = done.take(trial)?;
-                    Ok(if stopped.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
-                };
-                evaluate(objective, &rest, threads, retries, &mut more, &mut take)?;
-                if stopped.is_none() && late() {
-                    stopped = Some(Stopped::Wall);
+            let number = done.trials.len();
+            while open.len() == 0 || (open.len() < in_flight && searcher.asks_ahead()) {
+                // a strategy that is asked when nothing is open may ask for all there is room for
+                let left = budget.trials - open.asked();
+                let room = if open.len() == 0 { left } else { left.min(in_flight - open.len()) };
+                if !open.ask(searcher, room)? {
+                    break;
                 }
             }
-            let last = untold && stopped.is_some();
-            if done.trials.len() > start && !last {
-                searcher.tell(&done.trials[start..]).map_err(strategy)?;
+            if open.len() == 0 {
+                stopped = Some(Stopped::Exhausted);
+                continue;
             }
-            iteration += 1;
+            let (place, trial) = match open.of_record(&mut recorded, number)? {
+                Some((flight, trial)) => {
+                    observers.iter_mut().try_for_each(|observer| observer.on_recorded(&trial))?;
+                    flight.trial(number, trial.result)
+                }
+                None => {
+                    let Some((flight, result)) = open.evaluated(evaluator, &late)? else {
+                        let open = open.len();
+                        stopped = late().then_some(Stopped::Wall);
+                        stopped.ok_or(SearchError::NothingComes { open })?;
+                        continue;
+                    };
+                    let (place, trial) = flight.trial(number, result);
+                    observers.iter_mut().try_for_each(|observer| observer.on_trial(&trial))?;
+                    (place, trial)
+                }
+            };
+            stopped = done.take(trial.clone())?;
+            let batch = open.complete(place, trial).filter(|_| stopped.is_none() || !untold);
+            batch.map_or(Ok(()), |batch| searcher.tell(&batch)).map_err(SearchError::strategy)?;
+        }
+        evaluator.stop();
+        if !untold {
+            open.cut_off().try_for_each(|batch| searcher.tell(&batch)).map_err(SearchError::strategy)?;
         }
         match recorded.next() {
             Some(trial) => Err(SearchError::RecordGoesOn { trials: done.trials.len(), next: trial.number }),
@@ -232,21 +288,4 @@ impl<A: Display> Done<A> {
             self.budget.cost_s.filter(|limit| self.cost_s >= *limit).map(|_| Stopped::Cost)
         })
     }
-}
-
-/// Whether a recorded trial is the one that is asked for.
-fn same<A: Display + PartialEq>(
-    trial: &Trial<A>,
-    number: usize,
-    iteration: usize,
-    arch: &A,
-) -> Result<(), SearchError> {
-    if (trial.number, trial.iteration) == (number, iteration) && trial.arch == *arch {
-        return Ok(());
-    }
-    Err(SearchError::OtherRecord {
-        number,
-        recorded: format!("{} in iteration {}", trial.arch, trial.iteration),
-        asked: format!("{arch} in iteration {iteration}"),
-    })
 }

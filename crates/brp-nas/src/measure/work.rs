@@ -146,6 +146,10 @@ impl Work for Job {
         self.groups.iter().map(group).collect()
     }
 
+    fn shared(&self) -> Vec<Key> {
+        vec![self.key_of_usual()]
+    }
+
     fn row(&self, item: usize, store: &Store) -> Result<Option<Vec<Row>>, Failure> {
         let row = |subject: &Subject| -> Result<Option<Row>, Failure> {
             let key = self.key(subject);
@@ -181,7 +185,7 @@ impl Work for Job {
             rows
         })?;
         if let (None, Some(usual)) = (usual, now_usual) {
-            let key = Key { seed: Seed(0), ..self.key_of_reference() };
+            let key = self.key_of_usual();
             store.finish(&key, &Measured::of(usual * 1e3), now_ms()).or_failed()?;
         }
         let mut all = true;
@@ -224,6 +228,11 @@ impl Job {
         }
     }
 
+    /// What the reference takes when the machine is quiet; whatever the seed, it is the scale of all.
+    fn key_of_usual(&self) -> Key {
+        Key { seed: Seed(0), ..self.key_of_reference() }
+    }
+
     /// All units of this setting.
     pub(super) fn units(&self) -> Filter {
         let Key { space, metric, device, seed, .. } = self.key(&self.reference);
@@ -238,7 +247,7 @@ impl Job {
 
     /// What the reference takes in seconds when the machine is quiet, once it was measured.
     pub(super) fn usual(&self, store: &Store) -> Result<Option<f64>, Failure> {
-        let key = Key { seed: Seed(0), ..self.key_of_reference() };
+        let key = self.key_of_usual();
         if self.given.is_some() {
             return Ok(self.given);
         }

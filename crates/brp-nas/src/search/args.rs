@@ -66,6 +66,17 @@ pub(crate) enum Surrogate {
     Ours,
 }
 
+/// Where architectures are trained.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Place {
+    /// On this machine.
+    #[default]
+    Here,
+    /// As tasks of Slurm, of a work folder in the run folder, which all nodes have to see.
+    Slurm,
+}
+
 /// What a latency limit is checked by before an architecture is trained.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum, Deserialize, Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -240,6 +251,19 @@ pub(crate) struct Args {
     /// beside each other [default: 1; of `ours` 3].
     #[arg(long)]
     pub(crate) at_once: Option<usize>,
+    /// Where architectures are trained, with --train: `here` or by `slurm` [default: here].
+    #[arg(long)]
+    pub(crate) evaluate: Option<Place>,
+    /// How many may be in training when the next is asked for, so that none waits for the slowest of a batch; the
+    /// record depends on this number, not on which is done first [default: 1; by slurm 8].
+    #[arg(long)]
+    pub(crate) in_flight: Option<usize>,
+    /// Take results as they come: no wait for a slow one, but another record at every run.
+    #[arg(long, num_args = 0..=1, default_missing_value = "true")]
+    pub(crate) as_they_come: Option<bool>,
+    /// An option of `sbatch`, with --evaluate slurm, such as --sbatch=--partition=cpu; may be given more than once.
+    #[arg(long, allow_hyphen_values = true)]
+    pub(crate) sbatch: Option<Vec<String>>,
     /// Also write every trial as `csv` or for `tensorboard`; several separated by commas.
     #[arg(long, value_delimiter = ',')]
     pub(crate) observe: Option<Vec<Watch>>,
@@ -299,6 +323,10 @@ impl Args {
             max_wall: self.max_wall.or(other.max_wall),
             retries: self.retries.or(other.retries),
             at_once: self.at_once.or(other.at_once),
+            evaluate: self.evaluate.or(other.evaluate),
+            in_flight: self.in_flight.or(other.in_flight),
+            as_they_come: self.as_they_come.or(other.as_they_come),
+            sbatch: self.sbatch.or(other.sbatch),
             observe: self.observe.or(other.observe),
             train: self.train.or(other.train),
             bench: self.bench.or(other.bench),

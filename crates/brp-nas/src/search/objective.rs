@@ -2,7 +2,7 @@
 
 use super::data::Data;
 use crate::failure::Failure;
-use crate::train::{Bench, Trained};
+use crate::train::{self, Bench, Trained};
 use crate::units;
 use nas_core::{Evaluation, Objective};
 use spaces::NasBench201;
@@ -25,6 +25,16 @@ pub(super) struct Training<'a> {
     /// Threads of one training.
     pub(super) threads: usize,
     pub(super) data: &'a Data,
+    /// Where it is done, if not here.
+    pub(super) elsewhere: Option<Box<Elsewhere>>,
+}
+
+/// Trainings as tasks of Slurm.
+pub(super) struct Elsewhere {
+    /// A work folder, or the folder of several.
+    pub(super) folder: PathBuf,
+    pub(super) args: train::Args,
+    pub(super) sbatch: Vec<String>,
 }
 
 /// Why an architecture has no result.

@@ -3,13 +3,14 @@
 use super::args::{Algorithm, LimitBy, Surrogate};
 use super::data::Data;
 use super::mine;
-use super::objective::{Predicting, Work};
+use super::objective::{Predicting, Training, Work};
 use super::predictor::{
     Anew, Fits, Within, agreement, always, committee, line, neural, pre_trained, regressor, relation,
     two_stages, warmed, within_predicted,
 };
 use super::report::{Found, Outcome};
 use super::settings::{Plan, Settings};
+use crate::elsewhere::TaskDesk;
 use crate::failure::{Failure, OrFail};
 use crate::host::Stopwatch;
 use crate::progress::Progress;
@@ -54,6 +55,8 @@ struct Go<'a> {
     /// Predicted ones of what was not measured.
     latencies: BTreeMap<Cell, f64>,
     files: Files,
+    /// Names the search among those of the run.
+    name: String,
     watch: Stopwatch,
 }
 
@@ -70,12 +73,16 @@ impl Go<'_> {
         // a table of all algorithms shows no last ranking, whose fit is half of the work
         let run = if settings.algorithm == Algorithm::All { run.leave_last_untold() } else { run };
         let work = Predicting { work: &self.search.work, latencies: self.latencies };
-        run.threads(self.search.threads)
-            .retries(settings.retries)
-            .go_on_from(recorded)
-            .clock(&clock)
-            .search(searcher, &work, &mut observers)
-            .map_err(mine)
+        let run = if settings.as_they_come { run.as_they_come() } else { run };
+        let run = run.in_flight(settings.in_flight).go_on_from(recorded).clock(&clock);
+        if let Work::Train(Training { elsewhere: Some(there), .. }) = &self.search.work {
+            let folder = there.folder.join(&self.name);
+            let args = there.args.clone();
+            let mut evaluator = TaskDesk::evaluator(&folder, args, there.sbatch.clone(), &work)?;
+            return run.search_by(searcher, &mut evaluator, &mut observers).map_err(mine);
+        }
+        let run = run.threads(self.search.threads).retries(settings.retries);
+        run.search(searcher, &work, &mut observers).map_err(mine)
     }
 }
 
@@ -109,7 +116,8 @@ impl Search<'_> {
         let parts = self.parts(plan, &candidates, root)?;
         let unscored = parts.warm_up.as_ref().map(|warm_up| [warm_up.asked, warm_up.unscored]);
         let budget = settings.budget.min(candidates.len());
-        let go = Go { search: self, budget, latencies, files, watch };
+        let name = format!("{}-{seed}", plan.name());
+        let go = Go { search: self, budget, latencies, files, name, watch };
         let seed_of_search = root.derive("search");
         let (searched, ranking) = match plan.algorithm {
             Algorithm::Brp | Algorithm::Predictor | Algorithm::NeuralPredictor | Algorithm::TwoStage => {

@@ -17,6 +17,9 @@ pub(super) struct Report {
     budget: usize,
     max_latency: Option<f64>,
     warmup: Option<usize>,
+    /// Results were taken as they came, so that another run has another record.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    as_they_come: bool,
     moves: Option<usize>,
     proxy: Option<String>,
     #[serde(flatten)]
@@ -251,6 +254,7 @@ impl Report {
             budget: settings.budget,
             max_latency: settings.max_latency,
             warmup: settings.plans.first().and_then(|plan| plan.warmup),
+            as_they_come: settings.as_they_come,
             moves: settings.plans.first().and_then(|plan| plan.moves),
             proxy: settings.proxy.as_ref().map(ToString::to_string),
             first: runs[0].clone(),

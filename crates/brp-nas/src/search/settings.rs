@@ -1,6 +1,6 @@
 //! What is searched with: all defaults filled in, everything checked that can be before a file is read.
 
-use super::args::{Algorithm, Args, LimitBy, Source, Surrogate};
+use super::args::{Algorithm, Args, LimitBy, Place, Source, Surrogate};
 use crate::failure::{Failure, OrFail};
 use crate::named_scores::Proxies;
 use crate::registry::{Setting, Space};
@@ -45,6 +45,10 @@ pub(super) struct Settings {
     /// What surrogates see beside the graph, where one is used.
     pub(super) scores: Option<Proxies>,
     pub(super) at_once: usize,
+    #[serde(skip_serializing_if = "is_one")]
+    pub(super) in_flight: usize,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub(super) as_they_come: bool,
     pub(super) retries: usize,
     pub(super) proxy: Option<Proxies>,
     pub(super) max_latency: Option<f64>,
@@ -125,6 +129,7 @@ impl Settings {
         if at_once == 0 {
             return Err(anyhow!("--at-once is 0; at least one architecture is asked for")).or_input();
         }
+        let in_flight = in_flight(args, train)?;
         let text = |table: &Option<tables::TableRef>| table.as_ref().map(ToString::to_string);
         Ok(Self {
             space: args.space.unwrap_or_default(),
@@ -140,6 +145,8 @@ impl Settings {
             surrogate: args.surrogate.unwrap_or_default(),
             scores: ours.then(|| args.scores.clone().unwrap_or_else(|| Proxies::complete(&NasBench201))),
             at_once,
+            in_flight,
+            as_they_come: args.as_they_come == Some(true),
             retries: args.retries.unwrap_or(0),
             proxy: scored.then(|| {
                 let proxy = args.proxy.clone().unwrap_or_default();
@@ -273,4 +280,25 @@ fn selection(args: &Args, algorithm: Algorithm, budget: usize) -> Result<Selecti
             .or_input();
     }
     Ok(Selection { samples, iterations, alpha })
+}
+
+fn is_one(count: &usize) -> bool {
+    *count == 1
+}
+
+/// How many may be open when the next is asked for.
+fn in_flight(args: &Args, train: bool) -> Result<usize, Failure> {
+    let slurm = args.evaluate == Some(Place::Slurm);
+    let elsewhere = [("--evaluate slurm", slurm && !train), ("--sbatch", args.sbatch.is_some() && !slurm)];
+    if let Some((flag, _)) = elsewhere.iter().find(|(_, wrong)| *wrong) {
+        return Err(anyhow!("{flag} is for trainings elsewhere: --train --evaluate slurm")).or_input();
+    }
+    if slurm && args.retries.is_some_and(|retries| retries > 0) {
+        let why = "a training that failed there fails again, and what was lost is handed over again anyway";
+        return Err(anyhow!("--retries is for trainings here: {why}")).or_input();
+    }
+    match args.in_flight.unwrap_or(if slurm { 8 } else { 1 }) {
+        0 => Err(anyhow!("--in-flight is 0; at least one architecture is trained")).or_input(),
+        count => Ok(count),
+    }
 }

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 mod believing;
+mod elsewhere;
 mod fronts;
 mod strategies;
 mod the_loop;

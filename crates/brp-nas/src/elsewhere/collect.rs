@@ -1,0 +1,83 @@
+//! `brp-nas collect`.
+
+use super::Folder;
+use crate::failure::{Failure, OrFail};
+use crate::kept_units::{Unit, put};
+use crate::options::Format;
+use crate::output::{self, Show};
+use anyhow::anyhow;
+use serde::Serialize;
+use std::path::PathBuf;
+use store::Store;
+
+/// Files that one transaction takes at most.
+const AT_ONCE: usize = 1_000;
+
+/// Flags of `collect`.
+#[derive(Debug, Clone, clap::Args)]
+pub(crate) struct Args {
+    /// The work folder.
+    folder: PathBuf,
+    /// How the result is printed on stdout [default: table].
+    #[arg(long)]
+    format: Option<Format>,
+}
+
+/// What was taken into the store.
+#[derive(Debug, Default, Serialize)]
+pub(crate) struct Taken {
+    /// Tasks that left a result.
+    pub(crate) results: usize,
+    /// Units that were new.
+    pub(crate) taken: u64,
+    /// Units whose outcome was there already, which stays.
+    pub(crate) there: u64,
+    /// What is wrong with files that were not taken; their tasks are done again.
+    pub(crate) damaged: Vec<String>,
+    pub(crate) store: PathBuf,
+}
+
+pub(crate) fn main(args: &Args) -> Result<(), Failure> {
+    let taken = collect(&Folder::open(&args.folder)?)?;
+    output::print(&taken, args.format.unwrap_or(Format::Table))?;
+    match taken.damaged.first() {
+        None => Ok(()),
+        Some(first) => {
+            let (count, advice) = (taken.damaged.len(), "`submit` has them done again");
+            Err(anyhow!("{count} results were not taken, the first: {first}; {advice}")).or_failed()
+        }
+    }
+}
+
+/// Takes every result into the store, whole or not at all. A result stays in the folder, too.
+pub(crate) fn collect(folder: &Folder) -> Result<Taken, Failure> {
+    let file = &folder.work().store;
+    let store = Store::open_or_create(file).or_input()?;
+    let mut taken = Taken { store: file.clone(), ..Taken::default() };
+    for part in folder.finished()?.chunks(AT_ONCE) {
+        let mut units: Vec<Unit> = Vec::new();
+        for &task in part {
+            match folder.result(task) {
+                Ok(Some(done)) => {
+                    taken.results += 1;
+                    units.extend(done.rows.into_iter().map(|row| (row.key, row.state)));
+                }
+                Ok(None) => {}
+                Err(failure) => taken.damaged.push(format!("{:#}", failure.error())),
+            }
+        }
+        let new = put(&store, &units)?;
+        taken.taken += new;
+        taken.there += units.len() as u64 - new;
+    }
+    Ok(taken)
+}
+
+impl Show for Taken {
+    fn rows(&self) -> (Vec<String>, Vec<Vec<String>>) {
+        let header = ["results", "taken", "there", "damaged", "store"].map(String::from).to_vec();
+        let Self { results, taken, there, damaged, store } = self;
+        let row = [results.to_string(), taken.to_string(), there.to_string(), damaged.len().to_string()];
+        (header, vec![row.into_iter().chain([store.display().to_string()]).collect()])
+    }
+}

@@ -1,0 +1,13 @@
+#![doc = include_str!("../README.md")]
+
+mod dispatch;
+mod elsewhere;
+mod engine;
+mod ranges;
+mod slurm;
+
+pub use dispatch::{Dispatch, Look, Patience};
+pub use elsewhere::{Desk, Elsewhere, ElsewhereError};
+pub use engine::{Engine, EngineError, Phase, Submitted};
+pub use ranges::{RangesError, ranges, read_ranges};
+pub use slurm::{Slurm, SlurmJob};

@@ -1,0 +1,199 @@
+use crate::{Engine, EngineError, Phase, Submitted, ranges};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::process::Command;
+
+/// Refusals that pass by themselves: the controller is away or busy, or a limit on how much may be in the queue.
+const PASSING: [&str; 9] = [
+    "Unable to contact slurm controller",
+    "Socket timed out",
+    "Connection refused",
+    "Zero Bytes were transmitted",
+    "Resource temporarily unavailable",
+    "Slurm temporarily unable to accept job",
+    "MaxSubmitJob",
+    "MaxJobCount",
+    "Job violates accounting/QOS policy",
+];
+
+/// Parts of what `sbatch` says, and what to do about it.
+const ADVICE: [(&str, &str); 7] = [
+    ("invalid partition", "`sinfo` lists the partitions; name one with --sbatch=--partition=NAME"),
+    (
+        "Invalid account",
+        "`sacctmgr show associations user=$USER` lists the accounts; --sbatch=--account=NAME names one",
+    ),
+    ("Invalid qos", "name another one with --sbatch=--qos=NAME"),
+    ("node configuration is not available", "ask for less with --sbatch, or for another partition"),
+    ("Invalid job array", "the site allows smaller arrays: begin a new work folder with a smaller --chunk"),
+    ("time limit", "ask for less time, or another partition, with --sbatch=--time=MINUTES"),
+    ("Access/permission denied", "`scontrol show partition` says who may use it"),
+];
+
+/// What is handed to Slurm for tasks of one kind of work.
+#[derive(Debug, Clone, Default)]
+pub struct SlurmJob {
+    /// Names its jobs, with the number of the array behind; no other work of this user may have it.
+    pub name: String,
+    /// Run with the number of the array, and `SLURM_ARRAY_TASK_ID` in its environment.
+    pub script: PathBuf,
+    /// Tasks an array: task `n` is number `n % chunk` of array `n / chunk`. At most what [`Slurm::most`] says.
+    pub chunk: u64,
+    /// Options of `sbatch`, which come last and so win.
+    pub options: Vec<String>,
+}
+
+/// Slurm, by its own commands.
+#[derive(Debug, Clone)]
+pub struct Slurm {
+    job: SlurmJob,
+    folder: Option<PathBuf>,
+}
+
+impl Slurm {
+    /// The jobs of one kind of work.
+    pub fn new(job: SlurmJob) -> Self {
+        Self { job, folder: None }
+    }
+
+    /// With the programs of this folder instead of those of the path.
+    #[must_use]
+    pub fn at(self, folder: impl Into<PathBuf>) -> Self {
+        Self { folder: Some(folder.into()), ..self }
+    }
+
+    /// How many tasks an array may have on this site.
+    ///
+    /// # Errors
+    /// No Slurm here, or one that does not say.
+    pub fn most(&self) -> Result<u64, EngineError> {
+        let said = self.run("scontrol", &["show".into(), "config".into()])?;
+        let value = said.lines().find_map(|line| line.trim().strip_prefix("MaxArraySize")?.split('=').nth(1));
+        value.and_then(|value| value.trim().parse().ok()).ok_or_else(|| EngineError::Unclear {
+            command: "scontrol show config".into(),
+            found: said.lines().next().unwrap_or_default().into(),
+            expected: "a line MaxArraySize = NUMBER",
+        })
+    }
+
+    /// Takes back whatever of this work is in the queue or runs.
+    ///
+    /// # Errors
+    /// As all commands.
+    pub fn cancel(&self) -> Result<(), EngineError> {
+        let arrays: std::collections::BTreeSet<u64> =
+            self.lines()?.iter().map(|line| line.task / self.job.chunk.max(1)).collect();
+        for array in arrays {
+            self.run("scancel", &[format!("--name={}", self.name(array))])?;
+        }
+        Ok(())
+    }
+
+    /// Why tasks wait that have waited for long, as Slurm says it, with how many do.
+    ///
+    /// # Errors
+    /// As all commands.
+    pub fn reasons(&self) -> Result<BTreeMap<String, usize>, EngineError> {
+        let mut reasons = BTreeMap::new();
+        for line in self.lines()?.into_iter().filter(|line| line.phase == Phase::Waiting) {
+            *reasons.entry(line.reason).or_default() += 1;
+        }
+        Ok(reasons)
+    }
+
+    fn name(&self, array: u64) -> String {
+        format!("{}-{array}", self.job.name)
+    }
+
+    /// What a command prints, where it succeeds.
+    fn run(&self, program: &str, args: &[String]) -> Result<String, EngineError> {
+        let path = self.folder.as_ref().map_or_else(|| program.into(), |folder| folder.join(program));
+        let output = Command::new(path)
+            .args(args)
+            .output()
+            .map_err(|source| EngineError::Absent { command: program.into(), source })?;
+        if output.status.success() {
+            return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
+        }
+        let said = String::from_utf8_lossy(&output.stderr);
+        let said: String = said.trim().chars().take(500).collect();
+        let said = if said.is_empty() { format!("no word, {}", output.status) } else { said };
+        let command = format!("{program} {}", args.join(" "));
+        if PASSING.iter().any(|part| said.contains(part)) {
+            return Err(EngineError::Busy { command, said });
+        }
+        let advice = ADVICE.iter().find(|(part, _)| said.to_lowercase().contains(&part.to_lowercase()));
+        let advice = advice.map_or("try the command by hand", |(_, advice)| advice);
+        Err(EngineError::Refused { command, said, advice })
+    }
+
+    fn lines(&self) -> Result<Vec<Line>, EngineError> {
+        let user = self.run("id", &["-un".into()])?;
+        let format = "%j|%K|%T|%r";
+        let said = self.run("squeue", &["-h", "-r", "-u", user.trim(), "-o", format].map(String::from))?;
+        let ours = said.lines().filter(|line| line.starts_with(&format!("{}-", self.job.name)));
+        ours.map(|line| {
+            Line::read(line, &self.job).ok_or_else(|| EngineError::Unclear {
+                command: format!("squeue -o {format}"),
+                found: line.into(),
+                expected: "NAME-ARRAY|NUMBER|STATE|REASON",
+            })
+        })
+        .collect()
+    }
+}
+
+/// One task as `squeue` has it.
+struct Line {
+    task: u64,
+    phase: Phase,
+    reason: String,
+}
+
+impl Line {
+    fn read(line: &str, job: &SlurmJob) -> Option<Self> {
+        let mut parts = line.splitn(4, '|');
+        let array: u64 = parts.next()?.strip_prefix(&job.name)?.strip_prefix('-')?.trim().parse().ok()?;
+        let number: u64 = parts.next()?.trim().parse().ok()?;
+        let phase = match parts.next()?.trim() {
+            "PENDING" | "REQUEUED" | "REQUEUE_HOLD" | "RESV_DEL_HOLD" | "SPECIAL_EXIT" | "REQUEUE_FED" => {
+                Phase::Waiting
+            }
+            _ => Phase::Running,
+        };
+        let reason = parts.next().unwrap_or_default().trim().to_owned();
+        Some(Self { task: array.checked_mul(job.chunk)?.checked_add(number)?, phase, reason })
+    }
+}
+
+impl Engine for Slurm {
+    fn submit(&mut self, tasks: &[u64]) -> Submitted {
+        let chunk = self.job.chunk.max(1);
+        let mut arrays: BTreeMap<u64, Vec<u64>> = BTreeMap::new();
+        for task in tasks {
+            arrays.entry(task / chunk).or_default().push(task % chunk);
+        }
+        let mut submitted = Submitted::default();
+        for (array, numbers) in arrays {
+            let mut args = vec![
+                "--parsable".into(),
+                format!("--job-name={}", self.name(array)),
+                format!("--array={}", ranges(&numbers)),
+            ];
+            args.extend(self.job.options.iter().cloned());
+            args.extend([self.job.script.display().to_string(), array.to_string()]);
+            match self.run("sbatch", &args) {
+                Ok(_) => submitted.taken.extend(numbers.iter().map(|number| array * chunk + number)),
+                Err(error) => {
+                    submitted.refused = Some(error);
+                    break;
+                }
+            }
+        }
+        submitted
+    }
+
+    fn tasks(&mut self) -> Result<BTreeMap<u64, Phase>, EngineError> {
+        Ok(self.lines()?.into_iter().map(|line| (line.task, line.phase)).collect())
+    }
+}
