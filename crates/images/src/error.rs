@@ -161,6 +161,14 @@ pub enum ImageError {
         /// Images that are there.
         there: usize,
     },
+    /// Pictures in which images have no room.
+    #[error("images of {from} do not fit into pictures of {side}x{side}: take larger pictures")]
+    Picture {
+        /// Height x width of the images.
+        from: String,
+        /// Side of the pictures.
+        side: usize,
+    },
     /// A size to which images cannot be reduced.
     #[error("cannot make {to} of {from}: both sides must be at least 1 and not larger than now")]
     Size {

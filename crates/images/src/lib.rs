@@ -2,6 +2,7 @@
 
 mod batch;
 mod cifar;
+mod clutter;
 mod embedded;
 mod error;
 mod idx;
@@ -12,6 +13,7 @@ mod split;
 
 pub use batch::{Augment, Normalise};
 pub use cifar::{Cifar, from_cifar};
+pub use clutter::Clutter;
 pub use embedded::fashion_mnist;
 pub use error::ImageError;
 pub use idx::from_idx;

@@ -26,6 +26,9 @@ pub(crate) struct Args {
 /// What was taken into the store.
 #[derive(Debug, Default, Serialize)]
 pub(crate) struct Taken {
+    /// How often a task was handed over, where it was waited for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) handed_over: Option<usize>,
     /// Tasks that left a result.
     pub(crate) results: usize,
     /// Units that were new.
@@ -76,7 +79,7 @@ pub(crate) fn collect(folder: &Folder) -> Result<Taken, Failure> {
 impl Show for Taken {
     fn rows(&self) -> (Vec<String>, Vec<Vec<String>>) {
         let header = ["results", "taken", "there", "damaged", "store"].map(String::from).to_vec();
-        let Self { results, taken, there, damaged, store } = self;
+        let Self { results, taken, there, damaged, store, .. } = self;
         let row = [results.to_string(), taken.to_string(), there.to_string(), damaged.len().to_string()];
         (header, vec![row.into_iter().chain([store.display().to_string()]).collect()])
     }

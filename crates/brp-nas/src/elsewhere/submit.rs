@@ -91,18 +91,24 @@ pub(crate) fn main(args: &Args) -> Result<(), Failure> {
     if args.wait != Some(true) {
         return output::print(&Standing::now(&folder, &mut engine)?, args.format.unwrap_or(Format::Table));
     }
-    let taken = wait(&folder, &mut engine, &mut dispatch)?;
+    let taken = wait(&folder, &mut engine, &mut dispatch, look.submitted)?;
     output::print(&taken, args.format.unwrap_or(Format::Table))
 }
 
 /// Waits without a glance at the clock: longer the longer nothing comes.
-fn wait(folder: &Folder, engine: &mut Slurm, dispatch: &mut Dispatch) -> Result<Taken, Failure> {
+fn wait(
+    folder: &Folder,
+    engine: &mut Slurm,
+    dispatch: &mut Dispatch,
+    mut handed_over: usize,
+) -> Result<Taken, Failure> {
     let total = dispatch.len();
     let mut bar = crate::progress::Progress::new("tasks", total);
     let mut pause = Pause::default();
     let mut lost = Vec::new();
     while !dispatch.is_empty() {
         let look = dispatch.look(engine, |task| folder.result(task).ok().flatten().map(drop)).or_failed()?;
+        handed_over += look.submitted;
         lost.extend(look.lost);
         bar.step(total - dispatch.len());
         pause.sleep(!look.done.is_empty());
@@ -115,7 +121,7 @@ fn wait(folder: &Folder, engine: &mut Slurm, dispatch: &mut Dispatch) -> Result<
             folder.path().display()
         );
     }
-    collect(folder)
+    Ok(Taken { handed_over: Some(handed_over), ..collect(folder)? })
 }
 
 /// A pause between two looks, from one second up to half a minute.

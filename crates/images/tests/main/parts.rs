@@ -1,9 +1,9 @@
 use crate::{config, sets};
-use images::Images;
+use images::{Clutter, ImageError, Images};
 use nas_core::Seed;
 use proptest::prelude::*;
 
-fn text<T: std::fmt::Debug>(result: Result<T, images::ImageError>) -> String {
+fn text<T: std::fmt::Debug>(result: Result<T, ImageError>) -> String {
     result.expect_err("an error").to_string()
 }
 
@@ -112,4 +112,39 @@ fn what_cannot_be_asked_of_a_set() {
     assert_eq!(rgb.to_rgb().unwrap(), rgb);
     assert_eq!(grey.class_counts(), [1, 0, 1]);
     assert_eq!(grey.select(&[1, 1, 0]).unwrap().labels(), [2, 2, 0]);
+}
+
+#[test]
+fn clutter_is_seeded_keeps_labels_and_shows_the_object() {
+    let bright = |row: usize| if row == 0 { 255 } else { 0 };
+    let pixels = (0..2).flat_map(|row| vec![bright(row); 16]).collect();
+    let set = Images::new([1, 4, 4], 3, pixels, vec![2, 1]).unwrap();
+    let clutter = Clutter { copies: 5, side: 6, shift: 1, behind: 0.0, shift_behind: 2, noise: 0.0 };
+    let pictures = set.cluttered(clutter, Seed(3)).unwrap();
+    assert_eq!((pictures.shape(), pictures.len(), pictures.classes()), ([3, 6, 6], 10, 3));
+    assert_eq!(pictures.labels(), [2, 2, 2, 2, 2, 1, 1, 1, 1, 1]);
+    assert_eq!(set.cluttered(clutter, Seed(3)).unwrap(), pictures);
+    assert_ne!(set.cluttered(clutter, Seed(4)).unwrap(), pictures);
+    for picture in 0..10 {
+        for plane in pictures.image(picture).unwrap().chunks(36) {
+            let mut colours = plane.to_vec();
+            colours.sort_unstable();
+            colours.dedup();
+            // a whole object of one colour on a ground of another; a black object leaves the ground alone
+            let objects = plane.iter().filter(|pixel| **pixel != colours[0]).count();
+            assert!(objects == if picture < 5 { 16 } else { 0 }, "{plane:?}");
+            assert!(colours[0] <= 102 && colours.last().unwrap() <= &255);
+        }
+    }
+    let noisy = set.cluttered(Clutter { noise: 0.2, behind: 0.9, ..clutter }, Seed(3)).unwrap();
+    assert_ne!(noisy, pictures);
+    assert!(matches!(pictures.cluttered(clutter, Seed(0)), Err(ImageError::Channels { found: 3, .. })));
+    let small = Clutter { side: 3, ..clutter };
+    assert!(matches!(set.cluttered(small, Seed(0)), Err(ImageError::Picture { side: 3, .. })));
+    assert!(matches!(
+        set.cluttered(Clutter { copies: 0, ..clutter }, Seed(0)),
+        Err(ImageError::Empty { .. })
+    ));
+    let vast = Clutter { copies: usize::MAX, ..clutter };
+    assert!(matches!(set.cluttered(vast, Seed(0)), Err(ImageError::TooLarge { .. })));
 }
