@@ -25,6 +25,7 @@ mod predictable;
 mod progress;
 mod record;
 mod registry;
+mod repro;
 mod score;
 mod scored;
 mod search;
@@ -80,6 +81,8 @@ enum Command {
     #[command(args_override_self = true)]
     /// Say what a table, a published file or a run store holds.
     Info(info::Args),
+    /// Do a published experiment and show its numbers beside ours.
+    Repro(repro::Args),
     /// Hand work that `train`, `score` or `measure` does to the engine of a cluster, or what is missing of it.
     Submit(elsewhere::submit::Args),
     /// Do tasks of a work folder, here; what `submit` has Slurm run on its nodes.
@@ -124,6 +127,7 @@ fn main() -> ExitCode {
         Command::Import(args) => import::main(args),
         Command::Export(args) => export::main(args),
         Command::Info(args) => info::main(args),
+        Command::Repro(args) => repro::main(&args),
         Command::Submit(args) => elsewhere::submit::main(&args),
         Command::Worker(args) => elsewhere::worker::main(&args),
         Command::Status(args) => elsewhere::status::main(&args),

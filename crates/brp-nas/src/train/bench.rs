@@ -32,10 +32,10 @@ pub(crate) struct Flags {
     #[arg(long)]
     pub(crate) image: Option<usize>,
     /// Turn grey images into coloured pictures with another object behind, moved and noisy, on which few steps tell
-    /// networks apart: 6 of each training image, 4 of each other one; which images are held back does not depend on
-    /// the seed then [default: false].
-    #[arg(long, num_args = 0..=1, default_missing_value = "true")]
-    pub(crate) clutter: Option<bool>,
+    /// networks apart: so many of each training image, 4 of each other one; which images are held back does not depend
+    /// on the seed then [default: 0, none].
+    #[arg(long)]
+    pub(crate) clutter: Option<usize>,
     /// Channels of the first stage [default: 8].
     #[arg(long)]
     pub(crate) channels: Option<u64>,
@@ -244,8 +244,8 @@ fn sets(args: &Flags, setting: Option<Reduced>, seed: Seed) -> Result<Sets, Fail
     if let Some(count) = args.train_images {
         train = train.take(count, seed.derive("images")).context("--train-images").or_input()?;
     }
-    if args.clutter == Some(true) {
-        return cluttered(&train, &test, args.validation, side);
+    if let Some(copies) = args.clutter.filter(|copies| *copies > 0) {
+        return cluttered(&train, &test, copies, args.validation, side);
     }
     if let Some(side) = side {
         train = train.resize(side, side).context("--image").or_input()?;
@@ -273,6 +273,7 @@ fn sets(args: &Flags, setting: Option<Reduced>, seed: Seed) -> Result<Sets, Fail
 fn cluttered(
     train: &Images,
     test: &Images,
+    copies: usize,
     held: Option<usize>,
     side: Option<usize>,
 ) -> Result<Sets, Failure> {
@@ -286,11 +287,11 @@ fn cluttered(
     let test = pictures(test, 4, "test")?;
     let held = held.unwrap_or(train.len() / 5);
     if held == 0 {
-        return Ok(Sets { train: pictures(train, 6, "train")?, validation: None, test });
+        return Ok(Sets { train: pictures(train, copies, "train")?, validation: None, test });
     }
     let (validation, train) = train.split(held, seed.derive("held")).context("--validation").or_input()?;
     let validation = Some(pictures(&validation, 4, "validation")?);
-    Ok(Sets { train: pictures(&train, 6, "train")?, validation, test })
+    Ok(Sets { train: pictures(&train, copies, "train")?, validation, test })
 }
 
 fn digest(sets: &Sets) -> String {

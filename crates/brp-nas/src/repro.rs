@@ -1,0 +1,105 @@
+//! `brp-nas repro`: published tables and figures, with this program's numbers beside them.
+
+mod experiment;
+mod kept;
+mod row;
+mod show;
+
+use crate::failure::{Failure, OrFail};
+use crate::options::Format;
+use crate::output;
+use anyhow::{Context, anyhow};
+use experiment::Experiment;
+use kept::Results;
+use row::run;
+use show::Shown;
+use std::path::PathBuf;
+
+/// Flags of `repro`.
+#[derive(Debug, Clone, clap::Args)]
+pub(crate) struct Args {
+    /// The experiment, by the name of its file; `all` of them; `list` names them.
+    name: String,
+    /// The folder of experiments.
+    #[arg(long, default_value = "experiments")]
+    experiments: PathBuf,
+    /// The folder of the published data; what is missing in it is said, with where it comes from.
+    #[arg(long, default_value = "../shared/data")]
+    data: PathBuf,
+    /// Where records are kept; rows that are there, of these settings, are not done again
+    /// [default: the newest results/DATE-MACHINE of this machine and revision, else a new one].
+    #[arg(long)]
+    results: Option<PathBuf>,
+    /// A few minutes' worth of all of it, with fewer repeats and smaller samples, marked in the record.
+    #[arg(long, num_args = 0..=1, default_missing_value = "true")]
+    quick: Option<bool>,
+    /// Only rows whose name has this in it.
+    #[arg(long)]
+    rows: Option<String>,
+    /// Show what is kept, without doing anything.
+    #[arg(long, num_args = 0..=1, default_missing_value = "true")]
+    kept: Option<bool>,
+    /// How the result is printed on stdout [default: table].
+    #[arg(long)]
+    format: Option<Format>,
+}
+
+pub(crate) fn main(args: &Args) -> Result<(), Failure> {
+    let all = Experiment::read_all(&args.experiments)?;
+    let format = args.format.unwrap_or(Format::Table);
+    if args.name == "list" {
+        return output::print(&show::List::of(&all), format);
+    }
+    let chosen: Vec<&Experiment> =
+        all.iter().filter(|experiment| args.name == "all" || experiment.name == args.name).collect();
+    if chosen.is_empty() {
+        let names: Vec<&str> = all.iter().map(|experiment| experiment.name.as_str()).collect();
+        return Err(anyhow!("no experiment `{}`; there are all, {}", args.name, names.join(", "))).or_input();
+    }
+    let quick = args.quick == Some(true);
+    let results = Results::open(args.results.as_deref())?;
+    eprintln!("records are in {}", results.folder().display());
+    let mut shown = Vec::new();
+    let mut seconds_left = results.estimate(&chosen, quick, args.rows.as_deref());
+    for experiment in chosen {
+        let mut kept = results.kept(experiment, quick)?;
+        if args.kept != Some(true) {
+            let missing = experiment.missing(&args.data);
+            missing.iter().for_each(|said| eprintln!("{}: {said}", experiment.name));
+            for row in experiment.rows(quick, args.rows.as_deref()) {
+                if kept.has(row, quick) {
+                    continue;
+                }
+                if let Some(lacks) = row.lacks(experiment, &args.data) {
+                    eprintln!("{}, {}: not done, {lacks} is missing", experiment.name, row.name);
+                    continue;
+                }
+                let left = seconds_left
+                    .map_or_else(String::new, |left| format!(", about {:.0} min left", left / 60.0));
+                eprintln!("{}, {}{left}", experiment.name, row.name);
+                let done = run(row, experiment, &args.data, quick)
+                    .map_err(|failure| failure_of(failure, experiment, &row.name))?;
+                let took = done.seconds;
+                kept.take(done);
+                results.write(&kept)?;
+                let expected = results.expected(experiment, row, quick).unwrap_or(took);
+                seconds_left = seconds_left.map(|left| (left - expected).max(0.0));
+            }
+        }
+        shown.push(Shown::of(experiment, &kept));
+    }
+    output::print(&show::All(shown), format)
+}
+
+fn failure_of(failure: Failure, experiment: &Experiment, row: &str) -> Failure {
+    let place = format!("{}, row `{row}`", experiment.file.display());
+    match failure {
+        Failure::Input(error) => Failure::Input(error.context(place)),
+        Failure::Failed(error) => Failure::Failed(error.context(place)),
+    }
+}
+
+/// A file's text, or what it is for.
+fn read(path: &std::path::Path, what: &str) -> Result<String, Failure> {
+    std::fs::read_to_string(path).with_context(|| format!("cannot read {what} {}", path.display())).or_input()
+}

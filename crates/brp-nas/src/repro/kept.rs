@@ -1,0 +1,175 @@
+//! Records: one file an experiment, in a folder for a day and a machine.
+
+use super::experiment::{Experiment, Row};
+use super::read;
+use super::row::Done;
+use crate::failure::{Failure, OrFail};
+use crate::host::{Host, now_s};
+use crate::record::write_whole;
+use anyhow::{Context, anyhow};
+use serde::{Deserialize, Serialize};
+use std::path::{Path, PathBuf};
+
+/// The form of these files.
+const FORMAT: u32 = 1;
+
+/// The record of an experiment.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Kept {
+    format: u32,
+    pub(crate) experiment: String,
+    /// With fewer repeats and smaller samples: not what the experiment is about.
+    pub(crate) quick: bool,
+    pub(crate) host: serde_json::Value,
+    pub(crate) rows: Vec<Done>,
+}
+
+impl Kept {
+    pub(crate) fn has(&self, row: &Row, quick: bool) -> bool {
+        self.done(row, quick).is_some()
+    }
+
+    /// What is known of a row, in its settings of today.
+    pub(crate) fn done(&self, row: &Row, quick: bool) -> Option<&Done> {
+        let line = row.line(quick);
+        let same = |done: &&Done| {
+            done.name == row.name && done.run == line && done.measured.len() == row.values.len()
+        };
+        self.rows.iter().find(same)
+    }
+
+    pub(crate) fn take(&mut self, done: Done) {
+        self.rows.retain(|other| other.name != done.name);
+        self.rows.push(done);
+    }
+}
+
+/// The folder of records, and those beside it.
+#[derive(Debug)]
+pub(crate) struct Results {
+    folder: PathBuf,
+    host: serde_json::Value,
+}
+
+impl Results {
+    pub(crate) fn open(named: Option<&Path>) -> Result<Self, Failure> {
+        let host = serde_json::to_value(Host::here()).or_failed()?;
+        if let Some(folder) = named {
+            return Ok(Self { folder: folder.to_path_buf(), host });
+        }
+        let machine: String = host["processor"].as_str().unwrap_or("unknown").to_lowercase();
+        let words = machine.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty());
+        let machine = words.take(4).collect::<Vec<_>>().join("-");
+        let folder = Path::new("results").join(format!("{}-{machine}", date(now_s())));
+        let newest = folders().into_iter().rev().find(|folder| {
+            let of_here = |kept: &Kept| {
+                kept.host["revision"] == host["revision"] && kept.host["processor"] == host["processor"]
+            };
+            Self::files(folder).iter().any(|file| open(file).is_ok_and(|kept| of_here(&kept)))
+        });
+        Ok(Self { folder: newest.unwrap_or(folder), host })
+    }
+
+    pub(crate) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    fn file(&self, experiment: &str, quick: bool) -> PathBuf {
+        self.folder.join(format!("{experiment}{}.json", if quick { "-quick" } else { "" }))
+    }
+
+    fn files(folder: &Path) -> Vec<PathBuf> {
+        let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+        let mut files: Vec<PathBuf> = entries.map(|entry| entry.path()).collect();
+        files.retain(|file| file.extension().is_some_and(|end| end == "json"));
+        files.sort();
+        files
+    }
+
+    /// What is known of an experiment; nothing where nobody did it.
+    pub(crate) fn kept(&self, experiment: &Experiment, quick: bool) -> Result<Kept, Failure> {
+        let file = self.file(&experiment.name, quick);
+        if file.exists() {
+            return open(&file);
+        }
+        let (experiment, host) = (experiment.name.clone(), self.host.clone());
+        Ok(Kept { format: FORMAT, experiment, quick, host, rows: Vec::new() })
+    }
+
+    pub(crate) fn write(&self, kept: &Kept) -> Result<(), Failure> {
+        let cannot = || format!("cannot make {}", self.folder.display());
+        std::fs::create_dir_all(&self.folder).with_context(cannot).or_input()?;
+        let text = serde_json::to_string_pretty(kept).or_failed()? + "\n";
+        write_whole(&self.file(&kept.experiment, kept.quick), text.as_bytes()).or_failed()
+    }
+
+    /// How long a row took, when it was last done in these settings, in any folder.
+    pub(crate) fn expected(&self, experiment: &Experiment, row: &Row, quick: bool) -> Option<f64> {
+        let known = folders().into_iter().rev().chain([self.folder.clone()]);
+        let name = format!("{}{}.json", experiment.name, if quick { "-quick" } else { "" });
+        let of = |folder: PathBuf| open(&folder.join(&name)).ok()?.done(row, quick).map(|done| done.seconds);
+        known.filter_map(of).next()
+    }
+
+    /// Seconds for what is not done, where all of it was done before.
+    pub(crate) fn estimate(&self, chosen: &[&Experiment], quick: bool, part: Option<&str>) -> Option<f64> {
+        let mut total = 0.0;
+        for experiment in chosen {
+            let kept = self.kept(experiment, quick).ok()?;
+            for row in experiment.rows(quick, part).filter(|row| !kept.has(row, quick)) {
+                total += self.expected(experiment, row, quick)?;
+            }
+        }
+        Some(total)
+    }
+}
+
+/// The folders of records, by name, so by day.
+fn folders() -> Vec<PathBuf> {
+    let entries = std::fs::read_dir("results").into_iter().flatten().flatten();
+    let mut folders: Vec<PathBuf> = entries.map(|entry| entry.path()).filter(|path| path.is_dir()).collect();
+    folders.sort();
+    folders
+}
+
+fn open(file: &Path) -> Result<Kept, Failure> {
+    let text = read(file, "the record")?;
+    let kept: Kept =
+        serde_json::from_str(&text).with_context(|| format!("in {}", file.display())).or_input()?;
+    if kept.format == FORMAT {
+        Ok(kept)
+    } else {
+        let (found, file) = (kept.format, file.display());
+        Err(anyhow!("{file} is of form {found}, and this program writes form {FORMAT}: name another folder with --results"))
+            .or_input()
+    }
+}
+
+/// Year, month and day in UTC (Hinnant's algorithm for the civil calendar).
+fn date(seconds: u64) -> String {
+    let days = seconds / 86_400 + 719_468;
+    let (era, of_era) = (days / 146_097, days % 146_097);
+    let year_of_era = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
+    let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let shifted = (5 * of_year + 2) / 153;
+    let day = of_year - (153 * shifted + 2) / 5 + 1;
+    let month = if shifted < 10 { shifted + 3 } else { shifted - 9 };
+    let year = year_of_era + era * 400 + u64::from(month <= 2);
+    format!("{year:04}-{month:02}-{day:02}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::date;
+
+    #[test]
+    fn days_are_those_of_the_calendar() {
+        for (seconds, day) in [(0, "1970-01-01"), (951_782_400, "2000-02-29"), (1_795_737_600, "2026-11-27")]
+        {
+            assert_eq!(date(seconds), day);
+        }
+        assert_eq!(date(1_798_761_599), "2026-12-31");
+        assert_eq!(date(1_798_761_600), "2027-01-01");
+    }
+}

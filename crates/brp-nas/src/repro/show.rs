@@ -1,0 +1,184 @@
+//! Published and measured numbers side by side.
+
+use super::experiment::{Better, Experiment, Value};
+use super::kept::Kept;
+use crate::output::{Show, grid, number};
+use serde::Serialize;
+
+/// An experiment as it stands.
+#[derive(Debug, Serialize)]
+pub(crate) struct Shown {
+    experiment: String,
+    title: String,
+    paper: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    note: String,
+    quick: bool,
+    rows: Vec<Line>,
+}
+
+/// One number.
+#[derive(Debug, Serialize)]
+struct Line {
+    setting: String,
+    value: String,
+    published: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    spread: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    from: Option<String>,
+    measured: Option<f64>,
+    verdict: Verdict,
+    seconds: Option<f64>,
+}
+
+/// How a number stands beside the published one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+enum Verdict {
+    /// Better, or within what the published one is known by.
+    Reached,
+    Short,
+    /// There is no published one, or none was measured.
+    #[serde(rename = "")]
+    None,
+}
+
+fn verdict(value: &Value, measured: Option<f64>) -> Verdict {
+    let (Some(published), Some(measured)) = (value.published, measured) else { return Verdict::None };
+    let ahead = match value.better {
+        Better::Higher => measured - published,
+        Better::Lower => published - measured,
+    };
+    if ahead >= -value.spread.unwrap_or(0.0) { Verdict::Reached } else { Verdict::Short }
+}
+
+impl Shown {
+    pub(crate) fn of(experiment: &Experiment, kept: &Kept) -> Self {
+        let mut rows = Vec::new();
+        for row in experiment.rows(kept.quick, None) {
+            let done = kept.done(row, kept.quick);
+            for (at, value) in row.values.iter().enumerate() {
+                let measured = done.and_then(|done| done.measured.get(at).copied().flatten());
+                rows.push(Line {
+                    setting: row.name.clone(),
+                    value: value.name.clone(),
+                    published: value.published,
+                    spread: value.spread,
+                    from: value.from.clone(),
+                    measured,
+                    verdict: verdict(value, measured),
+                    seconds: done.map(|done| done.seconds).filter(|_| at == 0),
+                });
+            }
+        }
+        let Experiment { name, title, paper, note, .. } = experiment;
+        let (title, paper, note) = (title.clone(), paper.clone(), note.clone());
+        Self { experiment: name.clone(), title, paper, note, quick: kept.quick, rows }
+    }
+}
+
+/// With as many digits as a number deserves.
+fn digits(value: Option<f64>) -> String {
+    value.map_or_else(String::new, |value| match value.abs() {
+        size if size < 2.0 => format!("{value:.3}"),
+        size if size < 200.0 => format!("{value:.2}"),
+        _ => format!("{value:.0}"),
+    })
+}
+
+impl Line {
+    fn cells(&self) -> Vec<String> {
+        let spread = self.spread.map_or_else(String::new, |spread| format!(" ±{spread}"));
+        let from = self.from.as_ref().map_or_else(String::new, |from| format!(" ({from})"));
+        let published = self.published.map_or_else(String::new, |_| digits(self.published) + &spread + &from);
+        let verdict = match self.verdict {
+            Verdict::Reached => "reached",
+            Verdict::Short => "short",
+            Verdict::None => "",
+        };
+        let seconds = number(self.seconds, 0);
+        vec![
+            self.setting.clone(),
+            self.value.clone(),
+            published,
+            digits(self.measured),
+            verdict.into(),
+            seconds,
+        ]
+    }
+}
+
+const HEADER: [&str; 6] = ["setting", "value", "published", "here", "", "seconds"];
+
+/// One or all of them.
+#[derive(Debug, Serialize)]
+#[serde(transparent)]
+pub(crate) struct All(pub(crate) Vec<Shown>);
+
+impl Show for All {
+    fn table(&self) -> String {
+        let mut text = String::new();
+        for shown in &self.0 {
+            let quick = if shown.quick { ", quick: not what it is about" } else { "" };
+            text += &format!("{}: {} ({}{quick})\n", shown.experiment, shown.title, shown.paper);
+            text += &grid(&HEADER, shown.rows.iter().map(Line::cells));
+            let count = |verdict| shown.rows.iter().filter(|line| line.verdict == verdict).count();
+            let (reached, short) = (count(Verdict::Reached), count(Verdict::Short));
+            text += &format!("{reached} reached, {short} short\n");
+            if !shown.note.is_empty() {
+                text += &format!("{}\n", shown.note.trim());
+            }
+            text.push('\n');
+        }
+        text
+    }
+
+    fn rows(&self) -> (Vec<String>, Vec<Vec<String>>) {
+        let header = ["experiment", "setting", "value", "published", "measured", "verdict", "seconds"];
+        let row = |shown: &Shown, line: &Line| {
+            let plain = |value: Option<f64>| value.map_or_else(String::new, |value| value.to_string());
+            let mut cells = line.cells();
+            (cells[2], cells[3], cells[5]) =
+                (plain(line.published), plain(line.measured), plain(line.seconds));
+            cells.insert(0, shown.experiment.clone());
+            cells
+        };
+        let rows = self.0.iter().flat_map(|shown| shown.rows.iter().map(move |line| row(shown, line)));
+        (header.map(String::from).to_vec(), rows.collect())
+    }
+}
+
+/// The names of experiments.
+#[derive(Debug, Serialize)]
+#[serde(transparent)]
+pub(crate) struct List(Vec<Listed>);
+
+#[derive(Debug, Serialize)]
+struct Listed {
+    experiment: String,
+    title: String,
+    paper: String,
+    rows: usize,
+}
+
+impl List {
+    pub(crate) fn of(all: &[Experiment]) -> Self {
+        let listed = |experiment: &Experiment| Listed {
+            experiment: experiment.name.clone(),
+            title: experiment.title.clone(),
+            paper: experiment.paper.clone(),
+            rows: experiment.rows(false, None).count(),
+        };
+        Self(all.iter().map(listed).collect())
+    }
+}
+
+impl Show for List {
+    fn rows(&self) -> (Vec<String>, Vec<Vec<String>>) {
+        let header = ["experiment", "title", "paper", "rows"].map(String::from).to_vec();
+        let row =
+            |l: &Listed| vec![l.experiment.clone(), l.title.clone(), l.paper.clone(), l.rows.to_string()];
+        (header, self.0.iter().map(row).collect())
+    }
+}

@@ -1,0 +1,136 @@
+//! `brp-nas repro` on experiments of its own, and the experiments of the repository.
+
+use crate::{Table, run};
+use serde_json::Value;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+const EXPERIMENT: &str = r#"
+title = "Random search on a made-up table"
+paper = "nobody, figure 1"
+
+[data.table]
+file = "table.csv"
+from = "nowhere"
+make = "write it"
+
+[data.other]
+file = "other.csv"
+from = "elsewhere"
+
+[[row]]
+name = "random"
+run = "search --accuracy {table}:valid --test {table}:test --budget 20 --algorithm random --repeats 3"
+quick = "--repeats 1"
+value = [
+  { name = "best", at = "/mean/best_test", published = 1.0 },
+  { name = "worst", at = "/mean/best_valid", published = 1.0, spread = 0.5, better = "lower" },
+]
+
+[[row]]
+name = "random, long"
+run = "search --accuracy {table}:valid --test {table}:test --budget 30 --algorithm random"
+value = [{ name = "Kendall", at = "/kendall" }]
+
+[[row]]
+name = "elsewhere"
+run = "predict --table {other}:valid --train 10 --method linear"
+value = [{ name = "Kendall", at = "/kendall", published = 0.5 }]
+"#;
+
+fn words(folder: &Path, name: &str, more: &[&str]) -> Vec<String> {
+    let path = |name: &str| folder.join(name).display().to_string();
+    let mut words = vec!["repro".into(), name.into(), "--experiments".into(), path("experiments")];
+    words.extend(["--data".into(), folder.display().to_string(), "--results".into(), path("results")]);
+    words.extend(more.iter().map(ToString::to_string));
+    words
+}
+
+fn begun() -> Table {
+    let table = Table::new();
+    fs::create_dir(table.path("experiments")).unwrap();
+    fs::write(table.path("experiments/made-up.toml"), EXPERIMENT).unwrap();
+    table
+}
+
+fn repro(table: &Table, name: &str, more: &[&str]) -> (Value, String) {
+    let more = [more, &["--format", "json"]].concat();
+    let output = run(&words(table.folder.path(), name, &more));
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success(), "{said}");
+    (serde_json::from_slice(&output.stdout).unwrap(), said)
+}
+
+#[test]
+fn an_experiment_is_done_once_kept_and_compared() {
+    let table = begun();
+    let (shown, said) = repro(&table, "made-up", &[]);
+    let rows = shown[0]["rows"].as_array().unwrap();
+    let verdicts: Vec<&str> = rows.iter().map(|row| row["verdict"].as_str().unwrap()).collect();
+    assert_eq!(verdicts, ["reached", "short", "", ""]);
+    assert!(rows[0]["measured"].as_f64().unwrap() > 50.0 && rows[2]["measured"].is_null());
+    assert!(said.contains("other.csv is not there: it comes from elsewhere"), "{said}");
+    assert!(said.contains("made-up, elsewhere: not done, other.csv is missing"), "{said}");
+    // the same again: nothing is done, and the same is shown
+    let record = fs::read(table.path("results/made-up.json")).unwrap();
+    let (again, said) = repro(&table, "all", &[]);
+    assert_eq!(again, shown);
+    assert!(!said.contains("made-up, random"), "{said}");
+    assert_eq!(fs::read(table.path("results/made-up.json")).unwrap(), record);
+    // another command line is another row, and only that is done
+    let other = EXPERIMENT.replace("--budget 30", "--budget 31");
+    fs::write(table.path("experiments/made-up.toml"), other).unwrap();
+    let (_, said) = repro(&table, "all", &[]);
+    assert!(said.contains("made-up, random, long") && !said.contains("made-up, random\n"), "{said}");
+    // the same seed, the same numbers
+    let (kept, _) = repro(&table, "made-up", &["--kept"]);
+    fs::remove_dir_all(table.path("results")).unwrap();
+    let (anew, _) = repro(&table, "made-up", &[]);
+    let measured = |shown: &Value| -> Vec<Value> {
+        shown[0]["rows"].as_array().unwrap().iter().map(|row| row["measured"].clone()).collect()
+    };
+    assert_eq!(measured(&anew), measured(&kept));
+    let (quick, _) = repro(&table, "made-up", &["--quick"]);
+    assert_eq!((quick[0]["quick"].as_bool(), quick[0]["rows"].as_array().map(Vec::len)), (Some(true), Some(2)));
+    assert!(table.path("results/made-up-quick.json").exists());
+}
+
+#[test]
+fn what_is_wrong_with_an_experiment_is_named() {
+    let table = begun();
+    let fails = |name: &str, said: &[&str]| {
+        let output = run(&words(table.folder.path(), name, &[]));
+        let error = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{error}");
+        said.iter().for_each(|part| assert!(error.contains(part), "{part:?} is not in {error}"));
+    };
+    fails("made-down", &["no experiment `made-down`", "made-up"]);
+    let file = table.path("experiments/made-up.toml");
+    for (from, to, said) in [
+        ("title", "titel", "titel"),
+        ("{table}:valid", "{tabel}:valid", "{tabel}"),
+        ("/mean/best_test", "/mean/beste", "there is no /mean/beste"),
+        ("better = \"lower\"", "better = \"low\"", "low"),
+    ] {
+        fs::write(&file, EXPERIMENT.replacen(from, to, 1)).unwrap();
+        fails("made-up", &["made-up.toml", said]);
+    }
+    fs::write(&file, EXPERIMENT).unwrap();
+    fs::create_dir_all(table.path("results")).unwrap();
+    fs::write(table.path("results/made-up.json"), "{\"format\": 1, \"experiment\": ").unwrap();
+    fails("made-up", &["results/made-up.json"]);
+    fs::remove_dir_all(table.path("experiments")).unwrap();
+    fails("all", &["cannot list the experiments", "--experiments"]);
+}
+
+#[test]
+fn the_experiments_of_the_repository_are_read() {
+    let root = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."));
+    let args = ["repro", "list", "--experiments", &root.join("experiments").display().to_string(), "--format", "json"];
+    let output = run(&args.map(String::from));
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let list: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let list = list.as_array().unwrap();
+    assert!(list.len() >= 5);
+    assert!(list.iter().all(|experiment| experiment["rows"].as_u64() > Some(0)));
+}
