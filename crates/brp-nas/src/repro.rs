@@ -23,9 +23,10 @@ pub(crate) struct Args {
     /// The folder of experiments.
     #[arg(long, default_value = "experiments")]
     experiments: PathBuf,
-    /// The folder of the published data; what is missing in it is said, with where it comes from.
-    #[arg(long, default_value = "../shared/data")]
-    data: PathBuf,
+    /// A folder of published data; may be given more than once. What is in none is said, with where it comes from
+    /// [default: data, ../shared/data].
+    #[arg(long)]
+    data: Vec<PathBuf>,
     /// Where records are kept; rows that are there, of these settings, are not done again
     /// [default: the newest results/DATE-MACHINE of this machine and revision, else a new one].
     #[arg(long)]
@@ -57,6 +58,8 @@ pub(crate) fn main(args: &Args) -> Result<(), Failure> {
         return Err(anyhow!("no experiment `{}`; there are all, {}", args.name, names.join(", "))).or_input();
     }
     let quick = args.quick == Some(true);
+    let standard = || ["data", "../shared/data"].map(PathBuf::from).to_vec();
+    let folders = if args.data.is_empty() { standard() } else { args.data.clone() };
     let results = Results::open(args.results.as_deref())?;
     eprintln!("records are in {}", results.folder().display());
     let mut shown = Vec::new();
@@ -64,20 +67,20 @@ pub(crate) fn main(args: &Args) -> Result<(), Failure> {
     for experiment in chosen {
         let mut kept = results.kept(experiment, quick)?;
         if args.kept != Some(true) {
-            let missing = experiment.missing(&args.data);
+            let missing = experiment.missing(&folders);
             missing.iter().for_each(|said| eprintln!("{}: {said}", experiment.name));
             for row in experiment.rows(quick, args.rows.as_deref()) {
                 if kept.has(row, quick) {
                     continue;
                 }
-                if let Some(lacks) = row.lacks(experiment, &args.data) {
+                if let Some(lacks) = row.lacks(experiment, &folders) {
                     eprintln!("{}, {}: not done, {lacks} is missing", experiment.name, row.name);
                     continue;
                 }
                 let left = seconds_left
                     .map_or_else(String::new, |left| format!(", about {:.0} min left", left / 60.0));
                 eprintln!("{}, {}{left}", experiment.name, row.name);
-                let done = run(row, experiment, &args.data, quick)
+                let done = run(row, experiment, &folders, quick)
                     .map_err(|failure| failure_of(failure, experiment, &row.name))?;
                 let took = done.seconds;
                 kept.take(done);

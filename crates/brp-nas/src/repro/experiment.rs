@@ -120,13 +120,21 @@ impl Experiment {
     }
 
     /// Files that are not there, and how to get them.
-    pub(crate) fn missing(&self, folder: &Path) -> Vec<String> {
-        let absent = self.data.values().filter(|data| !folder.join(&data.file).exists());
+    pub(crate) fn missing(&self, folders: &[PathBuf]) -> Vec<String> {
+        let absent = self.data.values().filter(|data| data.path(folders).is_none());
         let said = |data: &Data| {
             let make = data.make.as_ref().map_or_else(String::new, |make| format!("; make it by: {make}"));
-            format!("{} is not there: it comes from {}{make}", folder.join(&data.file).display(), data.from)
+            let folders: Vec<String> = folders.iter().map(|folder| folder.display().to_string()).collect();
+            format!("{} is not in {}: it comes from {}{make}", data.file, folders.join(" or "), data.from)
         };
         absent.map(said).collect()
+    }
+}
+
+impl Data {
+    /// Where it is, in the first folder that has it.
+    fn path(&self, folders: &[PathBuf]) -> Option<PathBuf> {
+        folders.iter().map(|folder| folder.join(&self.file)).find(|path| path.exists())
     }
 }
 
@@ -140,19 +148,20 @@ impl Row {
     }
 
     /// The words of the command.
-    pub(crate) fn words(&self, experiment: &Experiment, folder: &Path, quick: bool) -> Vec<String> {
+    pub(crate) fn words(&self, experiment: &Experiment, folders: &[PathBuf], quick: bool) -> Vec<String> {
         let fill = |word: &str| {
-            experiment.data.iter().fold(word.to_owned(), |word, (name, data)| {
-                word.replace(&format!("{{{name}}}"), &folder.join(&data.file).display().to_string())
+            experiment.data.iter().fold(word.to_owned(), |word, (name, data)| match data.path(folders) {
+                Some(path) => word.replace(&format!("{{{name}}}"), &path.display().to_string()),
+                None => word,
             })
         };
         self.line(quick).split_whitespace().map(fill).collect()
     }
 
     /// A data file that it needs and that is not there.
-    pub(crate) fn lacks(&self, experiment: &Experiment, folder: &Path) -> Option<String> {
+    pub(crate) fn lacks(&self, experiment: &Experiment, folders: &[PathBuf]) -> Option<String> {
         let named = names(&self.line(true)).into_iter().filter_map(|name| experiment.data.get(&name));
-        named.map(|data| data.file.clone()).find(|file| !folder.join(file).exists())
+        named.filter(|data| data.path(folders).is_none()).map(|data| data.file.clone()).next()
     }
 }
 

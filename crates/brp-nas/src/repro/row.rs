@@ -4,7 +4,7 @@ use super::experiment::{Experiment, Row};
 use crate::failure::{Failure, OrFail};
 use anyhow::{Context, anyhow};
 use serde::{Deserialize, Serialize};
-use std::path::Path;
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
@@ -20,10 +20,15 @@ pub(crate) struct Done {
     pub(crate) measured: Vec<Option<f64>>,
 }
 
-pub(super) fn run(row: &Row, experiment: &Experiment, folder: &Path, quick: bool) -> Result<Done, Failure> {
+pub(super) fn run(
+    row: &Row,
+    experiment: &Experiment,
+    folders: &[PathBuf],
+    quick: bool,
+) -> Result<Done, Failure> {
     let program = std::env::current_exe().context("the path of this program").or_failed()?;
     let out = tempfile::tempdir().context("a folder for the run").or_failed()?;
-    let words = row.words(experiment, folder, quick);
+    let words = row.words(experiment, folders, quick);
     let start = Instant::now();
     let mut command = Command::new(program);
     command.args(&words).args(["--format", "json", "--out"]).arg(out.path().join("run"));

@@ -21,7 +21,7 @@ from = "elsewhere"
 [[row]]
 name = "random"
 run = "search --accuracy {table}:valid --test {table}:test --budget 20 --algorithm random --repeats 3"
-quick = "--repeats 1"
+quick = "--repeats 2"
 value = [
   { name = "best", at = "/mean/best_test", published = 1.0 },
   { name = "worst", at = "/mean/best_valid", published = 1.0, spread = 0.5, better = "lower" },
@@ -69,7 +69,7 @@ fn an_experiment_is_done_once_kept_and_compared() {
     let verdicts: Vec<&str> = rows.iter().map(|row| row["verdict"].as_str().unwrap()).collect();
     assert_eq!(verdicts, ["reached", "short", "", ""]);
     assert!(rows[0]["measured"].as_f64().unwrap() > 50.0 && rows[2]["measured"].is_null());
-    assert!(said.contains("other.csv is not there: it comes from elsewhere"), "{said}");
+    assert!(said.contains("it comes from elsewhere"), "{said}");
     assert!(said.contains("made-up, elsewhere: not done, other.csv is missing"), "{said}");
     // the same again: nothing is done, and the same is shown
     let record = fs::read(table.path("results/made-up.json")).unwrap();
@@ -91,7 +91,10 @@ fn an_experiment_is_done_once_kept_and_compared() {
     };
     assert_eq!(measured(&anew), measured(&kept));
     let (quick, _) = repro(&table, "made-up", &["--quick"]);
-    assert_eq!((quick[0]["quick"].as_bool(), quick[0]["rows"].as_array().map(Vec::len)), (Some(true), Some(2)));
+    assert_eq!(
+        (quick[0]["quick"].as_bool(), quick[0]["rows"].as_array().map(Vec::len)),
+        (Some(true), Some(2))
+    );
     assert!(table.path("results/made-up-quick.json").exists());
 }
 
@@ -126,7 +129,14 @@ fn what_is_wrong_with_an_experiment_is_named() {
 #[test]
 fn the_experiments_of_the_repository_are_read() {
     let root = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."));
-    let args = ["repro", "list", "--experiments", &root.join("experiments").display().to_string(), "--format", "json"];
+    let args = [
+        "repro",
+        "list",
+        "--experiments",
+        &root.join("experiments").display().to_string(),
+        "--format",
+        "json",
+    ];
     let output = run(&args.map(String::from));
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let list: Value = serde_json::from_slice(&output.stdout).unwrap();
