@@ -1,5 +1,6 @@
 //! `brp-nas repro`: published tables and figures, with this program's numbers beside them.
 
+mod blocks;
 mod experiment;
 mod kept;
 mod row;
@@ -40,6 +41,10 @@ pub(crate) struct Args {
     /// Show what is kept, without doing anything.
     #[arg(long, num_args = 0..=1, default_missing_value = "true")]
     kept: Option<bool>,
+    /// Write the tables of what is kept into a text instead, between `<!-- repro NAME -->` and `<!-- end -->`; the names
+    /// are those of the text.
+    #[arg(long)]
+    into: Option<PathBuf>,
     /// How the result is printed on stdout [default: table].
     #[arg(long)]
     format: Option<Format>,
@@ -50,6 +55,9 @@ pub(crate) fn main(args: &Args) -> Result<(), Failure> {
     let format = args.format.unwrap_or(Format::Table);
     if args.name == "list" {
         return output::print(&show::List::of(&all), format);
+    }
+    if let Some(file) = &args.into {
+        return blocks::update(file, &all, &Results::open(args.results.as_deref())?);
     }
     let chosen: Vec<&Experiment> =
         all.iter().filter(|experiment| args.name == "all" || experiment.name == args.name).collect();

@@ -78,6 +78,24 @@ impl Shown {
     }
 }
 
+impl Shown {
+    /// What is known, as a table for a text: a row a setting.
+    pub(crate) fn markdown(&self) -> String {
+        let mut text = String::from("| setting | value | published | here | |\n|---|---|---|---|---|\n");
+        let mut last = "";
+        for line in self.rows.iter().filter(|line| line.measured.is_some()) {
+            let mut cells = line.cells();
+            cells.truncate(5);
+            if line.setting == last {
+                cells[0].clear();
+            }
+            last = &line.setting;
+            text += &format!("| {} |\n", cells.join(" | "));
+        }
+        text
+    }
+}
+
 /// With as many digits as a number deserves.
 fn digits(value: Option<f64>) -> String {
     value.map_or_else(String::new, |value| match value.abs() {

@@ -144,3 +144,26 @@ fn the_experiments_of_the_repository_are_read() {
     assert!(list.len() >= 5);
     assert!(list.iter().all(|experiment| experiment["rows"].as_u64() > Some(0)));
 }
+
+/// Tables of the texts are those of the newest record of every experiment.
+#[test]
+fn tables_of_the_texts_are_those_of_the_records() {
+    let root = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."));
+    let folder = tempfile::tempdir().unwrap();
+    let results = fs::read_to_string(root.join("results/CURRENT")).unwrap();
+    for name in ["LIMITS.md", "README.md"] {
+        let copy = folder.path().join(name);
+        fs::copy(root.join(name), &copy).unwrap();
+        let path = |path: PathBuf| path.display().to_string();
+        let mut args = vec!["repro".into(), "all".into(), "--into".into(), path(copy.clone())];
+        args.extend(["--experiments".into(), path(root.join("experiments"))]);
+        args.extend(["--results".into(), path(root.join("results").join(results.trim()))]);
+        let output = run(&args);
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let advice = "run `cargo xtask repro all --into FILE --results results/$(cat results/CURRENT)`";
+        assert!(
+            fs::read(&copy).unwrap() == fs::read(root.join(name)).unwrap(),
+            "{name} is not its records: {advice}"
+        );
+    }
+}
