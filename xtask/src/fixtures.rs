@@ -2,7 +2,8 @@ use anyhow::{Context, Result, bail, ensure};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// Lists the scripts that make golden data, or runs the one of `case` (`CRATE/CASE`) in its folder.
+/// Lists the scripts that make golden data, or runs the one of `case` (`CRATE/CASE`, or `CASE` where one crate alone has
+/// it) in its folder.
 ///
 /// # Errors
 /// A case without a script, a script that cannot be run or fails.
@@ -14,9 +15,12 @@ pub fn fixtures(root: &Path, case: Option<&str>) -> Result<()> {
         }
         return Ok(());
     };
-    let Some((_, script)) = scripts.iter().find(|(name, _)| name == case) else {
+    let whole = |name: &str| name == case;
+    let last = |name: &str| name.rsplit('/').next() == Some(case);
+    let named: Vec<_> = scripts.iter().filter(|(name, _)| whole(name) || last(name)).collect();
+    let Some((_, script)) = named.iter().find(|(name, _)| whole(name) || named.len() == 1) else {
         let names: Vec<&str> = scripts.iter().map(|(name, _)| name.as_str()).collect();
-        bail!("fixtures/{case} has no make.py or make.sh; there are {}", names.join(", "));
+        bail!("{case} is not one case with a make.py or make.sh; there are {}", names.join(", "));
     };
     let program = if script.extension().is_some_and(|end| end == "py") { "python3" } else { "bash" };
     let mut command = Command::new(program);

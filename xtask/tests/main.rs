@@ -251,7 +251,15 @@ fn fixture_scripts_are_listed_and_run() {
     xtask::fixtures(dir.path(), Some("a/b")).unwrap();
     assert_eq!(std::fs::read_to_string(case.join("data.txt")).unwrap(), "made\n");
     let error = xtask::fixtures(dir.path(), Some("a/c")).unwrap_err().to_string();
-    assert_eq!(error, "fixtures/a/c has no make.py or make.sh; there are a/b");
+    assert_eq!(error, "a/c is not one case with a make.py or make.sh; there are a/b");
+    // the name of the case alone, where one crate has it
+    std::fs::remove_file(case.join("data.txt")).unwrap();
+    xtask::fixtures(dir.path(), Some("b")).unwrap();
+    assert!(case.join("data.txt").exists());
+    let other = dir.path().join("fixtures/c/b");
+    std::fs::create_dir_all(&other).unwrap();
+    std::fs::write(other.join("make.sh"), "true\n").unwrap();
+    assert!(xtask::fixtures(dir.path(), Some("b")).unwrap_err().to_string().contains("b is not one case"));
     std::fs::write(case.join("make.sh"), "exit 3\n").unwrap();
     assert!(xtask::fixtures(dir.path(), Some("a/b")).unwrap_err().to_string().contains("failed"));
 }
