@@ -408,20 +408,31 @@ fn a_real_slurm_loses_a_node_and_no_result() {
         let submit = ["submit", "slurm", &folder, "--pack", "5", "--wait", "true", "--format", "json", "--"];
         let submit = [&submit[..], &trainings, &["--store", &store]].concat();
         let mut command = slurm.command(&submit);
-        let waiting = command
+        // a Slurm that is stuck is no reason to wait for ever
+        let mut patience = 6_000;
+        let mut waiting = command
             .stdout(std::process::Stdio::piped())
             .stderr(std::process::Stdio::piped())
             .spawn()
             .unwrap();
         let results = slurm.folder.path().join(&folder).join("results");
-        while !results.exists() {
-            std::thread::sleep(Duration::from_millis(50));
+        while !results.exists() && patience > 0 {
+            std::thread::sleep(Duration::from_millis(100));
+            patience -= 1;
         }
         std::thread::sleep(Duration::from_millis(moment));
         slurm.script(&["kill", "n2", how]);
         std::thread::sleep(Duration::from_secs(1));
         slurm.script(&["node", "n2"]);
+        while waiting.try_wait().unwrap().is_none() && patience > 0 {
+            std::thread::sleep(Duration::from_millis(100));
+            patience -= 1;
+        }
+        if patience == 0 {
+            waiting.kill().unwrap();
+        }
         let output = waiting.wait_with_output().unwrap();
+        assert!(patience > 0, "round {round} takes too long: {}", String::from_utf8_lossy(&output.stderr));
         let taken = json(&output);
         assert_eq!(
             (taken["taken"].as_u64(), taken["damaged"].as_array().map(Vec::len)),
