@@ -14,8 +14,10 @@ pub(crate) use pieces::{Pieces, Visit};
 
 use cluster::{Slurm, SlurmJob};
 
-/// The engine for the tasks of a folder.
+/// The engine for the tasks of a folder; what they print is in it, unless options say otherwise.
 fn slurm(folder: &Folder, options: Vec<String>) -> Slurm {
+    let output = format!("--output={}/logs/%x_%a.log", folder.path().display());
+    let options = [vec![output, "--open-mode=append".into()], options].concat();
     let job = SlurmJob {
         name: folder.work().name.clone(),
         script: folder.script(),

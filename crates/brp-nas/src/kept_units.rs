@@ -13,7 +13,7 @@ use store::{Filter, Key, Measured, Row, State, Store};
 use tables::{ColumnInfo, Kind, Table, TableRef, Values};
 
 /// Results that one transaction records.
-const BATCH: usize = 10_000;
+pub(crate) const BATCH: usize = 10_000;
 
 /// The columns of an export. A seed is text because a column of whole numbers has a sign.
 const COLUMNS: [(&str, Kind); 15] = [

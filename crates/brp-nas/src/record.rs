@@ -152,7 +152,8 @@ impl Record {
 /// Writes a file as a whole or not at all.
 pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let part = path.with_file_name(format!(".{name}.part"));
+    // two processes that write the same have a file each until one is renamed over the other
+    let part = path.with_file_name(format!(".{name}.{}.part", std::process::id()));
     let write = || {
         let mut file = File::create(&part)?;
         file.write_all(bytes)?;

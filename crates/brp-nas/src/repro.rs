@@ -71,8 +71,7 @@ pub(crate) fn main(args: &Args) -> Result<(), Failure> {
     let results = Results::open(args.results.as_deref())?;
     eprintln!("records are in {}", results.folder().display());
     let mut shown = Vec::new();
-    let mut seconds_left = results.estimate(&chosen, quick, args.rows.as_deref());
-    for experiment in chosen {
+    for experiment in &chosen {
         let mut kept = results.kept(experiment, quick)?;
         if args.kept != Some(true) {
             let missing = experiment.missing(&folders);
@@ -85,16 +84,14 @@ pub(crate) fn main(args: &Args) -> Result<(), Failure> {
                     eprintln!("{}, {}: not done, {lacks} is missing", experiment.name, row.name);
                     continue;
                 }
-                let left = seconds_left
+                let left = results
+                    .estimate(&chosen, quick, args.rows.as_deref())
                     .map_or_else(String::new, |left| format!(", about {:.0} min left", left / 60.0));
                 eprintln!("{}, {}{left}", experiment.name, row.name);
                 let done = run(row, experiment, &folders, quick)
                     .map_err(|failure| failure_of(failure, experiment, &row.name))?;
-                let took = done.seconds;
                 kept.take(done);
                 results.write(&kept)?;
-                let expected = results.expected(experiment, row, quick).unwrap_or(took);
-                seconds_left = seconds_left.map(|left| (left - expected).max(0.0));
             }
         }
         shown.push(Shown::of(experiment, &kept));

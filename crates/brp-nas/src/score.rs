@@ -194,7 +194,7 @@ impl Args {
     /// With what the configuration file says.
     pub(crate) fn whole(self) -> Result<Self, Failure> {
         let config = read_config(self.config.as_deref())?;
-        Ok(Self { config: None, ..self.or(config) })
+        Ok(self.or(config))
     }
 
     pub(crate) fn store(&self) -> Option<&Path> {

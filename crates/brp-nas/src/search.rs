@@ -84,22 +84,21 @@ pub(crate) fn main(args: Args) -> Result<(), Failure> {
     let jobs = settings.plans.len() * repeats;
     let threads = cores.min(jobs);
     let spare = (cores / threads).max(1);
+    let at_once = if bench.is_some() { spare.min(settings.at_once.max(settings.in_flight)) } else { 1 };
     let work = match &bench {
         Some(bench) => {
-            let beside = spare.min(settings.at_once.max(settings.in_flight));
             let store = args.bench.store.clone().unwrap_or_else(|| record.folder().join("store.sqlite"));
             let elsewhere = (args.evaluate == Some(Place::Slurm)).then(|| {
                 Box::new(Elsewhere {
                     folder: record.folder().join("work"),
-                    args: train::Args::of_search(args.bench.clone(), Seed(settings.seed), store.clone()),
+                    args: train::Args::of_search(args.bench.clone(), Seed(settings.seed)),
                     sbatch: args.sbatch.clone().unwrap_or_default(),
                 })
             });
-            Work::Train(Training { bench, store, threads: (spare / beside).max(1), data: &data, elsewhere })
+            Work::Train(Training { bench, store, threads: (spare / at_once).max(1), data: &data, elsewhere })
         }
         None => Work::Lookup(&data),
     };
-    let at_once = if bench.is_some() { spare.min(settings.at_once.max(settings.in_flight)) } else { 1 };
     let search = Search { settings: &settings, data: &data, candidates: &candidates, work, threads: at_once };
     let found = all(&search, &args, &record, threads)?;
     finish(&settings, &args, &record, found, &watch)

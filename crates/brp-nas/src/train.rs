@@ -49,13 +49,13 @@ impl Args {
     /// With what the configuration file says.
     pub(crate) fn whole(self) -> Result<Self, Failure> {
         let config = read_config(self.config.as_deref())?;
-        Ok(Self { config: None, ..self.or(config) })
+        Ok(self.or(config))
     }
 
     /// What a search trains, in the setting of these flags.
-    pub(crate) fn of_search(bench: Flags, seed: Seed, store: PathBuf) -> Self {
+    pub(crate) fn of_search(bench: Flags, seed: Seed) -> Self {
         let common = Common { seed: Some(seed.0), ..Common::default() };
-        Self { bench: Flags { store: Some(store), ..bench }, common, ..Self::default() }
+        Self { bench: Flags { store: None, ..bench }, common, ..Self::default() }
     }
 
     pub(crate) fn store(&self) -> Option<&Path> {

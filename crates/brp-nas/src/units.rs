@@ -74,6 +74,10 @@ pub(crate) fn complete<W: Work>(
     }
     let sizes: Vec<usize> = (0..keys.len()).map(|item| work.size(item)).collect();
     let all: usize = sizes.iter().sum();
+    let row = |item| work.row(item, &store)?.context("an item without an outcome").or_failed();
+    if found == all {
+        return Ok(((0..keys.len()).map(row).collect::<Result<_, _>>()?, found));
+    }
     let workers = if W::ALONE { 1 } else { threads.min(all - found).max(1) };
     let each = (threads / workers).max(1);
     let stop = AtomicBool::new(false);
@@ -102,7 +106,6 @@ pub(crate) fn complete<W: Work>(
         }
         Ok(())
     })?;
-    let row = |item| work.row(item, &store)?.context("an item without an outcome").or_failed();
     Ok(((0..keys.len()).map(row).collect::<Result<_, _>>()?, found))
 }
 

@@ -73,7 +73,8 @@ impl<A, E: Engine, D: Desk<A>, W: FnMut(&Look<Evaluated>)> Evaluate<A> for Elsew
             }
             let desk = &mut self.desk;
             let look = self.dispatch.look(&mut self.engine, |task| desk.result(task))?;
-            if look.done.is_empty() && look.lost.is_empty() {
+            // also where something came, so that no stream of results becomes a stream of questions
+            if !self.dispatch.is_empty() {
                 (self.wait)(&look);
             }
             let lost =

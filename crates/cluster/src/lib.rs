@@ -10,4 +10,4 @@ pub use dispatch::{Dispatch, Look, Patience};
 pub use elsewhere::{Desk, Elsewhere, ElsewhereError};
 pub use engine::{Engine, EngineError, Phase, Submitted};
 pub use ranges::{RangesError, ranges, read_ranges};
-pub use slurm::{Slurm, SlurmJob};
+pub use slurm::{Queued, Slurm, SlurmJob};

@@ -76,29 +76,22 @@ impl Slurm {
         })
     }
 
-    /// Takes back whatever of this work is in the queue or runs.
+    /// What of this work is in the queue or runs.
     ///
     /// # Errors
-    /// As all commands.
-    pub fn cancel(&self) -> Result<(), EngineError> {
-        let arrays: std::collections::BTreeSet<u64> =
-            self.lines()?.iter().map(|line| line.task / self.job.chunk.max(1)).collect();
-        for array in arrays {
-            self.run("scancel", &[format!("--name={}", self.name(array))])?;
-        }
-        Ok(())
-    }
-
-    /// Why tasks wait that have waited for long, as Slurm says it, with how many do.
-    ///
-    /// # Errors
-    /// As all commands.
-    pub fn reasons(&self) -> Result<BTreeMap<String, usize>, EngineError> {
-        let mut reasons = BTreeMap::new();
-        for line in self.lines()?.into_iter().filter(|line| line.phase == Phase::Waiting) {
-            *reasons.entry(line.reason).or_default() += 1;
-        }
-        Ok(reasons)
+    /// A Slurm that does not answer, or not so that one can tell.
+    pub fn queue(&self) -> Result<Vec<Queued>, EngineError> {
+        let format = "%j|%K|%T|%r";
+        let said = self.run("squeue", &["-h", "-r", "--me", "-o", format].map(String::from))?;
+        let ours = said.lines().filter(|line| line.starts_with(&format!("{}-", self.job.name)));
+        ours.map(|line| {
+            Queued::read(line, &self.job).ok_or_else(|| EngineError::Unclear {
+                command: format!("squeue -o {format}"),
+                found: line.into(),
+                expected: "NAME-ARRAY|NUMBER|STATE|REASON",
+            })
+        })
+        .collect()
     }
 
     fn name(&self, array: u64) -> String {
@@ -126,31 +119,20 @@ impl Slurm {
         let advice = advice.map_or("try the command by hand", |(_, advice)| advice);
         Err(EngineError::Refused { command, said, advice })
     }
-
-    fn lines(&self) -> Result<Vec<Line>, EngineError> {
-        let user = self.run("id", &["-un".into()])?;
-        let format = "%j|%K|%T|%r";
-        let said = self.run("squeue", &["-h", "-r", "-u", user.trim(), "-o", format].map(String::from))?;
-        let ours = said.lines().filter(|line| line.starts_with(&format!("{}-", self.job.name)));
-        ours.map(|line| {
-            Line::read(line, &self.job).ok_or_else(|| EngineError::Unclear {
-                command: format!("squeue -o {format}"),
-                found: line.into(),
-                expected: "NAME-ARRAY|NUMBER|STATE|REASON",
-            })
-        })
-        .collect()
-    }
 }
 
 /// One task as `squeue` has it.
-struct Line {
-    task: u64,
-    phase: Phase,
-    reason: String,
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Queued {
+    /// Which.
+    pub task: u64,
+    /// Whether it runs.
+    pub phase: Phase,
+    /// Why not, in Slurm's words.
+    pub reason: String,
 }
 
-impl Line {
+impl Queued {
     fn read(line: &str, job: &SlurmJob) -> Option<Self> {
         let mut parts = line.splitn(4, '|');
         let array: u64 = parts.next()?.strip_prefix(&job.name)?.strip_prefix('-')?.trim().parse().ok()?;
@@ -194,6 +176,6 @@ impl Engine for Slurm {
     }
 
     fn tasks(&mut self) -> Result<BTreeMap<u64, Phase>, EngineError> {
-        Ok(self.lines()?.into_iter().map(|line| (line.task, line.phase)).collect())
+        Ok(self.queue()?.into_iter().map(|queued| (queued.task, queued.phase)).collect())
     }
 }

@@ -75,7 +75,9 @@ impl Images {
         let front = self.moved(row, false, clutter.side, clutter.shift, rng);
         let (other, flip) = (rng.random_range(0..self.len()), rng.random_bool(0.5));
         let behind = self.moved(other, flip, clutter.side, clutter.shift_behind, rng);
-        let mut colour = |low: f32, high: f32| [0; 3].map(|_: i32| low + (high - low) * rng.random::<f32>());
+        let mut colour = |low: f32, high: f32| -> [f32; 3] {
+            std::array::from_fn(|_| low + (high - low) * rng.random::<f32>())
+        };
         let (of_front, of_behind, of_ground) = (colour(0.4, 1.0), colour(0.0, 1.0), colour(0.0, 0.4));
         // a uniform number within 1 of 0 has a deviation of 1 / sqrt(3)
         let reach = clutter.noise * 3.0_f32.sqrt();

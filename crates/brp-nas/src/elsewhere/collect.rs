@@ -2,16 +2,13 @@
 
 use super::Folder;
 use crate::failure::{Failure, OrFail};
-use crate::kept_units::{Unit, put};
+use crate::kept_units::{BATCH, Unit, put};
 use crate::options::Format;
 use crate::output::{self, Show};
 use anyhow::anyhow;
 use serde::Serialize;
 use std::path::PathBuf;
 use store::Store;
-
-/// Files that one transaction takes at most.
-const AT_ONCE: usize = 1_000;
 
 /// Flags of `collect`.
 #[derive(Debug, Clone, clap::Args)]
@@ -57,22 +54,31 @@ pub(crate) fn collect(folder: &Folder) -> Result<Taken, Failure> {
     let file = &folder.work().store;
     let store = Store::open_or_create(file).or_input()?;
     let mut taken = Taken { store: file.clone(), ..Taken::default() };
-    for part in folder.finished()?.chunks(AT_ONCE) {
-        let mut units: Vec<Unit> = Vec::new();
-        for &task in part {
-            match folder.result(task) {
-                Ok(Some(done)) => {
-                    taken.results += 1;
-                    units.extend(done.rows.into_iter().map(|row| (row.key, row.state)));
-                }
-                Ok(None) => {}
-                Err(failure) => taken.damaged.push(format!("{:#}", failure.error())),
-            }
-        }
-        let new = put(&store, &units)?;
+    let mut units: Vec<Unit> = Vec::new();
+    let mut flush = |units: &mut Vec<Unit>| -> Result<(), Failure> {
+        let new = put(&store, units)?;
         taken.taken += new;
         taken.there += units.len() as u64 - new;
+        units.clear();
+        Ok(())
+    };
+    let (mut results, mut damaged) = (0, Vec::new());
+    for task in folder.finished()? {
+        match folder.result(task) {
+            Ok(Some(done)) => {
+                results += 1;
+                // results of a task are taken together
+                if units.len() + done.rows.len() > BATCH {
+                    flush(&mut units)?;
+                }
+                units.extend(done.units());
+            }
+            Ok(None) => {}
+            Err(failure) => damaged.push(format!("{:#}", failure.error())),
+        }
     }
+    flush(&mut units)?;
+    (taken.results, taken.damaged) = (results, damaged);
     Ok(taken)
 }
 

@@ -10,30 +10,12 @@ use nas_core::Objective;
 use search::Evaluated;
 use spaces::nas_bench_201::Cell;
 use std::collections::BTreeMap;
-use std::fmt::Display;
+use std::io;
 use std::path::Path;
 use store::Store;
 
 /// Tasks an array; a search has few open at once.
-const CHUNK: u64 = 100;
-
-/// Why a task cannot be made, or its result not be kept.
-#[derive(Debug)]
-pub(crate) struct DeskError(String);
-
-impl Display for DeskError {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl std::error::Error for DeskError {}
-
-impl From<Failure> for DeskError {
-    fn from(failure: Failure) -> Self {
-        Self(format!("{:#}", failure.error()))
-    }
-}
+const CHUNK: usize = 100;
 
 /// Who trains for a search on Slurm.
 pub(crate) type Elsewhere<'a, O> =
@@ -53,13 +35,14 @@ impl<'a, O: Objective<Cell>> TaskDesk<'a, O> {
     pub(crate) fn evaluator(
         folder: &Path,
         args: train::Args,
+        store: &Path,
         options: Vec<String>,
         objective: &'a O,
     ) -> Result<Elsewhere<'a, O>, Failure> {
-        let folder = Folder::begin(folder, Pieces::Train(Box::new(args)), CHUNK, 1)?;
+        let folder = Folder::begin(folder, Pieces::Train(Box::new(args)), CHUNK as u64, 1)?;
         let items = folder.items()?;
         let numbers = items.iter().cloned().zip(0..).collect();
-        let store = Store::open_or_create(&folder.work().store).or_input()?;
+        let store = Store::open_or_create(store).or_input()?;
         let engine = slurm(&folder, options);
         // says early that there is no Slurm
         engine.most().or_input()?;
@@ -71,23 +54,25 @@ impl<'a, O: Objective<Cell>> TaskDesk<'a, O> {
                 eprintln!("{passing}; it is tried again");
             }
             said = passing;
-            pause.sleep(look.submitted > 0);
+            pause.after(look);
         };
         Ok(cluster::Elsewhere::new(engine, desk, Patience::default(), Box::new(wait)))
     }
 }
 
 impl<O: Objective<Cell>> Desk<Cell> for TaskDesk<'_, O> {
-    type Error = DeskError;
+    type Error = io::Error;
 
-    fn task(&mut self, cell: &Cell) -> Result<u64, DeskError> {
+    fn task(&mut self, cell: &Cell) -> io::Result<u64> {
         let text = cell.to_string();
         if let Some(number) = self.numbers.get(&text) {
             return Ok(*number);
         }
         let number = self.items.len() as u64;
         self.items.push(text.clone());
-        self.folder.list_items(&self.items)?;
+        let array = (self.items.len() - 1) / CHUNK;
+        let listed = self.folder.list_array(array as u64, &self.items[array * CHUNK..]);
+        listed.map_err(|failure| io::Error::other(format!("{:#}", failure.error())))?;
         self.numbers.insert(text, number);
         Ok(number)
     }
@@ -95,7 +80,7 @@ impl<O: Objective<Cell>> Desk<Cell> for TaskDesk<'_, O> {
     fn result(&mut self, task: u64) -> Option<Evaluated> {
         // a damaged one is none, so that the task is done again
         let done = self.folder.result(task).ok().flatten()?;
-        let units: Vec<Unit> = done.rows.into_iter().map(|row| (row.key, row.state)).collect();
+        let units: Vec<Unit> = done.units().collect();
         if let Err(failure) = put(&self.store, &units) {
             return Some(Err(format!("{:#}", failure.error())));
         }

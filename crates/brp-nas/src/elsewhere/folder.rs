@@ -2,6 +2,7 @@
 
 use super::Pieces;
 use crate::failure::{Failure, OrFail};
+use crate::kept_units::Unit;
 use crate::record::write_whole;
 use anyhow::{Context, anyhow};
 use serde::{Deserialize, Serialize};
@@ -43,6 +44,12 @@ pub(crate) struct Done {
     pub(crate) rows: Vec<Row>,
 }
 
+impl Done {
+    pub(crate) fn units(self) -> impl Iterator<Item = Unit> {
+        self.rows.into_iter().map(|row| (row.key, row.state))
+    }
+}
+
 /// The folder.
 #[derive(Debug, Clone)]
 pub(crate) struct Folder {
@@ -53,31 +60,40 @@ pub(crate) struct Folder {
 impl Folder {
     /// Begins a folder, or finds it begun with the same work.
     pub(crate) fn begin(path: &Path, pieces: Pieces, chunk: u64, pack: u64) -> Result<Self, Failure> {
-        let store = pieces.store().map_or_else(|| path.join("store.sqlite"), Path::to_path_buf);
+        let path = std::path::absolute(path).or_input()?;
+        let store =
+            pieces.store().map_or_else(|| Ok(path.join("store.sqlite")), std::path::absolute).or_input()?;
         let text = serde_json::to_string(&pieces).or_failed()?;
-        let place = std::path::absolute(path).or_input()?;
-        let name = digest(format!("{} {text}", place.display()).as_bytes());
+        let name = digest(format!("{} {text}", path.display()).as_bytes());
         let name = format!("brp-{}", name.get(..10).unwrap_or_default());
         let version = env!("CARGO_PKG_VERSION").into();
         let work = Work { format: FORMAT, version, name, chunk, pack, store, pieces };
         if path.join("work.json").exists() {
-            let there = Self::open(path)?;
+            let there = Self::open(&path)?;
+            let advice = "name another folder, or leave the command out to go on with it";
             if there.of_work() != digest(text.as_bytes()) {
-                let advice = "name another folder, or leave the command out to go on with it";
                 return Err(anyhow!("{} holds other work; {advice}", path.display())).or_input();
+            }
+            if (there.work.chunk, there.work.pack) != (chunk, pack) {
+                let Work { chunk, pack, .. } = there.work;
+                let cut = format!("holds this work in tasks of {pack}, {chunk} an array");
+                return Err(anyhow!("{} {cut}; {advice}", path.display())).or_input();
             }
             return Ok(there);
         }
         let cannot = || format!("cannot make the work folder {}", path.display());
-        std::fs::create_dir_all(path.join("logs")).with_context(cannot).or_input()?;
+        for name in ["logs", "items"] {
+            std::fs::create_dir_all(path.join(name)).with_context(cannot).or_input()?;
+        }
         let text = serde_json::to_string_pretty(&work).or_failed()? + "\n";
-        let folder = Self { path: path.to_path_buf(), work };
+        let folder = Self { path, work };
         folder.write_script()?;
-        write_whole(&path.join("work.json"), text.as_bytes()).or_input()?;
+        write_whole(&folder.path.join("work.json"), text.as_bytes()).or_input()?;
         Ok(folder)
     }
 
     pub(crate) fn open(path: &Path) -> Result<Self, Failure> {
+        let path = std::path::absolute(path).or_input()?;
         let file = path.join("work.json");
         let what =
             || format!("{} is no work folder: cannot read work.json; `submit` makes one", path.display());
@@ -94,7 +110,7 @@ impl Folder {
             ))
             .or_input();
         }
-        Ok(Self { path: path.to_path_buf(), work })
+        Ok(Self { path, work })
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -117,13 +133,9 @@ impl Folder {
     /// What Slurm runs for every task.
     fn write_script(&self) -> Result<(), Failure> {
         let program = std::env::current_exe().context("the path of this program").or_failed()?;
-        let (program, folder) = (program.display(), std::path::absolute(&self.path).or_input()?);
-        let script = format!(
-            "#!/bin/sh\n#SBATCH --output={folder}/logs/%x_%a.log\n#SBATCH --open-mode=append\n\
-             exec '{program}' worker '{folder}' --task $(( $1 * {} + SLURM_ARRAY_TASK_ID ))\n",
-            self.work.chunk,
-            folder = folder.display(),
-        );
+        let (program, folder) = (quoted(&program), quoted(&self.path));
+        let task = format!("$(( $1 * {} + SLURM_ARRAY_TASK_ID ))", self.work.chunk);
+        let script = format!("#!/bin/sh\nexec {program} worker {folder} --task {task}\n");
         write_whole(&self.script(), script.as_bytes()).or_input()
     }
 
@@ -166,23 +178,22 @@ impl Folder {
     /// Writes the items down. Those that stand there already have to be the first of these.
     pub(crate) fn list_items(&self, items: &[String]) -> Result<(), Failure> {
         let each = usize::try_from(self.work.chunk * self.work.pack).or_input()?;
+        (0..).zip(items.chunks(each.max(1))).try_for_each(|(array, part)| self.list_array(array, part))
+    }
+
+    /// The items of one array.
+    pub(crate) fn list_array(&self, array: u64, items: &[String]) -> Result<(), Failure> {
         if let Some(item) = items.iter().find(|item| item.is_empty() || item.contains('\n')) {
             return Err(anyhow!("{item:?} cannot be an item: expected one line")).or_input();
         }
-        std::fs::create_dir_all(self.path.join("items"))
-            .context("cannot make the folder of items")
-            .or_input()?;
-        for (array, part) in (0..).zip(items.chunks(each.max(1))) {
-            let there = if self.list(array).exists() { self.lines(array)? } else { Vec::new() };
-            if there.len() > part.len() || there != part[..there.len()] {
-                let place = self.list(array);
-                return Err(anyhow!("{} holds other items", place.display())).or_input();
-            }
-            if there.len() < part.len() {
-                write_whole(&self.list(array), (part.join("\n") + "\n").as_bytes()).or_failed()?;
-            }
+        let there = if self.list(array).exists() { self.lines(array)? } else { Vec::new() };
+        if !items.starts_with(&there) {
+            return Err(anyhow!("{} holds other items", self.list(array).display())).or_input();
         }
-        Ok(())
+        if there.len() == items.len() {
+            return Ok(());
+        }
+        write_whole(&self.list(array), (items.join("\n") + "\n").as_bytes()).or_failed()
     }
 
     pub(crate) fn result_file(&self, task: u64) -> PathBuf {
@@ -198,10 +209,7 @@ impl Folder {
             .or_failed()?;
         let done = Done { task, version: self.work.version.clone(), work: self.of_work(), seconds, rows };
         let text = serde_json::to_string(&done).or_failed()?;
-        // two that do the same have a file each until one is renamed over the other
-        let part = folder.join(format!(".{task}.{}.part", std::process::id()));
-        write_whole(&part, format!("{text}\n{}\n", digest(text.as_bytes())).as_bytes()).or_failed()?;
-        std::fs::rename(&part, &file).with_context(|| format!("cannot write {}", file.display())).or_failed()
+        write_whole(&file, format!("{text}\n{}\n", digest(text.as_bytes())).as_bytes()).or_failed()
     }
 
     /// What a task came to, where it came to something. A file that is damaged, or of other work, is an error.
@@ -301,4 +309,9 @@ impl Folder {
 
 fn digest(bytes: &[u8]) -> String {
     tables::hex(Sha256::digest(bytes).as_slice())
+}
+
+/// As one word of a shell.
+fn quoted(path: &Path) -> String {
+    format!("'{}'", path.display().to_string().replace('\'', r"'\''"))
 }

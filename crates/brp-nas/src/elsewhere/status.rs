@@ -6,7 +6,7 @@ use crate::host::now_ms;
 use crate::options::Format;
 use crate::output::{self, Show};
 use crate::units::Work;
-use cluster::{Engine, Phase, Slurm};
+use cluster::{Phase, Queued, Slurm};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -45,8 +45,11 @@ pub(crate) struct Standing {
 
 pub(crate) fn main(args: &Args) -> Result<(), Failure> {
     let folder = Folder::open(&args.folder)?;
-    let mut engine = slurm(&folder, Vec::new());
-    output::print(&Standing::now(&folder, &mut engine)?, args.format.unwrap_or(Format::Table))
+    let engine = slurm(&folder, Vec::new());
+    output::print(
+        &Standing::now(&folder, &engine, &in_store(&folder)?)?,
+        args.format.unwrap_or(Format::Table),
+    )
 }
 
 /// Which tasks are done, by the store or a result.
@@ -54,9 +57,8 @@ pub(crate) fn main(args: &Args) -> Result<(), Failure> {
 pub(crate) struct Found {
     pub(crate) open: BTreeSet<u64>,
     done: u64,
-    failed: BTreeSet<u64>,
+    failed: u64,
     damaged: u64,
-    seconds: Vec<f64>,
 }
 
 /// Which items have an outcome in the store.
@@ -68,7 +70,6 @@ impl Visit for InStore<'_> {
     /// Whether it is one of a failure.
     fn visit<W: Work>(self, work: &W) -> Result<Self::Out, Failure> {
         let keys = work.keys();
-        self.0.submit(&keys.concat(), now_ms()).or_failed()?;
         let mut items = Vec::new();
         for (item, keys) in keys.iter().enumerate() {
             let mut worst = Some(false);
@@ -86,65 +87,64 @@ impl Visit for InStore<'_> {
     }
 }
 
-/// Looks through store and results.
-pub(crate) fn standing(folder: &Folder) -> Result<Found, Failure> {
-    let store = Store::open_or_create(&folder.work().store).or_input()?;
-    let items = folder.items()?;
-    let known =
-        if items.is_empty() { Vec::new() } else { folder.work().pieces.on(&items, InStore(&store))? };
-    let files: BTreeSet<u64> = folder.finished()?.into_iter().collect();
+/// Of every task, whether its outcome in the store is one of a failure; none where it has none there.
+pub(crate) fn in_store(folder: &Folder) -> Result<Vec<Option<bool>>, Failure> {
+    let (items, file) = (folder.items()?, &folder.work().store);
+    let known = if items.is_empty() || !file.exists() {
+        vec![None; items.len()]
+    } else {
+        folder.work().pieces.on(&items, InStore(&Store::open(file).or_input()?))?
+    };
     let pack = usize::try_from(folder.work().pack).or_input()?;
+    let task = |items: &[Option<bool>]| items.iter().try_fold(false, |failed, item| Some(failed | (*item)?));
+    Ok(known.chunks(pack).map(task).collect())
+}
+
+/// Looks for the results of what is not in the store.
+pub(crate) fn found(folder: &Folder, stored: &[Option<bool>]) -> Result<Found, Failure> {
+    let files: BTreeSet<u64> = folder.finished()?.into_iter().collect();
     let mut found = Found::default();
-    for (task, items) in (0..).zip(known.chunks(pack)) {
-        if items.iter().all(Option::is_some) {
-            found.done += 1;
-            if items.contains(&Some(true)) {
-                found.failed.insert(task);
-            }
-            continue;
-        }
-        let result = if files.contains(&task) { folder.result(task) } else { Ok(None) };
-        match result {
-            Ok(Some(done)) => {
-                found.done += 1;
-                if done.rows.iter().any(|row| !matches!(row.state, State::Done(_))) {
-                    found.failed.insert(task);
+    for (task, stored) in (0..).zip(stored) {
+        let failed = match (stored, files.contains(&task)) {
+            (Some(failed), _) => Some(*failed),
+            (None, false) => None,
+            (None, true) => match folder.result(task) {
+                Ok(done) => done.map(|done| done.rows.iter().any(|row| !matches!(row.state, State::Done(_)))),
+                Err(_) => {
+                    found.damaged += 1;
+                    None
                 }
+            },
+        };
+        match failed {
+            Some(failed) => {
+                found.done += 1;
+                found.failed += u64::from(failed);
             }
-            Ok(None) => drop(found.open.insert(task)),
-            Err(_) => {
-                found.damaged += 1;
-                found.open.insert(task);
-            }
+            None => drop(found.open.insert(task)),
         }
     }
-    let last = files.iter().rev().take(LOOKED_AT);
-    found.seconds = last.filter_map(|task| Some(folder.result(*task).ok()??.seconds)).collect();
     Ok(found)
 }
 
 impl Standing {
-    pub(crate) fn now(folder: &Folder, engine: &mut Slurm) -> Result<Self, Failure> {
-        let there = engine.tasks().or_failed()?;
-        let found = standing(folder)?;
-        let count = |phase: Phase| {
-            there.iter().filter(|(task, at)| **at == phase && found.open.contains(task)).count() as u64
-        };
-        let (running, waiting) = (count(Phase::Running), count(Phase::Waiting));
-        let open = found.open.len() as u64;
-        let mean = found.seconds.iter().sum::<f64>() / found.seconds.len() as f64;
+    pub(crate) fn now(folder: &Folder, engine: &Slurm, stored: &[Option<bool>]) -> Result<Self, Failure> {
+        let queue: BTreeMap<u64, Queued> =
+            engine.queue().or_failed()?.into_iter().map(|queued| (queued.task, queued)).collect();
+        let found = found(folder, stored)?;
+        let ours: Vec<&Queued> = queue.values().filter(|queued| found.open.contains(&queued.task)).collect();
+        let waiting: Vec<&&Queued> = ours.iter().filter(|queued| queued.phase == Phase::Waiting).collect();
+        let mut reasons = BTreeMap::new();
+        waiting.iter().for_each(|queued| *reasons.entry(queued.reason.clone()).or_default() += 1);
+        let (open, waiting) = (found.open.len() as u64, waiting.len() as u64);
+        let running = ours.len() as u64 - waiting;
+        let last = folder.finished()?.into_iter().rev().take(LOOKED_AT);
+        let seconds: Vec<f64> = last.filter_map(|task| Some(folder.result(task).ok()??.seconds)).collect();
+        let mean = seconds.iter().sum::<f64>() / seconds.len() as f64;
         let left_s = (running > 0 && mean.is_finite()).then(|| open as f64 * mean / running as f64);
-        let reasons = if waiting > 0 { engine.reasons().or_failed()? } else { BTreeMap::new() };
-        Ok(Self {
-            done: found.done,
-            running,
-            waiting,
-            failed: found.failed.len() as u64,
-            missing: open - running - waiting,
-            damaged: found.damaged,
-            left_s,
-            reasons,
-        })
+        let Found { done, failed, damaged, .. } = found;
+        let missing = open - ours.len() as u64;
+        Ok(Self { done, running, waiting, failed, missing, damaged, left_s, reasons })
     }
 }
 

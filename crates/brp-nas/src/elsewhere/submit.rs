@@ -1,7 +1,7 @@
 //! `brp-nas submit`.
 
 use super::collect::{Taken, collect};
-use super::status::{Standing, standing};
+use super::status::{Standing, found, in_store};
 use super::{Folder, Pieces, slurm};
 use crate::Command;
 use crate::failure::{Failure, OrFail};
@@ -9,8 +9,8 @@ use crate::options::{Format, read_config};
 use crate::output;
 use anyhow::{Context, anyhow};
 use clap::{Parser, ValueEnum};
-use cluster::{Dispatch, Patience, Slurm};
-use serde::{Deserialize, Serialize};
+use cluster::{Dispatch, Look, Patience, Slurm};
+use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -46,8 +46,7 @@ pub(crate) struct Args {
 }
 
 /// Who runs tasks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Deserialize, Serialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Debug, Clone, Copy, ValueEnum)]
 pub(crate) enum EngineName {
     /// Slurm, by `sbatch` and `squeue`.
     Slurm,
@@ -79,8 +78,8 @@ pub(crate) fn main(args: &Args) -> Result<(), Failure> {
     let folder = if args.command.is_empty() { Folder::open(&args.folder)? } else { begin(args)? };
     let mut engine = slurm(&folder, options(args, &folder.work().pieces)?);
     let mut dispatch = Dispatch::new(Patience::default());
-    let standing = standing(&folder)?;
-    standing.open.iter().for_each(|task| dispatch.open(*task));
+    let stored = in_store(&folder)?;
+    found(&folder, &stored)?.open.iter().for_each(|task| dispatch.open(*task));
     // what is damaged is no result
     let result = |task: u64| folder.result(task).ok().flatten().map(drop);
     let look = dispatch.look(&mut engine, result).or_input()?;
@@ -89,7 +88,10 @@ pub(crate) fn main(args: &Args) -> Result<(), Failure> {
     }
     eprintln!("{} tasks handed over", look.submitted);
     if args.wait != Some(true) {
-        return output::print(&Standing::now(&folder, &mut engine)?, args.format.unwrap_or(Format::Table));
+        return output::print(
+            &Standing::now(&folder, &engine, &stored)?,
+            args.format.unwrap_or(Format::Table),
+        );
     }
     let taken = wait(&folder, &mut engine, &mut dispatch, look.submitted)?;
     output::print(&taken, args.format.unwrap_or(Format::Table))
@@ -105,13 +107,15 @@ fn wait(
     let total = dispatch.len();
     let mut bar = crate::progress::Progress::new("tasks", total);
     let mut pause = Pause::default();
-    let mut lost = Vec::new();
+    let mut lost: Vec<u64> = Vec::new();
     while !dispatch.is_empty() {
         let look = dispatch.look(engine, |task| folder.result(task).ok().flatten().map(drop)).or_failed()?;
         handed_over += look.submitted;
-        lost.extend(look.lost);
+        lost.extend(&look.lost);
         bar.step(total - dispatch.len());
-        pause.sleep(!look.done.is_empty());
+        if !dispatch.is_empty() {
+            pause.after(&look);
+        }
     }
     drop(bar);
     if let Some(task) = lost.first() {
@@ -131,8 +135,9 @@ pub(crate) struct Pause {
 }
 
 impl Pause {
-    pub(crate) fn sleep(&mut self, something_came: bool) {
-        self.in_vain = if something_came { 0 } else { self.in_vain + 1 };
+    pub(crate) fn after<R>(&mut self, look: &Look<R>) {
+        let in_vain = look.done.is_empty() && look.lost.is_empty() && look.submitted == 0;
+        self.in_vain = if in_vain { self.in_vain + 1 } else { 0 };
         std::thread::sleep(Duration::from_secs(u64::from(self.in_vain.clamp(1, 30))));
     }
 }

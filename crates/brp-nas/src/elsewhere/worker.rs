@@ -14,6 +14,9 @@ use std::path::PathBuf;
 use std::time::Instant;
 use store::{Row, Store};
 
+/// Tasks that one command may name.
+const MOST: u64 = 1_000_000;
+
 /// Flags of `worker`.
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct Args {
@@ -72,10 +75,9 @@ impl Visit for Do<'_> {
 pub(crate) fn main(args: &Args) -> Result<(), Failure> {
     let start = Instant::now();
     let folder = Folder::open(&args.folder)?;
-    let count = folder.tasks(folder.items()?.len());
     let tasks = match args.task.as_str() {
-        "all" => (0..count).collect(),
-        text => read_ranges(text, count.max(1)).context("--task").or_input()?,
+        "all" => (0..folder.tasks(folder.items()?.len())).collect(),
+        text => read_ranges(text, MOST).context("--task").or_input()?,
     };
     let threads =
         args.threads.or_else(|| std::env::var("SLURM_CPUS_PER_TASK").ok()?.parse().ok()).unwrap_or(1);

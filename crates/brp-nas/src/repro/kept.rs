@@ -105,7 +105,7 @@ impl Results {
     }
 
     /// How long a row took, when it was last done in these settings, in any folder.
-    pub(crate) fn expected(&self, experiment: &Experiment, row: &Row, quick: bool) -> Option<f64> {
+    fn expected(&self, experiment: &Experiment, row: &Row, quick: bool) -> Option<f64> {
         let known = folders().into_iter().rev().chain([self.folder.clone()]);
         let name = format!("{}{}.json", experiment.name, if quick { "-quick" } else { "" });
         let of = |folder: PathBuf| open(&folder.join(&name)).ok()?.done(row, quick).map(|done| done.seconds);

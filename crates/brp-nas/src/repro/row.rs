@@ -15,6 +15,8 @@ pub(crate) struct Done {
     pub(crate) name: String,
     /// The command line, as it stands in the experiment.
     pub(crate) run: String,
+    /// Of the program that did it.
+    pub(crate) revision: String,
     pub(crate) seconds: f64,
     /// In the order of the experiment.
     pub(crate) measured: Vec<Option<f64>>,
@@ -52,6 +54,7 @@ pub(super) fn run(
     Ok(Done {
         name: row.name.clone(),
         run: row.line(quick),
+        revision: env!("BRP_NAS_REVISION").into(),
         seconds: start.elapsed().as_secs_f64(),
         measured,
     })

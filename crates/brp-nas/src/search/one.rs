@@ -75,10 +75,10 @@ impl Go<'_> {
         let work = Predicting { work: &self.search.work, latencies: self.latencies };
         let run = if settings.as_they_come { run.as_they_come() } else { run };
         let run = run.in_flight(settings.in_flight).go_on_from(recorded).clock(&clock);
-        if let Work::Train(Training { elsewhere: Some(there), .. }) = &self.search.work {
+        if let Work::Train(Training { elsewhere: Some(there), store, .. }) = &self.search.work {
             let folder = there.folder.join(&self.name);
-            let args = there.args.clone();
-            let mut evaluator = TaskDesk::evaluator(&folder, args, there.sbatch.clone(), &work)?;
+            let (args, sbatch) = (there.args.clone(), there.sbatch.clone());
+            let mut evaluator = TaskDesk::evaluator(&folder, args, store, sbatch, &work)?;
             return run.search_by(searcher, &mut evaluator, &mut observers).map_err(mine);
         }
         let run = run.threads(self.search.threads).retries(settings.retries);

@@ -82,7 +82,10 @@ fn run(args: &[String]) -> Output {
 }
 
 fn json(args: &[String]) -> Value {
-    let output = run(&[args, &["--format".into(), "json".into()]].concat());
+    parsed(&run(&[args, &["--format".into(), "json".into()]].concat()))
+}
+
+fn parsed(output: &Output) -> Value {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     serde_json::from_slice(&output.stdout).unwrap()
 }

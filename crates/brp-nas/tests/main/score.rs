@@ -1,10 +1,11 @@
 //! `brp-nas score` as a user runs it.
 
+use crate::parsed as json;
 use candle_core::{Device, Tensor};
 use serde_json::Value;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Command, Stdio};
 
 fn fixtures() -> PathBuf {
     PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../fixtures/proxies/scores"))
@@ -28,11 +29,6 @@ fn score(folder: &Path, out: &str, extra: &[&str]) -> Command {
     ]);
     command.arg("--out").arg(folder.join(out)).arg("--store").arg(folder.join("store.sqlite")).args(extra);
     command
-}
-
-fn json(output: &Output) -> Value {
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    serde_json::from_slice(&output.stdout).unwrap()
 }
 
 #[test]

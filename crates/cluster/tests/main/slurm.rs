@@ -48,13 +48,11 @@ fn read(file: &Path) -> String {
 fn arrays_are_handed_over_and_found_again() {
     let fake = Fake::new();
     fake.program("sbatch", "echo \"$@\" >> said; echo 42");
-    fake.program("id", "echo me");
     fake.program(
         "squeue",
         "echo 'brp-1-0|3|PENDING|Resources'; echo 'brp-1-2|17|RUNNING|None'; echo 'brp-1-2|18|COMPLETING|None'\n\
          echo 'other|N/A|RUNNING|None'; echo 'brp-12-0|1|RUNNING|None'; echo 'brp-1-0|4|PENDING|Resources'",
     );
-    fake.program("scancel", "echo \"$@\" >> cancelled");
     fake.program("scontrol", "echo 'Configuration data'; echo 'MaxArraySize            = 1001'");
     let mut slurm = fake.slurm();
     let submitted = slurm.submit(&[0, 1, 2, 5, 217, 218]);
@@ -70,10 +68,8 @@ fn arrays_are_handed_over_and_found_again() {
         there,
         [(3, Phase::Waiting), (4, Phase::Waiting), (217, Phase::Running), (218, Phase::Running)]
     );
-    assert_eq!(slurm.reasons().unwrap().into_iter().collect::<Vec<_>>(), [("Resources".to_owned(), 2)]);
+    assert_eq!(slurm.queue().unwrap()[0].reason, "Resources");
     assert_eq!(slurm.most().unwrap(), 1001);
-    slurm.cancel().unwrap();
-    assert_eq!(read(&fake.path("cancelled")), "--name=brp-1-0\n--name=brp-1-2\n");
 }
 
 #[test]
@@ -87,7 +83,6 @@ fn what_is_refused_says_what_to_do_and_what_passes_is_tried_again() {
     assert!(error.to_string().contains("sinfo") && !error.passes(), "{error}");
     fake.program("sbatch", "exit 3");
     assert!(refusal(&mut fake.slurm()).to_string().contains("by hand"));
-    fake.program("id", "echo me");
     fake.program("squeue", "echo 'brp-1-0|x|RUNNING|None'");
     assert!(matches!(fake.slurm().tasks(), Err(EngineError::Unclear { .. })));
     fake.program("scontrol", "echo nothing");
