@@ -35,20 +35,20 @@ fn engine<T: Real + Default + PartialOrd + WithDType>(
     let layers = network.layers();
     // what several rectifiers read is looked at once
     let mut read: BTreeMap<usize, usize> = BTreeMap::new();
-    if has(Need::Agreement) || has(Need::Patterns) {
-        let rectifies = |layer: &&Layer| matches!(layer.operator, Operator::Relu | Operator::Relu6);
-        for layer in layers.iter().filter(rectifies) {
-            layer.inputs.iter().for_each(|&input| *read.entry(input).or_default() += 1);
-        }
+    let rectifies = |layer: &&Layer| matches!(layer.operator, Operator::Relu | Operator::Relu6);
+    for layer in layers.iter().filter(rectifies) {
+        layer.inputs.iter().for_each(|&input| *read.entry(input).or_default() += 1);
     }
+    let rectified = has(Need::Agreement) || has(Need::Patterns);
     let settings = Settings {
         mode: Mode::Train,
         gradients: has(Need::Gradient) || has(Need::Saliency),
         input_gradient: has(Need::Jacobian),
         products: has(Need::Saliency),
         curvature: has(Need::Curvature),
-        // rectifiers that no path leaves count too
-        all_layers: !read.is_empty(),
+        // rectifiers that no path leaves count too; held whoever asks, so that sums are rounded alike and a score is
+        // the same to the last bit whatever else is asked for
+        all_layers: true,
         watched: read.keys().copied().collect(),
     };
     let mut engine = Engine::<T>::new(network, settings)?;
@@ -57,6 +57,9 @@ fn engine<T: Real + Default + PartialOrd + WithDType>(
     let mut rectifiers = rectifiers(batch, needs);
     let mut refused = None;
     engine.forward_seen(&images, |layer, seen| {
+        if !rectified {
+            return;
+        }
         let times = read.get(&layer).copied().unwrap_or(0);
         let [channels, ..] = seen.shape();
         if channels.is_multiple_of(cpu_ops::BLOCK) {

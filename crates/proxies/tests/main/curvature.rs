@@ -58,7 +58,7 @@ fn the_hessian_product_is_the_slope_of_the_gradient() {
 }
 
 /// A network through the default of the trait, candle's own double backward.
-struct Plain(CellModel);
+pub(crate) struct Plain(pub(crate) CellModel);
 
 impl Model for Plain {
     fn layers(&self) -> Vec<Weighted> {
