@@ -16,6 +16,11 @@ const GAP: f64 = 18.0;
 const LETTER: f64 = 7.9;
 const PADDING: f64 = 16.0;
 
+/// The colours of a reader who has set a dark page.
+const DARK: &str = "<style>@media (prefers-color-scheme: dark) {\
+    [fill=\"#FFFFFF\"]{fill:#16181D}[fill=\"#EEF3FB\"]{fill:#26324A}\
+    [fill=\"#1A1A1A\"]{fill:#E6E6E6}[stroke=\"#1A1A1A\"]{stroke:#E6E6E6}}</style>";
+
 /// Times that every layer is ordered and moved by the layer above, then by the layer below.
 const SWEEPS: usize = 12;
 
@@ -84,8 +89,9 @@ impl ArchGraph {
         let _ = writeln!(
             out,
             "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width:.0}\" height=\"{height:.0}\" viewBox=\"0 0 {width:.0} {height:.0}\" font-family=\"monospace\" font-size=\"13\">\n\
-             <rect width=\"100%\" height=\"100%\" fill=\"white\"/>\n\
-             <defs><marker id=\"to\" viewBox=\"0 0 8 8\" refX=\"8\" refY=\"4\" markerWidth=\"8\" markerHeight=\"8\" orient=\"auto\"><path d=\"M0 0L8 4L0 8z\"/></marker></defs>"
+             {DARK}\n\
+             <rect width=\"100%\" height=\"100%\" fill=\"#FFFFFF\"/>\n\
+             <defs><marker id=\"to\" viewBox=\"0 0 8 8\" refX=\"8\" refY=\"4\" markerWidth=\"8\" markerHeight=\"8\" orient=\"auto\"><path d=\"M0 0L8 4L0 8z\" fill=\"#1A1A1A\"/></marker></defs>"
         );
         let dashed = |alive: bool| if alive { "" } else { " stroke-dasharray=\"4 3\" opacity=\".55\"" };
         for path in &layout.edges {
@@ -104,8 +110,11 @@ impl ArchGraph {
                 before = (x, y);
             }
             let both = alive(layout.nodes[from]) && alive(layout.nodes[to]);
-            let _ =
-                writeln!(out, "\" fill=\"none\" stroke=\"black\" marker-end=\"url(#to)\"{}/>", dashed(both));
+            let _ = writeln!(
+                out,
+                "\" fill=\"none\" stroke=\"#1A1A1A\" marker-end=\"url(#to)\"{}/>",
+                dashed(both)
+            );
         }
         for (item, &node) in layout.nodes.iter().enumerate() {
             let name = names[node].unwrap_or_default();
@@ -113,8 +122,8 @@ impl ArchGraph {
             let (x, y, wide) = (layout.x[item], layout.y(item), layout.widths[item]);
             let _ = writeln!(
                 out,
-                "<g{}><rect x=\"{:.1}\" y=\"{:.1}\" width=\"{wide:.1}\" height=\"{BOX}\" rx=\"5\" fill=\"#eef3fb\" stroke=\"black\"/>\
-                 <text x=\"{x:.1}\" y=\"{:.1}\" text-anchor=\"middle\">{name}</text></g>",
+                "<g{}><rect x=\"{:.1}\" y=\"{:.1}\" width=\"{wide:.1}\" height=\"{BOX}\" rx=\"5\" fill=\"#EEF3FB\" stroke=\"#1A1A1A\"/>\
+                 <text x=\"{x:.1}\" y=\"{:.1}\" text-anchor=\"middle\" fill=\"#1A1A1A\">{name}</text></g>",
                 dashed(alive(node)),
                 x - wide / 2.0,
                 y - BOX / 2.0,

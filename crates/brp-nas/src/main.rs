@@ -25,6 +25,7 @@ mod predictable;
 mod progress;
 mod record;
 mod registry;
+mod report;
 mod repro;
 mod score;
 mod scored;
@@ -81,6 +82,9 @@ enum Command {
     #[command(args_override_self = true)]
     /// Say what a table, a published file or a run store holds.
     Info(info::Args),
+    #[command(args_override_self = true)]
+    /// Make one page and pictures of runs, and of records of experiments.
+    Report(report::Args),
     /// Do a published experiment and show its numbers beside ours.
     Repro(repro::Args),
     /// Hand work that `train`, `score` or `measure` does to the engine of a cluster, or what is missing of it.
@@ -127,6 +131,7 @@ fn main() -> ExitCode {
         Command::Import(args) => import::main(args),
         Command::Export(args) => export::main(args),
         Command::Info(args) => info::main(args),
+        Command::Report(args) => report::main(&args),
         Command::Repro(args) => repro::main(&args),
         Command::Submit(args) => elsewhere::submit::main(&args),
         Command::Worker(args) => elsewhere::worker::main(&args),

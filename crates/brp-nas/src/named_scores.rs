@@ -118,6 +118,15 @@ impl Proxies {
         Ok(())
     }
 
+    /// What each is called: a column by its name alone.
+    pub(crate) fn names(&self) -> Vec<String> {
+        let name = |part: &Part| match part {
+            Part::Known(known) => known.name().to_owned(),
+            Part::Table(table) => table.column.clone(),
+        };
+        self.0.iter().map(name).collect()
+    }
+
     pub(crate) fn tables(&self) -> impl Iterator<Item = &TableRef> {
         self.0.iter().filter_map(|part| match part {
             Part::Table(table) => Some(table),

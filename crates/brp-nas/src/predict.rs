@@ -5,6 +5,7 @@ mod few;
 mod found;
 mod method;
 mod network;
+mod predictions;
 mod report;
 mod surrogate;
 
@@ -20,10 +21,12 @@ use crate::record::Record;
 use crate::registry::{EncodingName, Space, on_space};
 use anyhow::anyhow;
 use clap::ValueEnum;
+use found::Found;
 use method::{Method, chosen, one_or_several};
 use nas_core::{Seed, Split};
 use network::{Start, start};
-use report::{Report, Row, judge};
+use predictions::Predictions;
+use report::{Report, judge};
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 use tables::{Column, TableRef};
@@ -225,21 +228,31 @@ fn on<S: Predictable>(space: &S, args: &Args) -> Result<(), Failure> {
     let transferred = if source.is_some() { methods.iter().filter(|m| m.is_network()).count() } else { 0 };
     let mut bar = Progress::new("fitted", repeats * (methods.len() + transferred));
     let mut runs = Vec::new();
+    let mut predictions = Predictions::of(&splits[0].test);
     for (&seed, split) in seeds.iter().zip(&splits) {
         for &method in &methods {
             if let (Some(source), Some(from), true) = (&source, &args.transfer_from, method.is_network()) {
                 let rows = args.transfer_train.unwrap_or(900);
                 let split_source = source.labelled().split(rows, rows / 9, Seed(seed)).or_input()?;
                 let start = start(&ground, method, label_of(&from.column), &split_source, Seed(seed))?;
-                runs.push(one(&ground, method, split, Some(&start), seed)?);
+                let found = one(&ground, method, split, Some(&start), seed)?;
+                if seed == seeds[0] {
+                    predictions.add(method, true, &found);
+                }
+                runs.push(judge(method, encoding, true, seed, found, split.test.values()).or_failed()?);
                 bar.step(runs.len());
             }
-            runs.push(one(&ground, method, split, None, seed)?);
+            let found = one(&ground, method, split, None, seed)?;
+            if seed == seeds[0] {
+                predictions.add(method, false, &found);
+            }
+            runs.push(judge(method, encoding, false, seed, found, split.test.values()).or_failed()?);
             bar.step(runs.len());
         }
     }
     drop(bar);
     let report = Report::new(args.space.unwrap_or_default(), table, &plan, test, repeats, &methods, runs);
+    predictions.write(record.folder())?;
     record.write("result.json", &report)?;
     output::print(&report, args.common.format())
 }
@@ -323,28 +336,27 @@ fn one<S: Predictable>(
     split: &Split<S::Arch>,
     from: Option<&Start<S>>,
     seed: u64,
-) -> Result<Row, Failure> {
+) -> Result<Found, Failure> {
     let (root, watch) = (Seed(seed), Stopwatch::start());
-    let found = match method {
-        Method::Gcn | Method::GcnPublished => network::regressor(ground, method, split, from, root, &watch)?,
-        Method::Relation => network::relation(ground, split, from, root, &watch)?,
-        Method::Ranker => network::ranker(ground, split, root, &watch)?,
+    match method {
+        Method::Gcn | Method::GcnPublished => network::regressor(ground, method, split, from, root, &watch),
+        Method::Relation => network::relation(ground, split, from, root, &watch),
+        Method::Ranker => network::ranker(ground, split, root, &watch),
         Method::Flops
         | Method::FlopsProportional
         | Method::Layers
         | Method::LayersByOperation
         | Method::LayersLive
         | Method::Linear
-        | Method::Forest => baseline::fit(ground.space, method, split, root, &watch)?,
-        Method::Lookup => baseline::look_up(ground.lookup.as_ref(), split, &watch)?,
-        Method::Boosting | Method::Gp | Method::Ours => surrogate::fit(ground, method, split, root, &watch)?,
-        Method::Few => few::fit::<S>(ground.known.as_ref(), split, root, &watch)?,
-        Method::TwoStage => network::two_stages(ground, split, root, &watch)?,
+        | Method::Forest => baseline::fit(ground.space, method, split, root, &watch),
+        Method::Lookup => baseline::look_up(ground.lookup.as_ref(), split, &watch),
+        Method::Boosting | Method::Gp | Method::Ours => surrogate::fit(ground, method, split, root, &watch),
+        Method::Few => few::fit::<S>(ground.known.as_ref(), split, root, &watch),
+        Method::TwoStage => network::two_stages(ground, split, root, &watch),
         Method::NeuralPredictor | Method::NeuralPredictorClean | Method::Mlp | Method::Cnn => {
-            network::one_stage(ground, method, split, root, &watch)?
+            network::one_stage(ground, method, split, root, &watch)
         }
         // `chosen` names all others
-        Method::All => return Err(anyhow!("`all` is no method of its own")).or_failed(),
-    };
-    judge(method, ground.plan.encoding, from.is_some(), seed, found, split.test.values()).or_failed()
+        Method::All => Err(anyhow!("`all` is no method of its own")).or_failed(),
+    }
 }

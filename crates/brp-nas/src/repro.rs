@@ -6,14 +6,16 @@ mod kept;
 mod row;
 mod show;
 
+pub(crate) use experiment::Experiment;
+pub(crate) use kept::{Kept, kept_in};
+pub(crate) use show::Shown;
+
 use crate::failure::{Failure, OrFail};
 use crate::options::Format;
 use crate::output;
 use anyhow::{Context, anyhow};
-use experiment::Experiment;
 use kept::Results;
 use row::run;
-use show::Shown;
 use std::path::PathBuf;
 
 /// Flags of `repro`.

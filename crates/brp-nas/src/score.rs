@@ -7,10 +7,12 @@ mod work;
 use crate::choice::Choice;
 use crate::elsewhere::Visit;
 use crate::failure::{Failure, OrFail};
+use crate::named_scores::{Proxies, as_features};
 use crate::options::{Common, read_config};
 use crate::output;
+use crate::predictable::Predictable;
 use crate::record::Record;
-use crate::registry::{Space, on_images};
+use crate::registry::{Space, on_images, on_space};
 use crate::scored::{Around, Scored};
 use crate::units;
 use anyhow::{Context, anyhow};
@@ -20,7 +22,7 @@ use clap::ValueEnum;
 use nas_core::{SearchSpace, Seed};
 use proxies::{Batch, Proxy};
 use rand_distr::{Distribution, StandardNormal};
-use report::Report;
+use report::{Known, Report};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use spaces::NasBench201;
@@ -76,6 +78,10 @@ pub(crate) struct Args {
     /// What the scores are compared with, FILE:COLUMN: an accuracy.
     #[arg(long)]
     table: Option<TableRef>,
+    /// Nothing is computed: scores that come with the program, or FILE:COLUMN, several separated by commas, are compared
+    /// with --table over all that it has.
+    #[arg(long, value_parser = as_features)]
+    scores: Option<Proxies>,
     /// The run store: what is in it is not scored again [default: store.sqlite in the run folder].
     #[arg(long)]
     store: Option<PathBuf>,
@@ -105,6 +111,7 @@ impl Args {
             weights: self.weights.or(other.weights),
             inputs: self.inputs.or(other.inputs),
             table: self.table.or(other.table),
+            scores: self.scores.or(other.scores),
             store: self.store.or(other.store),
             config: self.config,
             common: self.common.or(other.common),
@@ -241,6 +248,9 @@ fn reads_sequences<T>(space: Space) -> Result<T, Failure> {
 pub(crate) fn main(args: Args) -> Result<(), Failure> {
     let args = args.whole()?;
     let name = args.space.unwrap_or_default();
+    if let Some(scores) = &args.scores {
+        return on_space!(name, space => of_tables(name, space, &args, scores));
+    }
     on_images!(name, space => of_space(name, space, &args)).unwrap_or_else(|| reads_sequences(name))
 }
 
@@ -262,10 +272,55 @@ fn of_space<S: Scored>(name: Space, space: &S, args: &Args) -> Result<(), Failur
     let record = Record::start("score", args.common.out.as_deref(), seed.0, &recorded, &[])?;
     let file = args.store.clone().unwrap_or_else(|| record.folder().join("store.sqlite"));
     let (rows, found) = units::complete(&job, &file, threads)?;
-    let compared = truth.as_ref().map(|truth| compare::compare(&rows, &archs, truth, &proxies, seed));
+    let compared = truth.as_ref().map(|truth| {
+        let known: Vec<(usize, f64)> =
+            archs.iter().enumerate().filter_map(|(at, arch)| Some((at, truth.get(arch)?))).collect();
+        let values: Vec<f64> = known.iter().map(|(_, value)| *value).collect();
+        let column = |at: usize| known.iter().map(|(row, _)| rows[*row].scores[at].order()).collect();
+        let scores: Vec<(&str, Vec<f64>)> =
+            proxies.iter().enumerate().map(|(at, proxy)| (proxy.name(), column(at))).collect();
+        compare::compare(&scores, &values, seed)
+    });
     let report = Report::new(name, seed.0, &proxies, rows, found, compared, started.elapsed().as_secs_f64());
     record.write("result.json", &report)?;
     output::print(&report, args.common.format())
+}
+
+/// Scores that are there already, against a column.
+fn of_tables<S: Predictable>(name: Space, space: &S, args: &Args, scores: &Proxies) -> Result<(), Failure> {
+    let seed = Seed(args.common.seed());
+    let table =
+        args.table.as_ref().context("--scores are compared with a column: name it with --table FILE:COLUMN");
+    let table = table.or_input()?;
+    if args.proxies.is_some() || args.choice != Choice::default() {
+        let advice = "leave out --proxies and what names architectures: all of the table are looked at";
+        return Err(anyhow!("--scores are there already, and not computed: {advice}")).or_input();
+    }
+    scores.check(space).or_input()?;
+    let truth = tables::read_column(space, table).or_input()?;
+    let columns =
+        scores.tables().map(|table| tables::read_column(space, table)).collect::<Result<Vec<_>, _>>();
+    let columns = columns.or_input()?;
+    let (archs, values) = (truth.labelled().archs(), truth.labelled().values());
+    let names = scores.names();
+    let held = scores.looked_up(space, &columns, archs).into_iter();
+    let held = held.map(|column| column.into_iter().map(|score| score.unwrap_or(f64::NAN)).collect());
+    let named: Vec<(&str, Vec<f64>)> = names.iter().map(String::as_str).zip(held).collect();
+    let inputs: Vec<serde_json::Value> = columns
+        .iter()
+        .chain([&truth])
+        .map(|column| serde_json::to_value(column.provenance()))
+        .collect::<Result<_, _>>()
+        .or_failed()?;
+    let record = Record::start("score", args.common.out.as_deref(), seed.0, args, &inputs)?;
+    let found = Known {
+        space: name,
+        seed: seed.0,
+        column: table.column.clone(),
+        compared: compare::compare(&named, values, seed),
+    };
+    record.write("result.json", &found)?;
+    output::print(&found, args.common.format())
 }
 
 /// Everything that scores are made in, but for architectures and proxies.

@@ -236,6 +236,22 @@ impl RawComparator {
         count as f64 / (n * n.saturating_sub(1) / 2).max(1) as f64
     }
 
+    /// Share of all triples that it puts in a circle: the first before the second, that before the third, and that before
+    /// the first, or all the other way round. None of an order, a quarter of coin flips. O(n^3).
+    pub fn cycles(&self) -> f64 {
+        let n = self.parts.len();
+        let before = |i: usize, j: usize| self.compare(i, j) > 0.0;
+        let (mut circles, mut triples) = (0_u64, 0_u64);
+        for i in 0..n {
+            for j in 0..i {
+                let first = before(i, j);
+                circles += (0..j).filter(|&k| before(j, k) == first && before(k, i) == first).count() as u64;
+                triples += j as u64;
+            }
+        }
+        circles as f64 / triples.max(1) as f64
+    }
+
     /// Indices best first by merge sort with this comparator. As the comparator is no order, the result depends
     /// on the algorithm; a merge sort asks it about as often as eagle's sort does. O(n log n).
     pub fn rank(&self) -> Vec<usize> {

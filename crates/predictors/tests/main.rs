@@ -99,8 +99,17 @@ fn the_raw_comparator_contradicts_itself_and_the_score_cannot() {
     let test = labelled(&cells(200, 2));
     let mut contradictions = Vec::new();
     for seed in 0..3 {
-        let raw = fitted_relation(seed).raw_comparator(test.archs()).unwrap();
+        let model = fitted_relation(seed);
+        let raw = model.raw_comparator(test.archs()).unwrap();
         contradictions.push(raw.contradictions());
+        // circles by their definition: of three, each has one before it and one behind it
+        let some = model.raw_comparator(&test.archs()[..30]).unwrap();
+        let mut circles = 0;
+        for (i, j, k) in (0..30).flat_map(|i| (0..i).flat_map(move |j| (0..j).map(move |k| (i, j, k)))) {
+            let asked = [some.compare(i, j) > 0.0, some.compare(j, k) > 0.0, some.compare(k, i) > 0.0];
+            circles += usize::from(asked == [true; 3] || asked == [false; 3]);
+        }
+        assert_eq!((some.cycles() * 4_060.0).round() as usize, circles);
         let mut order = raw.rank();
         order.sort_unstable();
         assert_eq!(order, (0..200).collect::<Vec<_>>());

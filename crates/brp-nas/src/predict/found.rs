@@ -19,6 +19,8 @@ pub(super) struct Found {
     pub(super) validation: Option<Agreement>,
     /// On what a first stage accepts.
     pub(super) accepted: Option<Agreement>,
+    /// Of a relation.
+    pub(super) raw: Option<Raw>,
     pub(super) fit_s: f64,
     /// Of what orders.
     pub(super) score_s: f64,
@@ -39,6 +41,28 @@ impl Found {
     ) -> Result<Self, E> {
         let Self { values, fit_s, score_s, .. } = Self::of(watch, scores)?;
         Ok(Self { scores: values, fit_s, score_s, ..Self::default() })
+    }
+}
+
+/// How far a relation is from an order, asked pair by pair as the authors do: how many pairs contradict themselves when
+/// they are swapped, how many triples go in a circle, and how a sort by it goes with the truth.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub(super) struct Raw {
+    pub(super) contradictions_pct: f64,
+    pub(super) cycles_pct: f64,
+    pub(super) kendall: Option<f64>,
+}
+
+impl Raw {
+    /// The mean of several.
+    pub(super) fn mean(all: &[Self]) -> Self {
+        let of = |number: fn(&Self) -> f64| stats::mean(&all.iter().map(number).collect::<Vec<_>>());
+        let kendall: Option<Vec<f64>> = all.iter().map(|raw| raw.kendall).collect();
+        Self {
+            contradictions_pct: of(|raw| raw.contradictions_pct),
+            cycles_pct: of(|raw| raw.cycles_pct),
+            kendall: kendall.map(|all| stats::mean(&all)),
+        }
     }
 }
 

@@ -1,13 +1,13 @@
 //! Networks on graphs: those of BRP-NAS, and the Neural Predictor in one stage and in two with what it was compared
 //! with.
 
-use super::found::{Agreement, Found, by_place};
+use super::found::{Agreement, Found, Raw, by_place, defined};
 use super::{Ground, Label, Method};
 use crate::failure::{Failure, OrFail};
 use crate::host::Stopwatch;
 use crate::predictable::Predictable;
 use gcn::Pads;
-use nas_core::{Fit, Labelled, Predict, Rank, Seed, Split};
+use nas_core::{Fit, Labelled, Predict, Rank, Seed, Split, stats};
 use predictors::{
     BinaryRelation, FittedRegressor, GcnRegressor, GraphRanker, NeuralPredictor, NeuralPredictorSettings,
     PredictError, RankerSettings, RegressorSettings, RelationSettings, Trunk, TwoStage, TwoStageSettings,
@@ -90,8 +90,19 @@ pub(super) fn relation<S: Predictable>(
     .map_err(mine)?;
     let archs = split.test.archs();
     let found = Found::of_scores(watch, || model.rank(archs).map(|order| by_place(&order))).or_failed()?;
-    Ok(Found { epochs: Some(model.history().epochs.len()), ..found })
+    let raw = model.raw_comparator(archs).map_err(mine)?;
+    let some = model.raw_comparator(&archs[..archs.len().min(TRIPLES_OF)]).map_err(mine)?;
+    let sorted = by_place(&raw.rank());
+    let raw = Raw {
+        contradictions_pct: 100.0 * raw.contradictions(),
+        cycles_pct: 100.0 * some.cycles(),
+        kendall: defined(stats::kendall_tau_b(&sorted, split.test.values())).or_failed()?,
+    };
+    Ok(Found { epochs: Some(model.history().epochs.len()), raw: Some(raw), ..found })
 }
+
+/// Triples are looked at of so many of the rest: all of two hundred are a million.
+const TRIPLES_OF: usize = 200;
 
 pub(super) fn ranker<S: Predictable>(
     ground: &Ground<'_, S>,

@@ -1,6 +1,6 @@
 //! What `predict` says of the fits of a run.
 
-use super::found::{Agreement, Found, defined};
+use super::found::{Agreement, Found, Raw, defined};
 use super::{Method, Plan};
 use crate::output::{Show, grid, number, word};
 use crate::registry::{EncodingName, Space};
@@ -42,6 +42,9 @@ pub(super) struct Row {
     on_validation: Option<Agreement>,
     #[serde(skip_serializing_if = "Option::is_none")]
     on_accepted: Option<Agreement>,
+    /// What the authors' comparator of a relation says of itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    raw: Option<Raw>,
     fit_s: f64,
     score_s: f64,
 }
@@ -107,6 +110,7 @@ pub(super) fn judge(
         on_training: found.training,
         on_validation: found.validation,
         on_accepted: found.accepted,
+        raw: found.raw,
         fit_s: found.fit_s,
         score_s: found.score_s,
     })
@@ -163,6 +167,11 @@ impl Report {
                     on_training: agreed(&group, |run| run.on_training),
                     on_validation: agreed(&group, |run| run.on_validation),
                     on_accepted: agreed(&group, |run| run.on_accepted),
+                    raw: group
+                        .iter()
+                        .map(|run| run.raw)
+                        .collect::<Option<Vec<_>>>()
+                        .map(|all| Raw::mean(&all)),
                     fit_s: sure(&|r| r.fit_s),
                     score_s: sure(&|r| r.score_s),
                     ..first

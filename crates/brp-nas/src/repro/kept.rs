@@ -4,7 +4,7 @@ use super::experiment::{Experiment, Row};
 use super::read;
 use super::row::Done;
 use crate::failure::{Failure, OrFail};
-use crate::host::{Host, now_s};
+use crate::host::{Host, date, now_s};
 use crate::record::write_whole;
 use anyhow::{Context, anyhow};
 use serde::{Deserialize, Serialize};
@@ -66,7 +66,7 @@ impl Results {
             let of_here = |kept: &Kept| {
                 kept.host["revision"] == host["revision"] && kept.host["processor"] == host["processor"]
             };
-            Self::files(folder).iter().any(|file| open(file).is_ok_and(|kept| of_here(&kept)))
+            files(folder).iter().any(|file| open(file).is_ok_and(|kept| of_here(&kept)))
         });
         Ok(Self { folder: newest.unwrap_or(folder), host })
     }
@@ -77,14 +77,6 @@ impl Results {
 
     fn file(&self, experiment: &str, quick: bool) -> PathBuf {
         self.folder.join(format!("{experiment}{}.json", if quick { "-quick" } else { "" }))
-    }
-
-    fn files(folder: &Path) -> Vec<PathBuf> {
-        let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
-        let mut files: Vec<PathBuf> = entries.map(|entry| entry.path()).collect();
-        files.retain(|file| file.extension().is_some_and(|end| end == "json"));
-        files.sort();
-        files
     }
 
     /// What is known of an experiment; nothing where nobody did it.
@@ -133,6 +125,20 @@ fn folders() -> Vec<PathBuf> {
     folders
 }
 
+/// The JSON files of a folder.
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let mut files: Vec<PathBuf> = entries.map(|entry| entry.path()).collect();
+    files.retain(|file| file.extension().is_some_and(|end| end == "json"));
+    files.sort();
+    files
+}
+
+/// All records of a folder.
+pub(crate) fn kept_in(folder: &Path) -> Result<Vec<Kept>, Failure> {
+    files(folder).iter().map(|file| open(file)).collect()
+}
+
 fn open(file: &Path) -> Result<Kept, Failure> {
     let text = read(file, "the record")?;
     let kept: Kept =
@@ -143,33 +149,5 @@ fn open(file: &Path) -> Result<Kept, Failure> {
         let (found, file) = (kept.format, file.display());
         Err(anyhow!("{file} is of form {found}, and this program writes form {FORMAT}: name another folder with --results"))
             .or_input()
-    }
-}
-
-/// Year, month and day in UTC (Hinnant's algorithm for the civil calendar).
-fn date(seconds: u64) -> String {
-    let days = seconds / 86_400 + 719_468;
-    let (era, of_era) = (days / 146_097, days % 146_097);
-    let year_of_era = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
-    let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let shifted = (5 * of_year + 2) / 153;
-    let day = of_year - (153 * shifted + 2) / 5 + 1;
-    let month = if shifted < 10 { shifted + 3 } else { shifted - 9 };
-    let year = year_of_era + era * 400 + u64::from(month <= 2);
-    format!("{year:04}-{month:02}-{day:02}")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::date;
-
-    #[test]
-    fn days_are_those_of_the_calendar() {
-        for (seconds, day) in [(0, "1970-01-01"), (951_782_400, "2000-02-29"), (1_795_737_600, "2026-11-27")]
-        {
-            assert_eq!(date(seconds), day);
-        }
-        assert_eq!(date(1_798_761_599), "2026-12-31");
-        assert_eq!(date(1_798_761_600), "2027-01-01");
     }
 }

@@ -79,6 +79,23 @@ impl Shown {
 }
 
 impl Shown {
+    /// Name, title, paper and note.
+    pub(crate) fn described(&self) -> (&str, &str, String, &str) {
+        let quick = if self.quick { " (quick: not what it is about)" } else { "" };
+        (&self.experiment, &self.title, format!("{}{quick}", self.paper), self.note.trim())
+    }
+
+    /// Header and rows.
+    pub(crate) fn table(&self) -> (Vec<String>, Vec<Vec<String>>) {
+        (HEADER.map(String::from).to_vec(), self.rows.iter().map(Line::cells).collect())
+    }
+
+    /// Published, measured, and whether that is reached.
+    pub(crate) fn pairs(&self) -> Vec<(f64, f64, bool)> {
+        let pair = |line: &Line| Some((line.published?, line.measured?, line.verdict == Verdict::Reached));
+        self.rows.iter().filter_map(pair).collect()
+    }
+
     /// What is known, as a table for a text: a row a setting.
     pub(crate) fn markdown(&self) -> String {
         let mut text = String::from("| setting | value | published | here | |\n|---|---|---|---|---|\n");

@@ -1,16 +1,14 @@
 //! How well scores order architectures, against a column of a table.
 
-use super::work::Row;
 use nas_core::{Seed, stats};
-use proxies::{AZ_NAS, Proxy, log_rank_sum, ordered_pairs, vote};
+use proxies::{AZ_NAS, log_rank_sum, ordered_pairs, vote};
 use serde::Serialize;
-use tables::Column;
 
 /// Draws of the bootstrap.
 const DRAWS: usize = 1_000;
 
 /// Votes compare every pair with every other: no more architectures than this.
-const MOST_PAIRS: usize = 8_192;
+const MOST_PAIRS: usize = 16_384;
 
 /// How a score goes with the column.
 #[derive(Debug, Clone, Serialize)]
@@ -32,27 +30,15 @@ pub(crate) struct Compared {
 /// Scores of architectures with their truth, and how often the vote orders a pair right.
 type Combined = (String, Vec<f64>, Option<f64>);
 
-pub(super) fn compare<A: Ord>(
-    rows: &[Row],
-    archs: &[A],
-    truth: &Column<A>,
-    proxies: &[&'static dyn Proxy],
-    seed: Seed,
-) -> Vec<Compared> {
-    let known: Vec<(usize, f64)> =
-        archs.iter().enumerate().filter_map(|(at, arch)| Some((at, truth.get(arch)?))).collect();
-    let values: Vec<f64> = known.iter().map(|(_, value)| *value).collect();
-    let column = |name: &str| -> Option<Vec<f64>> {
-        let at = proxies.iter().position(|proxy| proxy.name() == name)?;
-        Some(known.iter().map(|(row, _)| rows[*row].scores[at].order()).collect())
-    };
+/// Scores by name, of all architectures whose truth is known, in the same order.
+pub(super) fn compare(scores: &[(&str, Vec<f64>)], values: &[f64], seed: Seed) -> Vec<Compared> {
+    let column =
+        |name: &str| scores.iter().find(|(known, _)| *known == name).map(|(_, column)| column.clone());
     let columns = |names: &[&str]| names.iter().map(|name| column(name)).collect::<Option<Vec<Vec<f64>>>>();
-    let mut combined: Vec<Combined> = proxies
-        .iter()
-        .filter_map(|proxy| Some((proxy.name().to_owned(), column(proxy.name())?, None)))
-        .collect();
-    if let Some(votes) = columns(&["synflow", "jacob_cov", "snip"]).filter(|_| known.len() <= MOST_PAIRS)
-        && let (Ok(wins), pairs) = (vote(&votes), ordered_pairs(&votes, &values).ok())
+    let mut combined: Vec<Combined> =
+        scores.iter().map(|(name, column)| ((*name).to_owned(), column.clone(), None)).collect();
+    if let Some(votes) = columns(&["synflow", "jacob_cov", "snip"]).filter(|_| values.len() <= MOST_PAIRS)
+        && let (Ok(wins), pairs) = (vote(&votes), ordered_pairs(&votes, values).ok())
     {
         combined.push(("vote of synflow, jacob_cov, snip".into(), wins, pairs));
     }
@@ -65,7 +51,7 @@ pub(super) fn compare<A: Ord>(
             combined.push((name.into(), sums, None));
         }
     }
-    combined.into_iter().map(|(name, scores, pairs)| one(name, &scores, &values, pairs, seed)).collect()
+    combined.into_iter().map(|(name, scores, pairs)| one(name, &scores, values, pairs, seed)).collect()
 }
 
 fn one(score: String, scores: &[f64], truth: &[f64], pairs: Option<f64>, seed: Seed) -> Compared {

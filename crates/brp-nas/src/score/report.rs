@@ -99,22 +99,7 @@ impl Show for Report {
             text += &grid(&header, rows);
         }
         if let Some(compared) = compared {
-            let header = ["score", "Spearman", "95 %", "Kendall", "pairs right", "architectures"];
-            let rows = compared.iter().map(|row| {
-                let interval = match (row.spearman_low, row.spearman_high) {
-                    (Some(low), Some(high)) => format!("{low:.3} to {high:.3}"),
-                    _ => String::new(),
-                };
-                vec![
-                    row.score.clone(),
-                    number(row.spearman, 3),
-                    interval,
-                    number(row.kendall, 3),
-                    number(row.ordered_pairs, 3),
-                    row.architectures.to_string(),
-                ]
-            });
-            text += &grid(&header, rows);
+            text += &compared_grid(compared);
         }
         let count = scores.len();
         let lost = if *failed > 0 { format!(", {failed} failed") } else { String::new() };
@@ -135,5 +120,41 @@ impl Show for Report {
             std::iter::once(arch).chain(header[1..].iter().map(|name| cell(row.get(name)))).collect()
         };
         (header.clone(), self.scores.iter().map(row).collect())
+    }
+}
+
+/// How scores that are there already go with a column.
+#[derive(Debug, Serialize)]
+pub(super) struct Known {
+    pub(super) space: Space,
+    pub(super) seed: u64,
+    pub(super) column: String,
+    pub(super) compared: Vec<Compared>,
+}
+
+const COMPARED: [&str; 6] = ["score", "Spearman", "95 %", "Kendall", "pairs right", "architectures"];
+
+fn compared_cells(row: &Compared) -> Vec<String> {
+    let interval = match (row.spearman_low, row.spearman_high) {
+        (Some(low), Some(high)) => format!("{low:.3} to {high:.3}"),
+        _ => String::new(),
+    };
+    vec![
+        row.score.clone(),
+        number(row.spearman, 3),
+        interval,
+        number(row.kendall, 3),
+        number(row.ordered_pairs, 3),
+        row.architectures.to_string(),
+    ]
+}
+
+fn compared_grid(compared: &[Compared]) -> String {
+    grid(&COMPARED, compared.iter().map(compared_cells))
+}
+
+impl Show for Known {
+    fn rows(&self) -> (Vec<String>, Vec<Vec<String>>) {
+        (COMPARED.map(String::from).to_vec(), self.compared.iter().map(compared_cells).collect())
     }
 }

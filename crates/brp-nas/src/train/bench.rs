@@ -24,6 +24,9 @@ pub(crate) struct Flags {
     /// Train on so many of the images, every class alike [default: all].
     #[arg(long)]
     pub(crate) train_images: Option<usize>,
+    /// Test on so many of the test images, every class alike [default: all].
+    #[arg(long)]
+    pub(crate) test_part: Option<usize>,
     /// Hold back so many of the training images for validation [default: a fifth].
     #[arg(long)]
     pub(crate) validation: Option<usize>,
@@ -32,7 +35,7 @@ pub(crate) struct Flags {
     #[arg(long)]
     pub(crate) image: Option<usize>,
     /// Turn grey images into coloured pictures with another object behind, moved and noisy, on which few steps tell
-    /// networks apart: so many of each training image, 4 of each other one; which images are held back does not depend
+    /// networks apart: so many of each training image, 4 of each other one; which images are used does not depend
     /// on the seed then [default: 0, none].
     #[arg(long)]
     pub(crate) clutter: Option<usize>,
@@ -81,6 +84,7 @@ impl Flags {
             images: self.images.or(other.images),
             test_images: self.test_images.or(other.test_images),
             train_images: self.train_images.or(other.train_images),
+            test_part: self.test_part.or(other.test_part),
             validation: self.validation.or(other.validation),
             image: self.image.or(other.image),
             clutter: self.clutter.or(other.clutter),
@@ -241,10 +245,16 @@ fn sets(args: &Flags, setting: Option<Reduced>, seed: Seed) -> Result<Sets, Fail
         (Some(train), Some(test)) => (read(train)?, read(test)?, side),
         _ => return Err(anyhow!("--images and --test-images belong together: name both or none")).or_input(),
     };
+    let clutter = args.clutter.filter(|copies| *copies > 0);
+    // trainings of several seeds on pictures are compared, so these are the same
+    let seed = if clutter.is_some() { Seed(0) } else { seed };
     if let Some(count) = args.train_images {
         train = train.take(count, seed.derive("images")).context("--train-images").or_input()?;
     }
-    if let Some(copies) = args.clutter.filter(|copies| *copies > 0) {
+    if let Some(count) = args.test_part {
+        test = test.take(count, seed.derive("test images")).context("--test-part").or_input()?;
+    }
+    if let Some(copies) = clutter {
         return cluttered(&train, &test, copies, args.validation, side);
     }
     if let Some(side) = side {

@@ -6,6 +6,7 @@ mod elsewhere;
 mod import;
 mod measure;
 mod predict;
+mod report;
 mod repro;
 mod score;
 mod strategies;

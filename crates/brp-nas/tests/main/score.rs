@@ -168,6 +168,46 @@ fn scores_are_compared_with_a_column() {
 }
 
 #[test]
+fn scores_that_are_there_are_compared_without_computing() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut text = String::from("arch,test,mine\n");
+    for index in (0..15_625).step_by(500) {
+        let cell = spaces::NasBench201.get(index).unwrap();
+        let convolutions = cell.count(spaces::nas_bench_201::Operation::Conv3x3);
+        text += &format!("{cell},{},{}\n", 50 + convolutions, 3 * convolutions);
+    }
+    let table = folder.path().join("table.csv");
+    fs::write(&table, text).unwrap();
+    let column = |name: &str| format!("{}:{name}", table.display());
+    let of = |out: &str, flags: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_brp-nas"));
+        command.args(["score", "--format", "json", "--out"]).arg(folder.path().join(out)).args(flags);
+        command.output().unwrap()
+    };
+    let scores = format!("synflow,params,{}", column("mine"));
+    let result = json(&of("there", &["--scores", &scores, "--table", &column("test")]));
+    let compared = result["compared"].as_array().unwrap();
+    let names: Vec<&str> = compared.iter().map(|row| row["score"].as_str().unwrap()).collect();
+    assert_eq!(
+        (names.as_slice(), result["column"].as_str()),
+        (&["synflow", "params", "mine"][..], Some("test"))
+    );
+    // a multiple of the truth orders as it does
+    assert!((compared[2]["spearman"].as_f64().unwrap() - 1.0).abs() < 1e-12);
+    assert_eq!(compared[1]["architectures"].as_u64(), Some(32));
+    for (flags, said) in [
+        (&["--scores", "synflow"][..], "--table"),
+        (&["--scores", "synflow", "--sample", "3", "--table", &column("test")], "leave out"),
+        (&["--scores", "unheard", "--table", &column("test")], "unheard"),
+        (&["--scores", "synflow", "--table", &column("absent")], "absent"),
+    ] {
+        let output = of("bad", flags);
+        let error = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.code() == Some(2) && error.contains(said), "{said}: {error}");
+    }
+}
+
+#[test]
 fn bad_input_of_a_score_is_named() {
     let folder = tempfile::tempdir().unwrap();
     let good = ["--sample", "2"];

@@ -1,0 +1,142 @@
+//! What is in the folders.
+
+use crate::failure::{Failure, OrFail};
+use crate::repro::{Experiment, Kept, Shown, kept_in};
+use anyhow::{Context, anyhow};
+use serde::Deserialize;
+use serde_json::Value;
+use std::path::{Path, PathBuf};
+
+/// Everything that a page is made of.
+pub(super) struct Found {
+    pub(super) runs: Vec<Run>,
+    pub(super) records: Vec<Record>,
+}
+
+/// A run of any command.
+pub(super) struct Run {
+    /// Of its folder.
+    pub(super) name: String,
+    pub(super) begun: Begun,
+    /// None where it was cut off.
+    pub(super) result: Option<Value>,
+    /// What it has left so far.
+    pub(super) trials: Vec<Value>,
+    /// By column: what `predict` said of architectures that it never saw.
+    pub(super) predictions: Vec<(String, Vec<f64>)>,
+}
+
+/// `settings.json`.
+#[derive(Debug, Deserialize)]
+pub(super) struct Begun {
+    pub(super) command: String,
+    pub(super) started_s: u64,
+    pub(super) settings: Value,
+    #[serde(default)]
+    pub(super) inputs: Vec<Value>,
+    pub(super) host: Value,
+}
+
+/// A published experiment as it stands.
+pub(super) struct Record {
+    pub(super) shown: Shown,
+    pub(super) host: Value,
+}
+
+pub(super) fn read(folders: &[PathBuf], experiments: &Path) -> Result<Found, Failure> {
+    let mut found = Found { runs: Vec::new(), records: Vec::new() };
+    for folder in folders {
+        let before = (found.runs.len(), found.records.len());
+        if folder.join("settings.json").exists() {
+            found.runs.push(Run::read(folder)?);
+        } else {
+            for entry in sorted(folder)? {
+                if entry.join("settings.json").exists() {
+                    found.runs.push(Run::read(&entry)?);
+                }
+            }
+            records(folder, experiments, &mut found.records)?;
+        }
+        if before == (found.runs.len(), found.records.len()) {
+            return Err(anyhow!(
+                "{} holds no run: a run is a folder with settings.json, as every command leaves one under runs/ or \
+                 where --out says; records are kept by `repro` under results/",
+                folder.display()
+            ))
+            .or_input();
+        }
+    }
+    Ok(found)
+}
+
+fn sorted(folder: &Path) -> Result<Vec<PathBuf>, Failure> {
+    let cannot = || format!("cannot list {}", folder.display());
+    let mut paths = Vec::new();
+    for entry in std::fs::read_dir(folder).with_context(cannot).or_input()? {
+        paths.push(entry.with_context(cannot).or_input()?.path());
+    }
+    paths.sort();
+    Ok(paths)
+}
+
+fn records(folder: &Path, experiments: &Path, records: &mut Vec<Record>) -> Result<(), Failure> {
+    let kept: Vec<Kept> = kept_in(folder)?;
+    if kept.is_empty() {
+        return Ok(());
+    }
+    let all = Experiment::read_all(experiments)?;
+    for kept in kept {
+        let experiment = all.iter().find(|experiment| experiment.name == kept.experiment);
+        let experiment = experiment.ok_or_else(|| {
+            let (name, at) = (&kept.experiment, folder.display());
+            anyhow!("{at} has a record of `{name}`, which is not in {}", experiments.display())
+        });
+        records.push(Record { shown: Shown::of(experiment.or_input()?, &kept), host: kept.host });
+    }
+    Ok(())
+}
+
+impl Run {
+    fn read(folder: &Path) -> Result<Self, Failure> {
+        let named = folder.canonicalize().unwrap_or_else(|_| folder.to_path_buf());
+        let name = named.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let begun = folder.join("settings.json");
+        let text = std::fs::read_to_string(&begun);
+        let text = text.with_context(|| format!("cannot read {}", begun.display())).or_input()?;
+        let of_another = || format!("{} is not what this version writes for a run", begun.display());
+        let begun = serde_json::from_str(&text).with_context(of_another).or_input()?;
+        let result = folder.join("result.json");
+        let result = match result.exists() {
+            true => {
+                let cannot = || format!("cannot read {}", result.display());
+                let text = std::fs::read_to_string(&result).with_context(cannot).or_input()?;
+                Some(serde_json::from_str(&text).with_context(cannot).or_input()?)
+            }
+            false => None,
+        };
+        let trials = match std::fs::read_to_string(folder.join("trials.jsonl")) {
+            // the last line may be half written
+            Ok(text) => text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect(),
+            Err(_) => Vec::new(),
+        };
+        let predictions = folder.join("predictions.csv");
+        let predictions = if predictions.exists() { numbers(&predictions)? } else { Vec::new() };
+        Ok(Self { name, begun, result, trials, predictions })
+    }
+}
+
+/// The columns of numbers of a CSV; what is no number is NaN.
+fn numbers(file: &Path) -> Result<Vec<(String, Vec<f64>)>, Failure> {
+    let cannot = || format!("cannot read {}", file.display());
+    let mut reader = csv::Reader::from_path(file).with_context(cannot).or_input()?;
+    let header = reader.headers().with_context(cannot).or_input()?.clone();
+    let mut columns: Vec<(String, Vec<f64>)> =
+        header.iter().skip(1).map(|name| (name.to_owned(), Vec::new())).collect();
+    for row in reader.records() {
+        let row = row.with_context(cannot).or_input()?;
+        for (column, cell) in columns.iter_mut().zip(row.iter().skip(1)) {
+            column.1.push(cell.parse().unwrap_or(f64::NAN));
+        }
+    }
+    Ok(columns)
+}
