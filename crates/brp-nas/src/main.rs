@@ -4,7 +4,9 @@
 
 #![expect(clippy::print_stderr, reason = "stderr is where a program speaks of its progress")]
 
+mod benchmark;
 mod choice;
+mod classes;
 mod draw;
 mod elsewhere;
 mod enumerate;

@@ -4,6 +4,7 @@ mod compare;
 mod report;
 mod work;
 
+use crate::benchmark;
 use crate::choice::Choice;
 use crate::elsewhere::Visit;
 use crate::failure::{Failure, OrFail};
@@ -261,7 +262,7 @@ fn of_space<S: Scored>(name: Space, space: &S, args: &Args) -> Result<(), Failur
     let proxies = chosen(args.proxies.as_deref())?;
     let archs = args.choice.archs(space, seed)?;
     let truth = match &args.table {
-        Some(table) => tables::read_columns(space, &table.file, &[table.column.as_str()]).or_input()?.pop(),
+        Some(table) => benchmark::read_columns(space, &table.file, &[table.column.as_str()])?.pop(),
         None => None,
     };
     let scoring = Scoring::new(space, args)?;
@@ -297,10 +298,10 @@ fn of_tables<S: Predictable>(name: Space, space: &S, args: &Args, scores: &Proxi
         return Err(anyhow!("--scores are there already, and not computed: {advice}")).or_input();
     }
     scores.check(space).or_input()?;
-    let truth = tables::read_column(space, table).or_input()?;
+    let truth = benchmark::read_column(space, table)?;
     let columns =
-        scores.tables().map(|table| tables::read_column(space, table)).collect::<Result<Vec<_>, _>>();
-    let columns = columns.or_input()?;
+        scores.tables().map(|table| benchmark::read_column(space, table)).collect::<Result<Vec<_>, _>>();
+    let columns = columns?;
     let (archs, values) = (truth.labelled().archs(), truth.labelled().values());
     let names = scores.names();
     let held = scores.looked_up(space, &columns, archs).into_iter();

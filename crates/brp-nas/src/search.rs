@@ -53,6 +53,9 @@ pub(crate) fn main(args: Args) -> Result<(), Failure> {
     if args.resume.is_some() {
         args.common.out.clone_from(&args.resume);
     }
+    if args.accuracy.is_none() && args.train != Some(true) {
+        args.use_benchmark();
+    }
     let (cores, repeats) = (args.common.cores()?, args.common.repeats()?);
     let mut settings = Settings::new(&args, repeats)?;
     let mut data = Data::read(&args, settings.proxy.as_ref(), settings.scores.as_ref())?;
@@ -125,6 +128,7 @@ fn finish(
     if report.nothing_met() {
         eprintln!("no trained network meets the limit");
     }
+    eprintln!("`report {}` makes a page of it, with pictures", record.folder().display());
     Ok(())
 }
 

@@ -19,7 +19,7 @@ pub struct Provenance {
     pub sha256: String,
 }
 
-/// The values of one column by architecture, in the unit of the column; never empty, every value finite.
+/// The values of one column by architecture, in the unit of the column; every value finite. What is read is never empty.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Column<A> {
     labelled: Labelled<A>,
@@ -29,7 +29,8 @@ pub struct Column<A> {
 }
 
 impl<A: Ord> Column<A> {
-    pub(crate) fn new(labelled: Labelled<A>, provenance: Provenance) -> Self {
+    /// Values that come from somewhere else than a file that this crate reads. O(n log n).
+    pub fn new(labelled: Labelled<A>, provenance: Provenance) -> Self {
         let mut order: Vec<usize> = (0..labelled.len()).collect();
         order.sort_by(|&a, &b| labelled.archs()[a].cmp(&labelled.archs()[b]));
         Self { labelled, order, provenance }

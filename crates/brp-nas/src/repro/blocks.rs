@@ -3,7 +3,7 @@
 use super::experiment::Experiment;
 use super::kept::Results;
 use super::read;
-use super::show::Shown;
+use super::show::{self, Shown};
 use crate::failure::{Failure, OrFail};
 use crate::record::write_whole;
 use anyhow::{Context, anyhow};
@@ -12,6 +12,9 @@ use std::path::Path;
 const BEGIN: &str = "<!-- repro ";
 const BEHIND: &str = " -->\n";
 const END: &str = "<!-- end -->";
+
+/// Stands for a table of all experiments, a row each.
+const ALL: &str = "all";
 
 /// Writes every block of the text anew.
 pub(super) fn update(file: &Path, all: &[Experiment], results: &Results) -> Result<(), Failure> {
@@ -27,10 +30,16 @@ fn renewed(text: &str, all: &[Experiment], results: &Results) -> anyhow::Result<
         let (name, rest) =
             part.split_once(BEHIND).with_context(|| format!("a block without `{}`", BEHIND.trim()))?;
         let (_, rest) = rest.split_once(END).with_context(|| format!("the block `{name}` has no `{END}`"))?;
+        let shown = |experiment: &Experiment| {
+            let kept = results.kept(experiment, false).map_err(|failure| anyhow!("{:#}", failure.error()))?;
+            anyhow::Ok(Shown::of(experiment, &kept))
+        };
         let experiment = all.iter().find(|experiment| experiment.name == name);
-        let experiment = experiment.ok_or_else(|| anyhow!("there is no experiment `{name}`"))?;
-        let kept = results.kept(experiment, false).map_err(|failure| anyhow!("{:#}", failure.error()))?;
-        let table = Shown::of(experiment, &kept).markdown();
+        let table = match experiment {
+            Some(experiment) => shown(experiment)?.markdown(),
+            None if name == ALL => show::summary(&all.iter().map(shown).collect::<Result<Vec<_>, _>>()?),
+            None => return Err(anyhow!("there is no experiment `{name}`, and the name is not `{ALL}`")),
+        };
         new += &format!("{BEGIN}{name}{BEHIND}{table}{END}{rest}");
     }
     Ok(new)

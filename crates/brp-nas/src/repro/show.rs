@@ -113,6 +113,23 @@ impl Shown {
     }
 }
 
+/// All experiments, a row each.
+pub(crate) fn summary(all: &[Shown]) -> String {
+    let mut text = String::from("| experiment | of | numbers reached |\n|---|---|---|\n");
+    for shown in all {
+        let count = |verdict| shown.rows.iter().filter(|line| line.verdict == verdict).count();
+        let (reached, short) = (count(Verdict::Reached), count(Verdict::Short));
+        text += &format!(
+            "| `{}`: {} | {} | {reached} of {} |\n",
+            shown.experiment,
+            shown.title,
+            shown.paper,
+            reached + short
+        );
+    }
+    text
+}
+
 /// With as many digits as a number deserves.
 fn digits(value: Option<f64>) -> String {
     value.map_or_else(String::new, |value| match value.abs() {

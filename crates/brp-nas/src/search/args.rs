@@ -1,5 +1,6 @@
 //! The flags of `search`.
 
+use crate::benchmark;
 use crate::named_scores::{Proxies, as_features};
 use crate::options::Common;
 use crate::registry::{Setting, Space};
@@ -138,7 +139,9 @@ pub(crate) struct Args {
     /// The search space [default: nas-bench-201].
     #[arg(long)]
     pub(crate) space: Option<Space>,
-    /// What training an architecture gives, FILE:COLUMN: the validation accuracy that the search maximises.
+    /// What training an architecture gives, FILE:COLUMN: the validation accuracy that the search maximises [default,
+    /// without --train: benchmark:valid with --test benchmark:test and --latency benchmark:engine_ms, which come with the
+    /// program].
     #[arg(long)]
     pub(crate) accuracy: Option<TableRef>,
     /// What is only reported and never seen by the search, FILE:COLUMN: the test accuracy.
@@ -287,6 +290,14 @@ pub(crate) struct Args {
 }
 
 impl Args {
+    /// What comes with the program, where nothing says what training an architecture gives.
+    pub(crate) fn use_benchmark(&mut self) {
+        let column = |name: &str| Some(TableRef { file: benchmark::NAME.into(), column: name.into() });
+        self.accuracy = column("valid");
+        self.test = self.test.take().or_else(|| column("test"));
+        self.latency = self.latency.take().or_else(|| column("engine_ms"));
+    }
+
     pub(crate) fn or(self, other: Self) -> Self {
         Self {
             space: self.space.or(other.space),

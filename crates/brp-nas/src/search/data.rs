@@ -2,6 +2,7 @@
 
 use super::args::{Args, LimitBy, Source};
 use super::settings::{Plan, Settings};
+use crate::benchmark;
 use crate::failure::{Failure, OrFail};
 use crate::features::Features;
 use crate::named_scores::{Proxies, Scores};
@@ -66,7 +67,7 @@ impl Data {
                 }
             }
             let columns: Vec<&str> = names.iter().map(|name| name.column.as_str()).collect();
-            let read = tables::read_columns(&space, &table.file, &columns).or_input()?;
+            let read = benchmark::read_columns(&space, &table.file, &columns)?;
             known.extend(names.into_iter().zip(read));
         }
         let one = |name: &TableRef| known.iter().find(|(known, _)| *known == name).map(|(_, c)| c.clone());

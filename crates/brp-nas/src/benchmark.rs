@@ -1,0 +1,86 @@
+//! The benchmark that comes with the program: reduced trainings and measured latencies of NAS-Bench-201, as columns that
+//! `benchmark:COLUMN` names, of all its cells.
+
+use crate::classes::ClassTable;
+use crate::failure::{Failure, OrFail};
+use anyhow::{Context, anyhow};
+use nas_core::{Labelled, SearchSpace};
+use sha2::{Digest, Sha256};
+use spaces::NasBench201;
+use std::path::Path;
+use std::sync::LazyLock;
+use tables::{Column, Provenance, TableRef, hex};
+
+/// What stands for its file.
+pub(crate) const NAME: &str = "benchmark";
+
+const FILES: [&[u8]; 2] = [
+    include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../fixtures/brp-nas/benchmark/accuracy.csv.gz")),
+    include_bytes!(concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../../fixtures/latbench/nas_bench_201/latency.csv.gz"
+    )),
+];
+
+static TABLES: LazyLock<[Result<ClassTable, String>; 2]> =
+    LazyLock::new(|| FILES.map(|file| ClassTable::read(file).map_err(|error| format!("{error:#}"))));
+
+/// A column of a table, or of the benchmark.
+pub(crate) fn read_column<S: SearchSpace>(space: &S, table: &TableRef) -> Result<Column<S::Arch>, Failure> {
+    let columns = read_columns(space, &table.file, &[table.column.as_str()])?;
+    columns.into_iter().next().context("a column that is not there").or_failed()
+}
+
+/// Several columns of a file, or of the benchmark.
+pub(crate) fn read_columns<S: SearchSpace>(
+    space: &S,
+    file: &Path,
+    names: &[&str],
+) -> Result<Vec<Column<S::Arch>>, Failure> {
+    if file != Path::new(NAME) || file.exists() {
+        return tables::read_columns(space, file, names).or_input();
+    }
+    if space.name() != NasBench201.name() {
+        let (own, other) = (NasBench201.name(), space.name());
+        return Err(anyhow!("the {NAME} is of {own}, and not of {other}: name a table of it")).or_input();
+    }
+    names.iter().map(|name| column(space, name)).collect()
+}
+
+fn column<S: SearchSpace>(space: &S, name: &str) -> Result<Column<S::Arch>, Failure> {
+    let mut known = Vec::new();
+    for (table, bytes) in TABLES.iter().zip(FILES) {
+        let table = table.as_ref().map_err(|error| anyhow!("the {NAME} is damaged: {error}")).or_failed()?;
+        if !table.names().iter().any(|known| known == name) {
+            known.extend(table.names());
+            continue;
+        }
+        let (mut archs, mut values, mut missing) = (Vec::new(), Vec::new(), 0);
+        for cell in NasBench201.enumerate().into_iter().flatten() {
+            match table.get(name, &cell) {
+                Some(value) => {
+                    archs.push(space.parse(&cell.to_string()).or_failed()?);
+                    values.push(value);
+                }
+                None => missing += 1,
+            }
+        }
+        let classes = NasBench201.classes().into_iter().max().map_or(0, |last| last + 1);
+        let count = table.count(name);
+        if count < classes {
+            eprintln!(
+                "{NAME}:{name} is partial: it has {count} of {classes} classes of equal networks so far"
+            );
+        }
+        let provenance = Provenance {
+            file: NAME.into(),
+            column: name.into(),
+            rows: values.len(),
+            without_value: missing,
+            sha256: hex(&Sha256::digest(bytes)),
+        };
+        return Ok(Column::new(Labelled::new(archs, values).or_failed()?, provenance));
+    }
+    let known: Vec<&str> = known.iter().map(|name| name.as_str()).collect();
+    Err(anyhow!("the {NAME} has no column `{name}`; there are {}", known.join(", "))).or_input()
+}
