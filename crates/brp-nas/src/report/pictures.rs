@@ -1,9 +1,12 @@
 //! What is drawn of runs and records.
 
+mod search;
+
+pub(super) use search::together;
+
 use super::Picture;
 use super::folders::{Record, Run};
 use crate::failure::{Failure, OrFail};
-use crate::registry::Space;
 use charts::{Axis, Chart, Mark, Series};
 use nas_core::stats;
 use serde_json::Value;
@@ -16,7 +19,7 @@ const CURVES: usize = 7;
 
 pub(super) fn of_run(run: &Run) -> Result<Vec<Picture>, Failure> {
     match (run.begun.command.as_str(), &run.result) {
-        ("search", _) => search(run),
+        ("search", _) => search::search(run),
         ("predict", Some(_)) => predict(run),
         ("score", Some(result)) => score(run, result),
         ("train", Some(result)) => train(run, result),
@@ -56,143 +59,6 @@ fn counted(values: &[f64]) -> Vec<[f64; 2]> {
 /// Every so many, so that few enough are left.
 fn thinned<T: Copy>(all: &[T]) -> Vec<T> {
     all.iter().step_by(all.len().div_ceil(POINTS).max(1)).copied().collect()
-}
-
-/// The largest so far of a search, or of its repeats the mean and the standard deviation; whether of test accuracies.
-fn curve(run: &Run) -> Option<(Vec<f64>, Vec<f64>, bool)> {
-    let Some(result) = &run.result else {
-        let values: Vec<f64> =
-            run.trials.iter().filter_map(|trial| trial.pointer("/result/Ok/value")?.as_f64()).collect();
-        return (!values.is_empty()).then(|| (largest(&values), Vec::new(), false));
-    };
-    let one = |found: &Value| match numbers(found.get("largest_test_by_trained")) {
-        empty if empty.is_empty() => {
-            let valid: Vec<f64> = list(found, "trained").iter().filter_map(|t| number(t, "valid")).collect();
-            (largest(&valid), false)
-        }
-        test => (test, true),
-    };
-    let repeats = list(result, "runs");
-    let all: Vec<(Vec<f64>, bool)> =
-        if repeats.is_empty() { vec![one(result)] } else { repeats.iter().map(one).collect() };
-    let length = all.iter().map(|(curve, _)| curve.len()).min().filter(|length| *length > 0)?;
-    let at = |place: usize| -> Vec<f64> { all.iter().map(|(curve, _)| curve[place]).collect() };
-    let means = (0..length).map(|place| stats::mean(&at(place))).collect();
-    let spreads = (0..length).map(|place| spread(&at(place))).collect();
-    Some((means, if all.len() > 1 { spreads } else { Vec::new() }, all[0].1))
-}
-
-fn largest(values: &[f64]) -> Vec<f64> {
-    let mut best = f64::MIN;
-    values
-        .iter()
-        .map(|value| {
-            best = best.max(*value);
-            best
-        })
-        .collect()
-}
-
-fn spread(values: &[f64]) -> f64 {
-    let mean = stats::mean(values);
-    let squares: f64 = values.iter().map(|value| (value - mean).powi(2)).sum();
-    (squares / (values.len().max(2) - 1) as f64).sqrt()
-}
-
-/// A curve with its band, without the first trials, which would make all others flat.
-fn line(name: &str, means: &[f64], spreads: &[f64]) -> Series {
-    let skipped = if means.len() > 20 { means.len() / 20 } else { 0 };
-    let points: Vec<[f64; 2]> = counted(means).split_off(skipped);
-    let band: Vec<[f64; 2]> =
-        (means.iter().zip(spreads)).map(|(mean, s)| [mean - s, mean + s]).skip(skipped).collect();
-    Series::new(name, Mark::Line, points).with_band(band)
-}
-
-fn search(run: &Run) -> Result<Vec<Picture>, Failure> {
-    let mut pictures = Vec::new();
-    let trained = Axis::linear("networks trained");
-    let result = run.result.clone().unwrap_or_default();
-    let compared = list(&result, "rows");
-    if !compared.is_empty() {
-        let rows = compared.iter().take(CURVES).map(|row| {
-            let part = match (number(row, "warmup"), number(row, "moves")) {
-                (Some(count), _) => format!(", warm-up {count}"),
-                (None, Some(count)) => format!(", moves {count}"),
-                _ => String::new(),
-            };
-            let [mean, spread] =
-                ["largest_test_by_trained", "largest_test_sd_by_trained"].map(|key| numbers(row.get(key)));
-            line(&format!("{}{part}", text(row, "algorithm")), &mean, &spread)
-        });
-        let repeats = number(&result, "repeats").unwrap_or(1.0);
-        let chart = Chart {
-            title: format!("Largest accuracy so far, mean and deviation of {repeats} runs"),
-            x: trained,
-            y: Axis::linear("accuracy, %"),
-            series: rows.collect(),
-            diagonal: false,
-        };
-        pictures.push(picture(&run.name, "curves", &chart)?);
-        return Ok(pictures);
-    }
-    if let Some((means, spreads, test)) = curve(run) {
-        let kind = if test { "test" } else { "validation" };
-        let repeats = list(&result, "runs").len();
-        let of = if repeats > 0 { format!(", mean and deviation of {repeats} runs") } else { String::new() };
-        let mut series = vec![line("largest", &means, &spreads)];
-        let by_valid = match repeats {
-            0 => numbers(result.get("best_valid_test_by_trained")),
-            _ => numbers(result.pointer("/mean/best_valid_test_by_trained")),
-        };
-        if test && by_valid.len() == means.len() {
-            series.push(line("of the best by validation", &by_valid, &[]));
-        }
-        let chart = Chart {
-            title: format!("{}: {kind} accuracy so far{of}", text(&result, "algorithm")),
-            x: trained,
-            y: Axis::linear(format!("{kind} accuracy, %")),
-            series,
-            diagonal: false,
-        };
-        pictures.push(picture(&run.name, "curve", &chart)?);
-    }
-    pictures.extend(front(run, &result)?);
-    let best = result.pointer("/best/arch").and_then(Value::as_str);
-    if let (Some(arch), Ok(space)) = (best, serde_json::from_value::<Space>(result["space"].clone())) {
-        let (graph, live) = space.graph(arch).or_input()?;
-        let (name, title) = (format!("{}-best", run.name), format!("The best network: {arch}"));
-        pictures.push(Picture { name, title, svg: graph.svg(&live) });
-    }
-    Ok(pictures)
-}
-
-/// What was trained by latency and accuracy, the front of it, and what was chosen.
-fn front(run: &Run, result: &Value) -> Result<Option<Picture>, Failure> {
-    let point = |trial: &Value| Some([number(trial, "latency")?, number(trial, "valid")?]);
-    let all: Vec<[f64; 2]> = list(result, "trained").iter().filter_map(point).collect();
-    if all.is_empty() {
-        return Ok(None);
-    }
-    let front: Vec<[f64; 2]> = list(result, "front").iter().filter_map(point).collect();
-    let best = result.get("best").and_then(point);
-    let ends = |side: fn(f64, f64) -> f64| all.iter().map(|point| point[1]).reduce(side).unwrap_or_default();
-    let mut series =
-        vec![Series::new("trained", Mark::Points, thinned(&all)), Series::new("front", Mark::Steps, front)];
-    if let Some(limit) = number(result, "max_latency") {
-        series.push(Series::new("limit", Mark::Line, [[limit, ends(f64::min)], [limit, ends(f64::max)]]));
-    }
-    series.extend(best.map(|best| Series::new("chosen", Mark::Chosen, [best])));
-    let positive = all.iter().all(|point| point[0] > 0.0);
-    let wide = all.iter().map(|point| point[0]).fold(f64::MIN, f64::max)
-        > 20.0 * all.iter().map(|point| point[0]).fold(f64::MAX, f64::min);
-    let chart = Chart {
-        title: "Accuracy against latency of all that was trained".into(),
-        x: Axis { label: "latency, ms".into(), logarithmic: positive && wide },
-        y: Axis::linear("validation accuracy, %"),
-        series,
-        diagonal: false,
-    };
-    picture(&run.name, "front", &chart).map(Some)
 }
 
 /// Predicted against true, and the places that both give.
@@ -319,31 +185,6 @@ fn measure(run: &Run, result: &Value) -> Result<Vec<Picture>, Failure> {
         diagonal: false,
     };
     Ok(vec![picture(&run.name, "latencies", &chart)?])
-}
-
-/// All searches on the same axes, where there are several.
-pub(super) fn together(runs: &[Run]) -> Result<Vec<Picture>, Failure> {
-    let curves: Vec<(&Run, (Vec<f64>, Vec<f64>, bool))> = runs
-        .iter()
-        .filter(|run| run.begun.command == "search")
-        .filter_map(|run| Some((run, curve(run)?)))
-        .collect();
-    let mut pictures = Vec::new();
-    for (kind, test) in [("test", true), ("validation", false)] {
-        let some: Vec<_> = curves.iter().filter(|(_, curve)| curve.2 == test).take(CURVES).collect();
-        if some.len() < 2 {
-            continue;
-        }
-        let chart = Chart {
-            title: format!("Searches side by side: largest {kind} accuracy so far"),
-            x: Axis::linear("networks trained"),
-            y: Axis::linear(format!("{kind} accuracy, %")),
-            series: some.iter().map(|(run, (means, spreads, _))| line(&run.name, means, spreads)).collect(),
-            diagonal: false,
-        };
-        pictures.push(picture("searches", kind, &chart)?);
-    }
-    Ok(pictures)
 }
 
 /// Here against published, shares and percentages apart.

@@ -47,12 +47,7 @@ struct Row {
 fn bands(curves: &[Vec<f64>]) -> (Vec<f64>, Vec<f64>) {
     let length = curves.iter().map(Vec::len).min().unwrap_or(0);
     let at = |place: usize| -> Vec<f64> { curves.iter().map(|curve| curve[place]).collect() };
-    let spread = |values: &[f64]| {
-        let mean = stats::mean(values);
-        let squares = values.iter().map(|value| (value - mean) * (value - mean)).sum::<f64>();
-        (squares / (values.len().max(2) - 1) as f64).sqrt()
-    };
-    (0..length).map(|place| (stats::mean(&at(place)), spread(&at(place)))).unzip()
+    (0..length).map(|place| (stats::mean(&at(place)), stats::deviation(&at(place)))).unzip()
 }
 
 impl Comparison {
