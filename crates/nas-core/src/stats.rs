@@ -231,6 +231,16 @@ pub fn deviation(values: &[f64]) -> f64 {
     mean(&squares).sqrt()
 }
 
+/// The deviation of what the values are a sample of, with n - 1 below; 0 of fewer than two.
+///
+/// ```
+/// assert_eq!(nas_core::stats::sample_deviation(&[1.0, 3.0]), 2.0_f64.sqrt());
+/// ```
+pub fn sample_deviation(values: &[f64]) -> f64 {
+    let count = values.len() as f64;
+    if count < 2.0 { 0.0 } else { deviation(values) * (count / (count - 1.0)).sqrt() }
+}
+
 /// Half of the interval that covers the mean of a normal distribution at `level`, from a sample of it, by Student's t;
 /// none of fewer than two values, or for a level outside 0..1.
 ///

@@ -47,7 +47,7 @@ struct Row {
 fn bands(curves: &[Vec<f64>]) -> (Vec<f64>, Vec<f64>) {
     let length = curves.iter().map(Vec::len).min().unwrap_or(0);
     let at = |place: usize| -> Vec<f64> { curves.iter().map(|curve| curve[place]).collect() };
-    (0..length).map(|place| (stats::mean(&at(place)), stats::deviation(&at(place)))).unzip()
+    (0..length).map(|place| (stats::mean(&at(place)), stats::sample_deviation(&at(place)))).unzip()
 }
 
 impl Comparison {

@@ -44,7 +44,7 @@ fn curve(run: &Run) -> Option<Curve> {
     let at = |place: usize| -> Vec<f64> { all.iter().map(|(curve, _)| curve[place]).collect() };
     let mean = (0..length).map(|place| stats::mean(&at(place))).collect();
     let spread = if all.len() > 1 {
-        (0..length).map(|place| stats::deviation(&at(place))).collect()
+        (0..length).map(|place| stats::sample_deviation(&at(place))).collect()
     } else {
         Vec::new()
     };
