@@ -79,7 +79,9 @@ pub(crate) fn main(args: &Args) -> Result<(), Failure> {
             let missing = experiment.missing(&folders);
             missing.iter().for_each(|said| eprintln!("{}: {said}", experiment.name));
             for row in experiment.rows(quick, args.rows.as_deref()) {
-                if kept.has(row, quick) {
+                let stands_in = row.stands_in(experiment, &folders);
+                // what was done for want of a file is done again when it is there
+                if kept.done(row, quick).is_some_and(|done| stands_in || !done.on_benchmark) {
                     continue;
                 }
                 if let Some(lacks) = row.lacks(experiment, &folders) {
@@ -89,7 +91,8 @@ pub(crate) fn main(args: &Args) -> Result<(), Failure> {
                 let left = results
                     .estimate(&chosen, quick, args.rows.as_deref())
                     .map_or_else(String::new, |left| format!(", about {:.0} min left", left / 60.0));
-                eprintln!("{}, {}{left}", experiment.name, row.name);
+                let on = if stands_in { ", on the program's own benchmark" } else { "" };
+                eprintln!("{}, {}{on}{left}", experiment.name, row.name);
                 let done = run(row, experiment, &folders, quick)
                     .map_err(|failure| failure_of(failure, experiment, &row.name))?;
                 kept.take(done);

@@ -42,15 +42,15 @@ impl TwoStageSettings {
         Self { threshold: Threshold::Label(PERCENT), classifier, regressor }
     }
 
-    /// [`published`](Self::published) for rows with these labels: with their median for threshold where 91 % does not
-    /// divide them, and a linear output where they are no percentages.
+    /// [`published`](Self::published) for rows with these labels: with their median for threshold where 91 % leaves less
+    /// than a tenth of them on a side, and a linear output where they are no percentages.
     pub fn for_labels(labels: &[f64]) -> Self {
         let regressor = NeuralPredictorSettings::for_labels(labels);
         let published = Self::published(labels.len());
         let fractions = labels.iter().all(|label| (0.0..=1.0).contains(label));
         let threshold = if fractions { PERCENT / 100.0 } else { PERCENT };
         let above = labels.iter().filter(|&&label| label > threshold).count();
-        let divides = above > 0 && above < labels.len();
+        let divides = 10 * above.min(labels.len() - above) >= labels.len();
         Self {
             threshold: if divides { Threshold::Label(threshold) } else { Threshold::Quantile(0.5) },
             classifier: NeuralPredictorSettings { training: published.classifier.training, ..regressor },
@@ -63,7 +63,7 @@ impl TwoStageSettings {
 /// ECCV 2020, section 3.3).
 ///
 /// The regressor is trained on the training rows that the classifier accepts, as the authors'; where it accepts fewer
-/// than two different labels, on the rows above the threshold.
+/// than two different labels, on the rows above the threshold; and where these are no more, on all.
 #[derive(Debug, Clone)]
 pub struct TwoStage<E> {
     /// The encoding.
@@ -117,6 +117,9 @@ impl<E> TwoStage<E> {
         let constant = |rows: &[usize]| rows.iter().all(|&i| labels[i] == labels[rows[0]]);
         if passed.is_empty() || constant(&passed) {
             passed = (0..labels.len()).filter(|&i| labels[i] > threshold).collect();
+        }
+        if constant(&passed) {
+            passed = (0..labels.len()).collect();
         }
         let low: Vec<f64> = labels.iter().copied().filter(|&label| label <= threshold).collect();
         let second = NeuralPredictor { encode: self.encode.clone(), settings: regressor };

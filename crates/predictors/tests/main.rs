@@ -406,6 +406,24 @@ fn two_stages_sort_out_what_is_bad() {
     assert!(error.contains("of 150 labels 150 lie above the threshold of 10"), "{error}");
 }
 
+/// A search that starts among bad networks has hardly any above the published 91 %.
+#[test]
+fn issue_11_one_good_network_is_no_reason_to_stop() {
+    let data = accuracies(&cells(60, 1));
+    let best = data.values().iter().copied().fold(f64::MIN, f64::max);
+    let second = data.values().iter().copied().filter(|v| *v < best).fold(f64::MIN, f64::max);
+    let shifted = data.values().iter().map(|v| v + 91.0 - (best + second) / 2.0).collect::<Vec<_>>();
+    assert_eq!(TwoStageSettings::for_labels(&shifted).threshold, Threshold::Quantile(0.5));
+    let one = Labelled::new(data.archs().to_vec(), shifted).unwrap();
+    let mut settings = neural(Trunk::Gcn(Pads::Kept)).settings;
+    settings.training.epochs = 3;
+    let settings =
+        TwoStageSettings { threshold: Threshold::Label(91.0), classifier: settings, regressor: settings };
+    let model =
+        TwoStage { encode: Bare(FullEncoding), settings }.fit(&one, &Labelled::empty(), Seed(0)).unwrap();
+    assert_eq!(model.rank(one.archs()).unwrap().len(), 60);
+}
+
 #[test]
 fn percentages_may_be_fractions_and_nothing_else() {
     let data = accuracies(&cells(60, 1));

@@ -1,6 +1,7 @@
 //! Experiments as files.
 
 use super::read;
+use crate::benchmark;
 use crate::failure::{Failure, OrFail};
 use anyhow::{Context, anyhow};
 use serde::Deserialize;
@@ -38,6 +39,9 @@ pub(crate) struct Data {
     pub(crate) from: String,
     /// How to make it of what is published.
     pub(crate) make: Option<String>,
+    /// What of the program's own benchmark stands in for its columns where it is not there.
+    #[serde(default)]
+    pub(crate) instead: BTreeMap<String, String>,
 }
 
 /// One command, and what of its result is compared.
@@ -152,16 +156,24 @@ impl Row {
         let fill = |word: &str| {
             experiment.data.iter().fold(word.to_owned(), |word, (name, data)| match data.path(folders) {
                 Some(path) => word.replace(&format!("{{{name}}}"), &path.display().to_string()),
-                None => word,
+                None => data.instead.iter().fold(word, |word, (column, own)| {
+                    word.replace(&format!("{{{name}}}:{column}"), &format!("{}:{own}", benchmark::NAME))
+                }),
             })
         };
         self.line(quick).split_whitespace().map(fill).collect()
     }
 
-    /// A data file that it needs and that is not there.
+    /// A data file that it needs and that is not there, with nothing that stands in for it.
     pub(crate) fn lacks(&self, experiment: &Experiment, folders: &[PathBuf]) -> Option<String> {
+        let left = names(&self.words(experiment, folders, true).join(" "));
+        left.iter().find_map(|name| experiment.data.get(name)).map(|data| data.file.clone())
+    }
+
+    /// Whether the program's own benchmark stands in for a file of it.
+    pub(crate) fn stands_in(&self, experiment: &Experiment, folders: &[PathBuf]) -> bool {
         let named = names(&self.line(true)).into_iter().filter_map(|name| experiment.data.get(&name));
-        named.filter(|data| data.path(folders).is_none()).map(|data| data.file.clone()).next()
+        named.into_iter().any(|data| data.path(folders).is_none())
     }
 }
 

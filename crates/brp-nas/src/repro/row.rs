@@ -18,6 +18,9 @@ pub(crate) struct Done {
     /// Of the program that did it.
     pub(crate) revision: String,
     pub(crate) seconds: f64,
+    /// Whether it was done on the program's own benchmark, because a file was not there.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) on_benchmark: bool,
     /// In the order of the experiment.
     pub(crate) measured: Vec<Option<f64>>,
 }
@@ -56,6 +59,7 @@ pub(super) fn run(
         run: row.line(quick),
         revision: env!("BRP_NAS_REVISION").into(),
         seconds: start.elapsed().as_secs_f64(),
+        on_benchmark: row.stands_in(experiment, folders),
         measured,
     })
 }

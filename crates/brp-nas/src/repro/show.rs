@@ -60,14 +60,16 @@ impl Shown {
             let done = kept.done(row, kept.quick);
             for (at, value) in row.values.iter().enumerate() {
                 let measured = done.and_then(|done| done.measured.get(at).copied().flatten());
+                let own = done.is_some_and(|done| done.on_benchmark);
+                let mark = if own { " (on the program's own benchmark)" } else { "" };
                 rows.push(Line {
-                    setting: row.name.clone(),
+                    setting: format!("{}{mark}", row.name),
                     value: value.name.clone(),
                     published: value.published,
                     spread: value.spread,
                     from: value.from.clone(),
                     measured,
-                    verdict: verdict(value, measured),
+                    verdict: if own { Verdict::None } else { verdict(value, measured) },
                     seconds: done.map(|done| done.seconds).filter(|_| at == 0),
                 });
             }

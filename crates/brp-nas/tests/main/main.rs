@@ -267,7 +267,7 @@ fn bad_input_is_named_and_leaves_nothing_behind() {
     let (good, latency) = (table.column("valid"), table.column("device_ms"));
     let (missing, column) = (format!("{}:valid", table.path("no.csv").display()), table.column("vaild"));
     let cases: Vec<(Vec<&str>, &str)> = vec![
-        (vec![], "--accuracy FILE:COLUMN"),
+        (vec!["--budget", "20000"], "--budget is 20000, but the tables know only"),
         (vec!["--accuracy", &missing], "no.csv"),
         (vec!["--accuracy", &column], "vaild"),
         (vec!["--accuracy", &duplicate], "line 4"),

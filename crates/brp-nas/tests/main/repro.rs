@@ -167,3 +167,27 @@ fn tables_of_the_texts_are_those_of_the_records() {
         );
     }
 }
+
+/// Where a file is not there, the benchmark that comes with the program stands in, marked, until it is.
+#[test]
+fn what_is_not_there_is_done_on_the_benchmark() {
+    let table = begun();
+    let experiment = "title = \"t\"\npaper = \"p\"\n[data.absent]\nfile = \"later.csv\"\nfrom = \"nowhere\"\n\
+        instead = { valid = \"valid\", test = \"test\" }\n[[row]]\nname = \"random\"\n\
+        run = \"search --accuracy {absent}:valid --test {absent}:test --budget 5 --algorithm random\"\n\
+        value = [{ name = \"best\", at = \"/best/test\", published = 1.0 }]\n";
+    fs::write(table.path("experiments/made-up.toml"), experiment).unwrap();
+    let (shown, said) = repro(&table, "made-up", &[]);
+    let row = &shown[0]["rows"][0];
+    assert!(
+        row["setting"].as_str().unwrap().contains("own benchmark") && said.contains("own benchmark"),
+        "{row}"
+    );
+    assert_eq!((row["verdict"].as_str(), row["measured"].is_number()), (Some(""), true));
+    // done once, and again on the file
+    assert!(!repro(&table, "made-up", &[]).1.contains("made-up, random"));
+    fs::copy(table.path("table.csv"), table.path("later.csv")).unwrap();
+    let (shown, _) = repro(&table, "made-up", &[]);
+    let row = &shown[0]["rows"][0];
+    assert_eq!((row["setting"].as_str(), row["verdict"].as_str()), (Some("random"), Some("reached")));
+}
