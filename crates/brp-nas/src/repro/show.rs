@@ -121,13 +121,14 @@ pub(crate) fn summary(all: &[Shown]) -> String {
     for shown in all {
         let count = |verdict| shown.rows.iter().filter(|line| line.verdict == verdict).count();
         let (reached, short) = (count(Verdict::Reached), count(Verdict::Short));
-        text += &format!(
-            "| `{}`: {} | {} | {reached} of {} |\n",
-            shown.experiment,
-            shown.title,
-            shown.paper,
-            reached + short
-        );
+        let measured = shown.rows.iter().filter(|line| line.measured.is_some()).count();
+        let said = match (measured, reached + short) {
+            (0, _) => "not done yet".into(),
+            (_, 0) => "recorded; none is published".into(),
+            (_, compared) => format!("{reached} of {compared}"),
+        };
+        let Shown { experiment, title, paper, .. } = shown;
+        text += &format!("| `{experiment}`: {title} | {paper} | {said} |\n");
     }
     text
 }
