@@ -1,7 +1,7 @@
 //! The benchmark that comes with the program: reduced trainings and measured latencies of NAS-Bench-201, as columns that
 //! `benchmark:COLUMN` names, of all its cells.
 
-use crate::classes::ClassTable;
+use crate::classes::{ClassTable, classes};
 use crate::failure::{Failure, OrFail};
 use anyhow::{Context, anyhow};
 use nas_core::{Labelled, SearchSpace};
@@ -65,8 +65,7 @@ fn column<S: SearchSpace>(space: &S, name: &str) -> Result<Column<S::Arch>, Fail
                 None => missing += 1,
             }
         }
-        let classes = NasBench201.classes().into_iter().max().map_or(0, |last| last + 1);
-        let count = table.count(name);
+        let (classes, count) = (classes(), table.count(name));
         if count < classes {
             eprintln!(
                 "{NAME}:{name} is partial: it has {count} of {classes} classes of equal networks so far"

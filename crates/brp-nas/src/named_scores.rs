@@ -183,8 +183,7 @@ pub(crate) fn as_features(text: &str) -> Result<Proxies, String> {
     }
     let proxies: Proxies = text.parse()?;
     if proxies.compute() {
-        let names =
-            "features are needed of the whole space: score it with `score --all true` and name the table";
+        let names = "score the whole space with `score --all true`, and name the table";
         return Err(format!("`{text}` would have to be computed; {names}"));
     }
     Ok(proxies)

@@ -232,23 +232,23 @@ fn on<S: Predictable>(space: &S, args: &Args) -> Result<(), Failure> {
     let mut predictions = Predictions::of(&splits[0].test);
     for (&seed, split) in seeds.iter().zip(&splits) {
         for &method in &methods {
-            if let (Some(source), Some(from), true) = (&source, &args.transfer_from, method.is_network()) {
-                let rows = args.transfer_train.unwrap_or(900);
-                let split_source = source.labelled().split(rows, rows / 9, Seed(seed)).or_input()?;
-                let start = start(&ground, method, label_of(&from.column), &split_source, Seed(seed))?;
-                let found = one(&ground, method, split, Some(&start), seed)?;
-                if seed == seeds[0] {
-                    predictions.add(method, true, &found);
+            let start = match (&source, &args.transfer_from) {
+                (Some(source), Some(from)) if method.is_network() => {
+                    let rows = args.transfer_train.unwrap_or(900);
+                    let split_source = source.labelled().split(rows, rows / 9, Seed(seed)).or_input()?;
+                    Some(start(&ground, method, label_of(&from.column), &split_source, Seed(seed))?)
                 }
-                runs.push(judge(method, encoding, true, seed, found, split.test.values()).or_failed()?);
+                _ => None,
+            };
+            for from in start.iter().map(Some).chain([None]) {
+                let found = one(&ground, method, split, from, seed)?;
+                if seed == seeds[0] {
+                    predictions.add(method, from.is_some(), &found);
+                }
+                let truth = split.test.values();
+                runs.push(judge(method, encoding, from.is_some(), seed, found, truth).or_failed()?);
                 bar.step(runs.len());
             }
-            let found = one(&ground, method, split, None, seed)?;
-            if seed == seeds[0] {
-                predictions.add(method, false, &found);
-            }
-            runs.push(judge(method, encoding, false, seed, found, split.test.values()).or_failed()?);
-            bar.step(runs.len());
         }
     }
     drop(bar);

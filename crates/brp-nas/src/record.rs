@@ -25,22 +25,25 @@ struct Start<'a, S> {
     host: Host,
 }
 
-/// What `settings.json` says of a run that is gone on with.
+/// What `settings.json` says of a run.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Begun {
-    command: String,
-    settings: Value,
+    pub(crate) command: String,
+    pub(crate) started_s: u64,
+    pub(crate) settings: Value,
     #[serde(default)]
-    inputs: Vec<Value>,
+    pub(crate) inputs: Vec<Value>,
+    pub(crate) host: Value,
 }
 
 impl Begun {
     /// Of the run in this folder.
     pub(crate) fn read(folder: &Path) -> Result<Self, Failure> {
         let path = folder.join("settings.json");
-        let what = || format!("{} holds no run to go on with: cannot read settings.json", folder.display());
+        let what = || format!("{} holds no run: cannot read settings.json", folder.display());
         let text = fs::read_to_string(&path).with_context(what).or_input()?;
-        serde_json::from_str(&text).with_context(|| format!("in {}", path.display())).or_input()
+        let of_another = || format!("{} is not what this version writes for a run", path.display());
+        serde_json::from_str(&text).with_context(of_another).or_input()
     }
 
     /// The flags of that run, as they were given.

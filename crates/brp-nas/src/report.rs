@@ -45,6 +45,7 @@ struct Report {
 }
 
 /// A picture of a run or a record.
+#[derive(Serialize)]
 pub(crate) struct Picture {
     /// As its file is called, without the end.
     name: String,

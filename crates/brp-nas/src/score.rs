@@ -261,10 +261,7 @@ fn of_space<S: Scored>(name: Space, space: &S, args: &Args) -> Result<(), Failur
     let threads = args.common.cores()?;
     let proxies = chosen(args.proxies.as_deref())?;
     let archs = args.choice.archs(space, seed)?;
-    let truth = match &args.table {
-        Some(table) => benchmark::read_columns(space, &table.file, &[table.column.as_str()])?.pop(),
-        None => None,
-    };
+    let truth = args.table.as_ref().map(|table| benchmark::read_column(space, table)).transpose()?;
     let scoring = Scoring::new(space, args)?;
     let job = scoring.job(space, &archs, &proxies);
     // what is wrong with a setting is said before anything is written

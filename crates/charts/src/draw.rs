@@ -66,7 +66,7 @@ fn range(chart: &Chart, axis: usize) -> std::ops::Range<f64> {
     low - more..high + more
 }
 
-fn axes<'a, X, Y>(chart: &Chart, root: &Area<'a>, x: X, y: Y) -> Result<(), ChartError>
+fn axes<X, Y>(chart: &Chart, root: &Area<'_>, x: X, y: Y) -> Result<(), ChartError>
 where
     X: AsRangedCoord<Value = f64>,
     Y: AsRangedCoord<Value = f64>,
@@ -151,7 +151,7 @@ where
     }
     let (wide, _) = root.dim_in_pixel();
     for ((x, y), ((dx, dy), word)) in
-        points.iter().zip(placed(&points, &words, (wide as i32, 0)).iter().zip(&words))
+        points.iter().zip(placed(&points, &words, wide as i32).iter().zip(&words))
     {
         let style = text(11).pos(Pos::new(HPos::Left, VPos::Top));
         root.draw_text(word, &style, (x + dx, y + dy)).map_err(failed)?;

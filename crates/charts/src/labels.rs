@@ -23,8 +23,8 @@ fn meet(a: &Box, b: &Box) -> bool {
 }
 
 /// For every point, in pixels, how far from it the left upper corner of its word is: the first place at which it meets
-/// no word before it, no other point and no edge of the `room`. O(points squared).
-pub(crate) fn placed(points: &[(i32, i32)], words: &[String], room: (i32, i32)) -> Vec<(i32, i32)> {
+/// no word before it, no other point and no side of a picture of this `width`. O(points squared).
+pub(crate) fn placed(points: &[(i32, i32)], words: &[String], width: i32) -> Vec<(i32, i32)> {
     let dots: Vec<Box> = points.iter().map(|&(x, y)| [x - 4, y - 4, x + 4, y + 4]).collect();
     let mut taken: Vec<Box> = Vec::new();
     let mut places = Vec::new();
@@ -36,7 +36,7 @@ pub(crate) fn placed(points: &[(i32, i32)], words: &[String], room: (i32, i32)) 
         let free = |place: &(i32, i32)| {
             let own = area(place);
             own[0] >= 0
-                && own[2] <= room.0
+                && own[2] <= width
                 && !taken.iter().any(|other| meet(other, &own))
                 && !dots.iter().enumerate().any(|(other, dot)| other != at && meet(dot, &own))
         };
@@ -55,7 +55,7 @@ mod tests {
     fn words_of_points_that_are_close_do_not_meet() {
         let points = [(100, 100), (104, 102), (300, 50), (395, 200)];
         let words = ["synflow", "snip", "grasp", "jacob_cov"].map(String::from);
-        let places = placed(&points, &words, (400, 300));
+        let places = placed(&points, &words, 400);
         let areas: Vec<[i32; 4]> = (0..4)
             .map(|i| {
                 let (x, y) = (points[i].0 + places[i].0, points[i].1 + places[i].1);

@@ -1,9 +1,9 @@
 //! What is in the folders.
 
 use crate::failure::{Failure, OrFail};
+use crate::record::Begun;
 use crate::repro::{Experiment, Kept, Shown, kept_in};
 use anyhow::{Context, anyhow};
-use serde::Deserialize;
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 
@@ -24,17 +24,6 @@ pub(super) struct Run {
     pub(super) trials: Vec<Value>,
     /// By column: what `predict` said of architectures that it never saw.
     pub(super) predictions: Vec<(String, Vec<f64>)>,
-}
-
-/// `settings.json`.
-#[derive(Debug, Deserialize)]
-pub(super) struct Begun {
-    pub(super) command: String,
-    pub(super) started_s: u64,
-    pub(super) settings: Value,
-    #[serde(default)]
-    pub(super) inputs: Vec<Value>,
-    pub(super) host: Value,
 }
 
 /// A published experiment as it stands.
@@ -66,7 +55,19 @@ pub(super) fn read(folders: &[PathBuf], experiments: &Path) -> Result<Found, Fai
             .or_input();
         }
     }
+    told_apart(&mut found.runs);
     Ok(found)
+}
+
+/// Runs of one name in several folders get numbers behind it: their pictures are files side by side.
+fn told_apart(runs: &mut [Run]) {
+    for at in 1..runs.len() {
+        let (before, rest) = runs.split_at_mut(at);
+        let taken = |name: &String| before.iter().any(|run| run.name == *name);
+        let own = rest[0].name.clone();
+        let names = std::iter::once(own.clone()).chain((2..).map(|number| format!("{own}-{number}")));
+        rest[0].name = names.into_iter().find(|name| !taken(name)).unwrap_or(own);
+    }
 }
 
 fn sorted(folder: &Path) -> Result<Vec<PathBuf>, Failure> {
@@ -100,11 +101,7 @@ impl Run {
     fn read(folder: &Path) -> Result<Self, Failure> {
         let named = folder.canonicalize().unwrap_or_else(|_| folder.to_path_buf());
         let name = named.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        let begun = folder.join("settings.json");
-        let text = std::fs::read_to_string(&begun);
-        let text = text.with_context(|| format!("cannot read {}", begun.display())).or_input()?;
-        let of_another = || format!("{} is not what this version writes for a run", begun.display());
-        let begun = serde_json::from_str(&text).with_context(of_another).or_input()?;
+        let begun = Begun::read(folder)?;
         let result = folder.join("result.json");
         let result = match result.exists() {
             true => {

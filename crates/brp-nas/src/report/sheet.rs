@@ -1,10 +1,11 @@
 //! What stands on the page, section by section.
 
 use super::Picture;
-use super::folders::{Begun, Found, Record, Run};
+use super::folders::{Found, Record, Run};
 use super::pictures;
 use crate::failure::Failure;
 use crate::host::date;
+use crate::record::Begun;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
@@ -14,10 +15,8 @@ pub(super) struct Sheet {
     /// The runs in a line each.
     overview: Option<Table>,
     /// Several searches on the same axes.
-    together: Vec<Shown>,
+    together: Vec<Picture>,
     sections: Vec<Section>,
-    #[serde(skip)]
-    pictures: Vec<Picture>,
 }
 
 /// A run or a record.
@@ -30,16 +29,9 @@ struct Section {
     said: String,
     note: String,
     tables: Vec<Table>,
-    pictures: Vec<Shown>,
+    pictures: Vec<Picture>,
     /// Settings, tables that were read and the machine, as text.
     settings: String,
-}
-
-/// A picture in the page.
-#[derive(Clone, Serialize)]
-struct Shown {
-    title: String,
-    svg: String,
 }
 
 #[derive(Serialize)]
@@ -63,37 +55,24 @@ const ROWS: usize = 200;
 
 impl Sheet {
     pub(super) fn of(found: &Found) -> Result<Self, Failure> {
-        let mut pictures = pictures::together(&found.runs)?;
-        let together: Vec<Shown> = pictures.iter().map(Shown::of).collect();
+        let together = pictures::together(&found.runs)?;
         let mut sections = Vec::new();
         for run in &found.runs {
-            let own = pictures::of_run(run)?;
-            sections.push(of_run(run, &own));
-            pictures.extend(own);
+            sections.push(of_run(run, pictures::of_run(run)?));
         }
         for record in &found.records {
-            let own = pictures::of_record(record)?;
-            sections.push(of_record(record, &own));
-            pictures.extend(own);
+            sections.push(of_record(record, pictures::of_record(record)?));
         }
         let overview = (found.runs.len() > 1).then(|| overview(&found.runs));
-        Ok(Self { overview, together, sections, pictures })
+        Ok(Self { overview, together, sections })
     }
 
-    pub(super) fn pictures(&self) -> &[Picture] {
-        &self.pictures
-    }
-}
-
-impl Shown {
-    fn of(picture: &Picture) -> Self {
-        // an SVG in a page needs no declaration of its own
-        let start = picture.svg.find("<svg").unwrap_or(0);
-        Self { title: picture.title.clone(), svg: picture.svg[start..].to_owned() }
+    pub(super) fn pictures(&self) -> impl Iterator<Item = &Picture> {
+        self.together.iter().chain(self.sections.iter().flat_map(|section| &section.pictures))
     }
 }
 
-fn of_run(run: &Run, pictures: &[Picture]) -> Section {
+fn of_run(run: &Run, pictures: Vec<Picture>) -> Section {
     let Begun { command, started_s, settings, inputs, host } = &run.begun;
     let ended = match &run.result {
         Some(result) => duration(result),
@@ -116,7 +95,7 @@ fn of_run(run: &Run, pictures: &[Picture]) -> Section {
         said,
         note: String::new(),
         tables,
-        pictures: pictures.iter().map(Shown::of).collect(),
+        pictures,
         settings: serde_json::to_string_pretty(&all).unwrap_or_default(),
     }
 }
@@ -126,7 +105,7 @@ fn duration(result: &Value) -> String {
     seconds.map_or_else(String::new, |seconds| format!(", took {seconds:.1} s"))
 }
 
-fn of_record(record: &Record, pictures: &[Picture]) -> Section {
+fn of_record(record: &Record, pictures: Vec<Picture>) -> Section {
     let (header, rows) = record.shown.table();
     let rows = rows.into_iter().map(|row| row.into_iter().map(Cell::read).collect()).collect();
     let (name, title, paper, note) = record.shown.described();
@@ -138,7 +117,7 @@ fn of_record(record: &Record, pictures: &[Picture]) -> Section {
         said: paper,
         note: note.to_owned(),
         tables: vec![table],
-        pictures: pictures.iter().map(Shown::of).collect(),
+        pictures,
         settings: serde_json::to_string_pretty(&record.host).unwrap_or_default(),
     }
 }

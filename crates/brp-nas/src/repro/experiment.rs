@@ -172,8 +172,8 @@ impl Row {
 
     /// Whether the program's own benchmark stands in for a file of it.
     pub(crate) fn stands_in(&self, experiment: &Experiment, folders: &[PathBuf]) -> bool {
-        let named = names(&self.line(true)).into_iter().filter_map(|name| experiment.data.get(&name));
-        named.into_iter().any(|data| data.path(folders).is_none())
+        let mut named = names(&self.line(true)).into_iter().filter_map(|name| experiment.data.get(&name));
+        named.any(|data| data.path(folders).is_none())
     }
 }
 

@@ -137,7 +137,7 @@ fn work_in_tasks_is_work_in_one_piece_to_the_last_bit() {
     assert_eq!((standing["done"].as_u64(), standing["missing"].as_u64()), (Some(5), Some(1)));
     let said = fs::read_to_string(site.path("said")).unwrap();
     assert!(said.contains("--array=0-3 ") && said.contains("--array=0-1 "), "{said}");
-    assert!(said.contains("/work/logs/%x_%a.log --open-mode=append --partition=p"), "{said}");
+    assert!(said.contains("/logs/%x_%a.log --open-mode=append --partition=p"), "{said}");
     // what is missing is handed over again, and nothing else
     let standing = site.json(&["submit", "slurm", "work"]);
     assert_eq!((standing["done"].as_u64(), standing["missing"].as_u64()), (Some(6), Some(0)));

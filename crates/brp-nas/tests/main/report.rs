@@ -101,6 +101,25 @@ fn runs_become_a_page_and_pictures() {
     json(&words(&["report", &folder, "--to", &again]));
     assert_eq!(fs::read_to_string(table.path("again/report.html")).unwrap(), page);
     in_a_browser(Path::new(files[0]));
+    // runs of one name do not write over each other's pictures
+    let (one, same) = (table.path("runs/single"), table.path("other/single"));
+    fs::create_dir_all(&same).unwrap();
+    for name in ["settings.json", "result.json"] {
+        fs::copy(one.join(name), same.join(name)).unwrap();
+    }
+    let both = [one, same].map(|folder| folder.display().to_string());
+    let report = json(&words(&["report", &both[0], &both[1], "--to", &again]));
+    let count = report["files"].as_array().unwrap().len();
+    assert!(
+        count
+            == fs::read_dir(&again)
+                .unwrap()
+                .filter(|file| {
+                    let name = file.as_ref().unwrap().file_name().into_string().unwrap();
+                    name.starts_with("single") || name.starts_with("searches") || name == "report.html"
+                })
+                .count()
+    );
 }
 
 /// Sorts a column by a key and a click, and hears what the browser has to say.
