@@ -1,8 +1,9 @@
 //! The benchmark that comes with the program: reduced trainings and measured latencies of NAS-Bench-201, as columns that
 //! `benchmark:COLUMN` names, of all its cells.
 
-use crate::classes::{ClassTable, classes};
+use crate::classes::{ClassTable, firsts};
 use crate::failure::{Failure, OrFail};
+use crate::registry::{Space, on_space};
 use anyhow::{Context, anyhow};
 use nas_core::{Labelled, SearchSpace};
 use sha2::{Digest, Sha256};
@@ -25,10 +26,33 @@ const FILES: [&[u8]; 2] = [
 static TABLES: LazyLock<[Result<ClassTable, String>; 2]> =
     LazyLock::new(|| FILES.map(|file| ClassTable::read(file).map_err(|error| format!("{error:#}"))));
 
+/// Whether it is meant, and no file of that name.
+fn is_meant(file: &Path) -> bool {
+    file == Path::new(NAME) && !file.exists()
+}
+
+/// Whether a column of it is named.
+pub(crate) fn is_named(table: Option<&TableRef>) -> bool {
+    table.is_some_and(|table| is_meant(&table.file))
+}
+
 /// A column of a table, or of the benchmark.
 pub(crate) fn read_column<S: SearchSpace>(space: &S, table: &TableRef) -> Result<Column<S::Arch>, Failure> {
     let columns = read_columns(space, &table.file, &[table.column.as_str()])?;
     columns.into_iter().next().context("a column that is not there").or_failed()
+}
+
+/// What a column says of these architectures.
+pub(crate) fn values_of(
+    name: Space,
+    archs: &[String],
+    table: &TableRef,
+) -> Result<Vec<Option<f64>>, Failure> {
+    on_space!(name, space => {
+        let column = read_column(space, table)?;
+        let of = |text: &String| Ok(column.get(&space.parse(text).or_input()?));
+        archs.iter().map(of).collect()
+    })
 }
 
 /// Several columns of a file, or of the benchmark.
@@ -37,7 +61,7 @@ pub(crate) fn read_columns<S: SearchSpace>(
     file: &Path,
     names: &[&str],
 ) -> Result<Vec<Column<S::Arch>>, Failure> {
-    if file != Path::new(NAME) || file.exists() {
+    if !is_meant(file) {
         return tables::read_columns(space, file, names).or_input();
     }
     if space.name() != NasBench201.name() {
@@ -65,7 +89,7 @@ fn column<S: SearchSpace>(space: &S, name: &str) -> Result<Column<S::Arch>, Fail
                 None => missing += 1,
             }
         }
-        let (classes, count) = (classes(), table.count(name));
+        let (classes, count) = (firsts().len(), table.count(name));
         if count < classes {
             eprintln!(
                 "{NAME}:{name} is partial: it has {count} of {classes} classes of equal networks so far"

@@ -1,5 +1,6 @@
 use crate::failure::{Failure, OrFail};
-use crate::scored::Scored;
+use crate::predictable::Predictable;
+use crate::registry::{Space, on_space};
 use anyhow::{Context, anyhow};
 use nas_core::Seed;
 use serde::{Deserialize, Serialize};
@@ -35,8 +36,16 @@ impl Choice {
         }
     }
 
+    /// The same as text, of the space of this name.
+    pub(crate) fn texts(&self, name: Space, seed: Seed) -> Result<Vec<String>, Failure> {
+        on_space!(name, space => {
+            let archs = self.archs(space, seed)?;
+            Ok(archs.iter().map(ToString::to_string).collect())
+        })
+    }
+
     /// The architectures, each once, in the order in which they were named.
-    pub(crate) fn archs<S: Scored>(&self, space: &S, seed: Seed) -> Result<Vec<S::Arch>, Failure> {
+    fn archs<S: Predictable>(&self, space: &S, seed: Seed) -> Result<Vec<S::Arch>, Failure> {
         let mut archs = Vec::new();
         for text in self.arch.iter().flatten() {
             archs.push(space.parse(text).with_context(|| format!("--arch {text:?}")).or_input()?);

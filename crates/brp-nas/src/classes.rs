@@ -10,9 +10,27 @@ use std::sync::LazyLock;
 /// The class of every cell.
 static CLASSES: LazyLock<Vec<usize>> = LazyLock::new(|| NasBench201.classes());
 
-/// How many classes there are.
-pub(crate) fn classes() -> usize {
-    CLASSES.iter().max().map_or(0, |last| last + 1)
+/// The first cell of every class, in the order of the space.
+static FIRSTS: LazyLock<Vec<Cell>> = LazyLock::new(|| {
+    let mut known = 0;
+    let mut is_new = |class: usize| {
+        class == known && {
+            known += 1;
+            true
+        }
+    };
+    let firsts = CLASSES.iter().enumerate().filter(|(_, class)| is_new(**class));
+    firsts.filter_map(|(index, _)| NasBench201.get(index).ok()).collect()
+});
+
+/// The first cell of every class.
+pub(crate) fn firsts() -> &'static [Cell] {
+    &FIRSTS
+}
+
+/// The first cell of the class of a cell.
+pub(crate) fn first(cell: &Cell) -> Cell {
+    CLASSES.get(cell.index()).and_then(|class| FIRSTS.get(*class)).copied().unwrap_or(*cell)
 }
 
 /// Numbers by class and name.

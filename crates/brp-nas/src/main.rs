@@ -7,6 +7,7 @@
 mod benchmark;
 mod choice;
 mod classes;
+mod compare;
 mod draw;
 mod elsewhere;
 mod enumerate;

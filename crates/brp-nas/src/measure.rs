@@ -13,16 +13,16 @@ use crate::options::{Common, read_config};
 use crate::output::{self, Show, grid, number};
 use crate::record::Record;
 use crate::registry::Space;
+use crate::scored::Sizes;
 use crate::units;
 use anyhow::{Context, anyhow};
 use clap::ValueEnum;
 use latbench::{Interleaved, Published, cores};
 use machine::Machine;
-use nas_core::{SearchSpace, Seed};
+use nas_core::Seed;
 use runtime::{Build, Layers, Ready, Runtime, Subject};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
-use spaces::nas_bench_201::Cell;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use store::Store;
@@ -67,22 +67,22 @@ pub(crate) struct Args {
     /// Networks that take turns with one reference [default: 8].
     #[arg(long)]
     group: Option<usize>,
-    /// The architecture that all others take turns with [default: one in the middle of the space].
+    /// The architecture that all others take turns with [default: one in the middle of nas-bench-201, of other spaces one that is drawn].
     #[arg(long)]
     reference: Option<String>,
     /// What that one takes on the quiet machine, in ms [default: measured once, and kept in the store].
     #[arg(long)]
     reference_ms: Option<f64>,
-    /// Channels of the first stage [default: 16].
+    /// Channels of the first stage, or of the stem of a chain [default: as published; 16 for nas-bench-201].
     #[arg(long)]
     channels: Option<u64>,
-    /// Cells a stage [default: 5].
+    /// Cells a stage, for darts in all; chains have none [default: as published; 5 for nas-bench-201].
     #[arg(long)]
     cells: Option<u64>,
     /// Classes of the network [default: 10].
     #[arg(long)]
     classes: Option<u64>,
-    /// Side of the images [default: 32].
+    /// Side of the images [default: as published; 224 for proxyless-nas, else 32].
     #[arg(long)]
     image: Option<u64>,
     /// Images in a run [default: 1].
@@ -225,11 +225,7 @@ pub(crate) fn on<V: Visit>(args: &Args, items: &[String], visit: V) -> Result<V:
     let (space, seed) = (args.space.unwrap_or_default(), Seed(args.common.seed()));
     let subjects = match &args.onnx {
         Some(_) => items.iter().map(file).collect::<Result<_, _>>()?,
-        None => {
-            let cells = space.cells().or_input()?;
-            let cell = |item: &String| Ok(Subject::Cell(cells.parse(item).or_input()?));
-            items.iter().map(cell).collect::<Result<_, Failure>>()?
-        }
+        None => items.iter().cloned().map(Subject::Arch).collect(),
     };
     visit.visit(&job(args, space, subjects, seed)?.1)
 }
@@ -277,8 +273,7 @@ pub(crate) fn main(args: Args) -> Result<(), Failure> {
 /// Files, or architectures.
 fn subjects(args: &Args, space: Space, seed: Seed) -> Result<Vec<Subject>, Failure> {
     let Some(files) = &args.onnx else {
-        let cells = args.choice.archs(&space.cells().or_input()?, seed)?;
-        return Ok(cells.into_iter().map(Subject::Cell).collect());
+        return Ok(args.choice.texts(space, seed)?.into_iter().map(Subject::Arch).collect());
     };
     if args.choice != Choice::default() {
         return Err(anyhow!("--onnx names files, and architectures are named too; measure them one by one"))
@@ -294,16 +289,30 @@ fn file(path: impl AsRef<Path>) -> Result<Subject, Failure> {
     Ok(Subject::File { path: path.to_path_buf(), bytes, sha256 })
 }
 
+/// One in the middle of the space; of others than NAS-Bench-201 one that is drawn, always the same.
+fn reference_of(space: Space) -> String {
+    match space {
+        Space::NasBench201 => REFERENCE.into(),
+        _ => space.sample(1, Seed(0)).pop().unwrap_or_default(),
+    }
+}
+
 /// The setting, and all that is measured in it; what is wrong with it is said before anything is written.
 fn job(args: &Args, space: Space, subjects: Vec<Subject>, seed: Seed) -> Result<(Fidelity, Job), Failure> {
     let default = if args.onnx.is_some() { Runtime::Ort } else { Runtime::default() };
     let runtime = args.runtime.unwrap_or(default);
+    let Some(Sizes { published: (channels, cells), image, .. }) = space.sizes() else {
+        return Err(space.reads_sequences()).or_input();
+    };
+    if args.cells.is_some() && cells.is_none() {
+        return Err(anyhow!("--cells says nothing of {}: leave it out", space.name())).or_input();
+    }
     let build = Build {
         layers: args.layers.unwrap_or_default(),
-        channels: args.channels.unwrap_or(16),
-        cells: args.cells.unwrap_or(5),
+        channels: args.channels.unwrap_or(channels),
+        cells: args.cells.or(cells),
         classes: args.classes.unwrap_or(10),
-        image: args.image.unwrap_or(32),
+        image: args.image.unwrap_or(image),
         batch: args.batch.unwrap_or(1),
     };
     let threads = match args.common.threads {
@@ -339,9 +348,8 @@ fn job(args: &Args, space: Space, subjects: Vec<Subject>, seed: Seed) -> Result<
         }
     };
     let usual = args.reference_ms.map(|ms| positive("--reference-ms", ms)).transpose()?;
-    let reference = args.reference.as_deref().unwrap_or(REFERENCE);
-    let cell: Cell = space.cells().or_input()?.parse(reference).context("--reference").or_input()?;
-    build.network(&cell).or_input()?;
+    let reference = args.reference.clone().unwrap_or_else(|| reference_of(space));
+    build.network(space, &reference).context("--reference").or_input()?;
     let core = match (args.core, threads) {
         (Some(core), _) => Some(core),
         (None, 1) => cores().last().copied(),
@@ -352,18 +360,18 @@ fn job(args: &Args, space: Space, subjects: Vec<Subject>, seed: Seed) -> Result<
         runtime,
         runtime_version: ready.version(),
         build,
-        reference: reference.into(),
+        reference: reference.clone(),
         threads,
         protocol,
     };
     let name = || format!("{}, {}, {threads} threads", Host::here().processor(), output::name(&runtime));
     let job = Job {
-        space: space.name().into(),
+        space,
         device: args.device.clone().unwrap_or_else(name),
         // a struct of numbers and names always has a text
         fidelity: serde_json::to_string(&fidelity).unwrap_or_default(),
         groups: subjects.chunks(args.together()).map(<[Subject]>::to_vec).collect(),
-        reference: Subject::Cell(cell),
+        reference: Subject::Arch(reference),
         given: usual.map(|ms| ms / 1e3),
         ready,
         build,

@@ -8,8 +8,6 @@ use anyhow::anyhow;
 use nas_core::Scorer;
 use proxies::log_rank_sum;
 use serde::{Deserialize, Serialize};
-use spaces::NasBench201;
-use spaces::nas_bench_201::Cell;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -192,67 +190,49 @@ pub(crate) fn as_features(text: &str) -> Result<Proxies, String> {
 /// The scores of a space. Several are combined by the sum of log ranks, log(rank / n) with rank 1 for the smallest,
 /// which punishes a single bad one, among the architectures that all of them score.
 #[derive(Debug)]
-pub(crate) enum Scores {
+pub(crate) enum Scores<S: Predictable> {
     /// Looked up, and combined among all architectures.
     Known {
         /// By architecture.
-        sorted: Vec<(Cell, f64)>,
+        sorted: Vec<(S::Arch, f64)>,
         /// How many of the space have none.
         unscored: usize,
     },
     /// Some are computed when they are asked for, and combined among those that are asked for together.
-    Computed(Box<Computed>),
+    Computed(Box<Computed<S>>),
 }
 
 /// Scores that are computed.
 #[derive(Debug)]
-pub(crate) struct Computed {
-    proxies: Proxies,
-    columns: Vec<Column<Cell>>,
-    scoring: Scoring,
-    store: PathBuf,
-    threads: usize,
-    /// The class of each cell by index, and the first cell of each class.
-    classes: (Vec<usize>, Vec<usize>),
-    /// By class and proxy. One search computes at a time, on all threads.
-    held: Mutex<BTreeMap<usize, Vec<f64>>>,
+pub(crate) struct Computed<S: Predictable> {
+    pub(crate) space: &'static S,
+    pub(crate) proxies: Proxies,
+    pub(crate) columns: Vec<Column<S::Arch>>,
+    pub(crate) scoring: Scoring,
+    /// Where those are that were computed before.
+    pub(crate) store: PathBuf,
+    pub(crate) threads: usize,
+    /// By class of equal architectures and proxy. One search computes at a time, on all threads.
+    pub(crate) held: Mutex<BTreeMap<S::Arch, Vec<f64>>>,
 }
 
-impl Scores {
+impl<S: Predictable> Scores<S> {
     /// Looked up for all `archs`.
     pub(crate) fn known(
+        space: &S,
         proxies: &Proxies,
-        columns: &[Column<Cell>],
-        archs: &[Cell],
+        columns: &[Column<S::Arch>],
+        archs: &[S::Arch],
     ) -> Result<Self, Failure> {
-        let each = proxies.looked_up(&NasBench201, columns, archs);
+        let each = proxies.looked_up(space, columns, archs);
         let (full, sums) = combined(&each).or_failed()?;
         if full.is_empty() {
             return Err(anyhow!("--proxy {proxies} scores none of the {} architectures", archs.len()))
                 .or_input();
         }
-        let mut sorted: Vec<(Cell, f64)> = full.iter().map(|&i| archs[i]).zip(sums).collect();
-        sorted.sort_by_key(|(cell, _)| *cell);
+        let mut sorted: Vec<(S::Arch, f64)> = full.iter().map(|&i| archs[i].clone()).zip(sums).collect();
+        sorted.sort_by(|a, b| a.0.cmp(&b.0));
         Ok(Self::Known { unscored: archs.len() - sorted.len(), sorted })
-    }
-
-    /// Computed into a store, where it does not have them yet.
-    pub(crate) fn computed(
-        proxies: &Proxies,
-        columns: Vec<Column<Cell>>,
-        scoring: Scoring,
-        store: PathBuf,
-        threads: usize,
-    ) -> Self {
-        let classes = NasBench201.classes();
-        let mut firsts = Vec::new();
-        for (index, &class) in classes.iter().enumerate() {
-            if class == firsts.len() {
-                firsts.push(index);
-            }
-        }
-        let (proxies, classes, held) = (proxies.clone(), (classes, firsts), Mutex::default());
-        Self::Computed(Box::new(Computed { proxies, columns, scoring, store, threads, classes, held }))
     }
 
     /// How many of the space have no score, as far as that is known.
@@ -275,51 +255,48 @@ fn combined(each: &[Vec<Option<f64>>]) -> Result<(Vec<usize>, Vec<f64>), proxies
     Ok((full, sums))
 }
 
-impl Computed {
-    fn scores(&self, cells: &[Cell]) -> Result<Vec<Option<f64>>, Failure> {
-        let (class, first) = &self.classes;
+impl<S: Predictable> Computed<S> {
+    fn scores(&self, archs: &[S::Arch]) -> Result<Vec<Option<f64>>, Failure> {
         let proxies = self.proxies.computed();
+        let firsts: Vec<S::Arch> = archs.iter().map(|arch| self.space.representative(arch)).collect();
         let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut missing: Vec<usize> = cells.iter().map(|cell| class[cell.index()]).collect();
-        missing.retain(|class| !held.contains_key(class));
+        let mut missing: Vec<&S::Arch> = firsts.iter().filter(|arch| !held.contains_key(arch)).collect();
         missing.sort_unstable();
         missing.dedup();
-        let firsts = missing.iter().map(|&class| NasBench201.get(first[class]));
-        let firsts: Vec<Cell> = firsts.collect::<Result<_, _>>().or_failed()?;
-        let found = self.scoring.scores(&NasBench201, &firsts, &proxies, &self.store, self.threads)?;
-        held.extend(missing.into_iter().zip(found));
-        let mut each = self.proxies.looked_up(&NasBench201, &self.columns, cells);
+        let texts: Vec<String> = missing.iter().map(ToString::to_string).collect();
+        let found = self.scoring.scores(&texts, &proxies, &self.store, self.threads)?;
+        held.extend(missing.into_iter().cloned().zip(found));
+        let mut each = self.proxies.looked_up(self.space, &self.columns, archs);
         let computed = self.proxies.0.iter().zip(&mut each);
         let computed = computed.filter(|(part, _)| matches!(part, Part::Known(Proxy::Computed(_))));
         for (place, (_, scores)) in computed.enumerate() {
-            for (score, cell) in scores.iter_mut().zip(cells) {
-                *score =
-                    held.get(&class[cell.index()]).map(|row| row[place]).filter(|value| value.is_finite());
+            for (score, first) in scores.iter_mut().zip(&firsts) {
+                *score = held.get(first).map(|row| row[place]).filter(|value| value.is_finite());
             }
         }
         let (full, sums) = combined(&each).or_failed()?;
-        let mut all = vec![None; cells.len()];
+        let mut all = vec![None; archs.len()];
         full.into_iter().zip(sums).for_each(|(place, sum)| all[place] = Some(sum));
         Ok(all)
     }
 }
 
-impl Scorer<Cell> for Scores {
-    fn scores(&self, cells: &[Cell]) -> Vec<Result<f64, String>> {
+impl<S: Predictable> Scorer<S::Arch> for Scores<S> {
+    fn scores(&self, archs: &[S::Arch]) -> Vec<Result<f64, String>> {
         let scores = match self {
-            Self::Known { sorted, .. } => cells
+            Self::Known { sorted, .. } => archs
                 .iter()
-                .map(|cell| {
-                    let place = sorted.binary_search_by_key(cell, |(known, _)| *known).ok()?;
+                .map(|arch| {
+                    let place = sorted.binary_search_by(|(known, _)| known.cmp(arch)).ok()?;
                     Some(sorted[place].1)
                 })
                 .collect(),
-            Self::Computed(computed) => match computed.scores(cells) {
+            Self::Computed(computed) => match computed.scores(archs) {
                 Ok(scores) => scores,
-                Err(failure) => return cells.iter().map(|_| Err(failure.error().to_string())).collect(),
+                Err(failure) => return archs.iter().map(|_| Err(failure.error().to_string())).collect(),
             },
         };
-        let named = cells.iter().zip(scores);
-        named.map(|(cell, score)| score.ok_or_else(|| format!("{cell} is not scored"))).collect()
+        let named = archs.iter().zip(scores);
+        named.map(|(arch, score)| score.ok_or_else(|| format!("{arch} is not scored"))).collect()
     }
 }

@@ -7,10 +7,13 @@ mod nas_bench_201;
 mod nas_bench_asr;
 mod nas_bench_nlp;
 
-use crate::registry::{EncodingName, Proxy};
+use crate::failure::{Failure, OrFail};
+use crate::registry::{EncodingName, Proxy, different};
+use anyhow::anyhow;
 use arch_graph::{ArchGraph, Cost, Encode};
-use nas_core::{Decisions, SearchSpace};
+use nas_core::{Decisions, SearchSpace, Seed};
 use spaces::ArchHash;
+use std::sync::Arc;
 use surrogates::{Block, Described};
 
 /// A space whose architectures the program describes and predicts something of.
@@ -92,6 +95,40 @@ pub(crate) trait Predictable: SearchSpace<Arch: 'static> + Sync + 'static {
         None
     }
 
+    /// So many, drawn at random without repetition.
+    fn draw(&self, count: usize, seed: Seed) -> Result<Vec<Self::Arch>, Failure> {
+        let found = different(self, count, seed);
+        if found.len() < count {
+            let (space, there) = (self.name(), found.len());
+            let said =
+                anyhow!("--sample {count}: only {there} different architectures of {space} were drawn");
+            return Err(said).or_input();
+        }
+        Ok(found)
+    }
+
+    /// Every class of equal architectures, by the first of it; none where there are too many.
+    fn whole(&self) -> Option<Vec<Self::Arch>> {
+        Some(self.enumerate()?.collect())
+    }
+
+    /// The first of its class of equal architectures, where the space knows classes: whatever is trained or scored
+    /// once does for all of them.
+    fn representative(&self, arch: &Self::Arch) -> Self::Arch {
+        arch.clone()
+    }
+
+    /// Independent choices that make an architecture, where there are such: what a policy draws from.
+    fn decisions(&self) -> Option<&dyn Decisions<Arch = Self::Arch>> {
+        None
+    }
+
+    /// What a straight line predicts accuracies by.
+    fn descriptors(&self) -> anyhow::Result<Descriptors<Self::Arch>> {
+        let seen = self.structure()?;
+        Ok(Arc::new(move |arch| seen.of(arch)))
+    }
+
     /// The architectures among which scores are ranked: those of the table, or all of a small space.
     fn pool(&self, table: &[Self::Arch]) -> Vec<Self::Arch> {
         table.to_vec()
@@ -126,6 +163,9 @@ pub(crate) struct Lookup<A> {
     /// How many of each part an architecture runs.
     pub(crate) counts: fn(&A) -> Vec<f64>,
 }
+
+/// Numbers of an architecture, as many for each.
+pub(crate) type Descriptors<A> = Arc<Row<A>>;
 
 /// As many for each architecture.
 type Row<A> = dyn Fn(&A) -> Vec<f64> + Send + Sync;

@@ -2,13 +2,17 @@
 
 use crate::kept_scores;
 use crate::predictable::Predictable;
+use crate::scored::{Around, Scored, Sizes};
 use anyhow::anyhow;
 use arch_graph::{ArchGraph, Cost, Encode, Encoding};
+use candle_core::DType;
+use cellnet::Network;
 use clap::ValueEnum;
 use nas_core::{SearchSpace, Seed};
+use proxies::CellModel;
 use serde::{Deserialize, Serialize};
-use spaces::nas_bench_201::{Cell, FullEncoding, PrunedEncoding, Skeleton};
-use spaces::{ArchHash, NasBench201, SpaceError};
+use spaces::ArchHash;
+use spaces::nas_bench_201::{FullEncoding, PrunedEncoding};
 use std::collections::BTreeSet;
 
 /// A search space.
@@ -117,19 +121,7 @@ macro_rules! on_images {
     };
 }
 
-pub(crate) use on_images;
-
 impl Space {
-    /// The space that searches work on so far.
-    pub(crate) fn cells(self) -> anyhow::Result<NasBench201> {
-        match self {
-            Self::NasBench201 => Ok(NasBench201),
-            _ => Err(anyhow!(
-                "this command knows only nas-bench-201 so far; `predict`, `enumerate` and `score` know other spaces"
-            )),
-        }
-    }
-
     /// As on the command line.
     pub(crate) fn name(self) -> &'static str {
         on_space!(self, space => space.name())
@@ -167,6 +159,47 @@ impl Space {
     /// Random architectures, each once, at most so many: fewer where the space has no more.
     pub(crate) fn sample(self, count: usize, seed: Seed) -> Vec<String> {
         on_space!(self, space => different(space, count, seed).iter().map(ToString::to_string).collect())
+    }
+
+    /// What networks of the space are made with where nobody says otherwise; none where they read no images.
+    pub(crate) fn sizes(self) -> Option<Sizes> {
+        on_images!(self, space => Scored::sizes(space))
+    }
+
+    /// The network of the architecture that prints as `text`.
+    pub(crate) fn network(self, text: &str, around: &Around) -> anyhow::Result<Network> {
+        on_images!(self, space => Ok(Scored::network(space, &space.parse(text)?, around)?))
+            .unwrap_or_else(|| Err(self.reads_sequences()))
+    }
+
+    /// The same without what does not count for its result.
+    pub(crate) fn pruned_network(self, text: &str, around: &Around) -> anyhow::Result<Network> {
+        on_images!(self, space => {
+            let arch = Predictable::stand_in(space, &space.parse(text)?);
+            Ok(Scored::network(space, &arch, around)?.pruned())
+        })
+        .unwrap_or_else(|| Err(self.reads_sequences()))
+    }
+
+    /// The same with fresh weights, to be scored.
+    pub(crate) fn model(
+        self,
+        text: &str,
+        around: &Around,
+        dtype: DType,
+        seed: Seed,
+    ) -> anyhow::Result<CellModel> {
+        on_images!(self, space => Ok(space.model(&space.parse(text)?, around, dtype, seed)?))
+            .unwrap_or_else(|| Err(self.reads_sequences()))
+    }
+
+    /// Why its networks are neither trained nor measured nor scored by a command.
+    pub(crate) fn reads_sequences(self) -> anyhow::Error {
+        anyhow!(
+            "networks of {} read sequences, and this command works on images; the library scores them: \
+             `proxies::SequenceModel`",
+            self.name()
+        )
     }
 
     /// The whole graph of an architecture, and which of its nodes its result depends on.
@@ -241,11 +274,6 @@ pub(crate) enum Setting {
     Published,
 }
 
-/// Multiply-adds of a cell in the published network: known without training it.
-pub(crate) fn multiply_adds(cell: &Cell) -> f64 {
-    Skeleton::default().cost(cell).map_or(0.0, |cost| cost.multiply_adds as f64)
-}
-
 /// A score that the program has or works out itself, without training: every other name is a column of a table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Proxy {
@@ -291,13 +319,6 @@ impl Proxy {
             },
         }
     }
-}
-
-/// What is known of a whole cell without training it: costs, counts and paths of what it computes.
-pub(crate) fn descriptors() -> Result<impl Fn(&Cell) -> Vec<f64> + Clone, SpaceError> {
-    let table = Skeleton::default().table()?;
-    // the table is of the cells' own vocabulary
-    Ok(move |cell: &Cell| cell.pruned_graph().descriptors(&table).unwrap_or_default())
 }
 
 /// One of two encodings, chosen at run time.

@@ -21,7 +21,7 @@ use std::path::PathBuf;
 /// Flags of `repro`.
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct Args {
-    /// The experiment, by the name of its file; `all` of them; `list` names them.
+    /// The experiment, by the name of its file; `all` of them but those that take long; `list` names them.
     name: String,
     /// The folder of experiments.
     #[arg(long, default_value = "experiments")]
@@ -61,9 +61,9 @@ pub(crate) fn main(args: &Args) -> Result<(), Failure> {
     if let Some(file) = &args.into {
         return blocks::update(file, &all, &Results::open(args.results.as_deref())?);
     }
-    let chosen: Vec<&Experiment> =
-        all.iter().filter(|experiment| args.name == "all" || experiment.name == args.name).collect();
-    if chosen.is_empty() {
+    let named = |e: &&Experiment| if args.name == "all" { !e.apart } else { e.name == args.name };
+    let chosen: Vec<&Experiment> = all.iter().filter(named).collect();
+    if chosen.is_empty() && args.name != "all" {
         let names: Vec<&str> = all.iter().map(|experiment| experiment.name.as_str()).collect();
         return Err(anyhow!("no experiment `{}`; there are all, {}", args.name, names.join(", "))).or_input();
     }

@@ -1,11 +1,11 @@
 //! `brp-nas score`.
 
-mod compare;
 mod report;
 mod work;
 
 use crate::benchmark;
 use crate::choice::Choice;
+use crate::compare::compare;
 use crate::elsewhere::Visit;
 use crate::failure::{Failure, OrFail};
 use crate::named_scores::{Proxies, as_features};
@@ -13,20 +13,19 @@ use crate::options::{Common, read_config};
 use crate::output;
 use crate::predictable::Predictable;
 use crate::record::Record;
-use crate::registry::{Space, on_images, on_space};
-use crate::scored::{Around, Scored};
+use crate::registry::{Space, on_space};
+use crate::scored::{Around, Sizes};
 use crate::units;
 use anyhow::{Context, anyhow};
 use candle_core::{DType, Device, Tensor};
 use cellnet::CellStyle;
 use clap::ValueEnum;
-use nas_core::{SearchSpace, Seed};
+use nas_core::Seed;
 use proxies::{Batch, Proxy};
 use rand_distr::{Distribution, StandardNormal};
 use report::{Known, Report};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
-use spaces::NasBench201;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use tables::{TableRef, hex};
@@ -212,38 +211,18 @@ impl Args {
 
 /// The architectures that are named, as text.
 pub(crate) fn items(args: &Args) -> Result<Vec<String>, Failure> {
-    let name = args.space.unwrap_or_default();
-    let seed = Seed(args.common.seed());
-    on_images!(name, space => {
-        let archs = args.choice.archs(space, seed)?;
-        Ok(archs.iter().map(ToString::to_string).collect())
-    })
-    .unwrap_or_else(|| reads_sequences(name))
+    args.choice.texts(args.space.unwrap_or_default(), Seed(args.common.seed()))
 }
 
 /// Shows the scoring of these architectures.
 pub(crate) fn on<V: Visit>(args: &Args, items: &[String], visit: V) -> Result<V::Out, Failure> {
-    let name = args.space.unwrap_or_default();
-    on_images!(name, space => {
-        let archs = items.iter().map(|item| space.parse(item)).collect::<Result<Vec<_>, _>>().or_input()?;
-        let proxies = chosen(args.proxies.as_deref())?;
-        let scoring = Scoring::new(space, args)?;
-        let job = scoring.job(space, &archs, &proxies);
-        if !archs.is_empty() {
-            job.check()?;
-        }
-        visit.visit(&job)
-    })
-    .unwrap_or_else(|| reads_sequences(name))
-}
-
-fn reads_sequences<T>(space: Space) -> Result<T, Failure> {
-    Err(anyhow!(
-        "networks of {} read sequences, and this command scores on images; the library scores them: \
-         `proxies::SequenceModel`",
-        space.name()
-    ))
-    .or_input()
+    let proxies = chosen(args.proxies.as_deref())?;
+    let scoring = Scoring::new(args.space.unwrap_or_default(), args)?;
+    let job = scoring.job(items, &proxies);
+    if !items.is_empty() {
+        job.check()?;
+    }
+    visit.visit(&job)
 }
 
 pub(crate) fn main(args: Args) -> Result<(), Failure> {
@@ -252,18 +231,19 @@ pub(crate) fn main(args: Args) -> Result<(), Failure> {
     if let Some(scores) = &args.scores {
         return on_space!(name, space => of_tables(name, space, &args, scores));
     }
-    on_images!(name, space => of_space(name, space, &args)).unwrap_or_else(|| reads_sequences(name))
+    computed(name, &args)
 }
 
-fn of_space<S: Scored>(name: Space, space: &S, args: &Args) -> Result<(), Failure> {
+/// Scores that are worked out.
+fn computed(space: Space, args: &Args) -> Result<(), Failure> {
     let seed = Seed(args.common.seed());
     let started = std::time::Instant::now();
     let threads = args.common.cores()?;
     let proxies = chosen(args.proxies.as_deref())?;
-    let archs = args.choice.archs(space, seed)?;
-    let truth = args.table.as_ref().map(|table| benchmark::read_column(space, table)).transpose()?;
+    let archs = items(args)?;
+    let truth = args.table.as_ref().map(|table| benchmark::values_of(space, &archs, table)).transpose()?;
     let scoring = Scoring::new(space, args)?;
-    let job = scoring.job(space, &archs, &proxies);
+    let job = scoring.job(&archs, &proxies);
     // what is wrong with a setting is said before anything is written
     job.check()?;
     let recorded = Recorded { fidelity: &scoring.fidelity, flags: args };
@@ -272,14 +252,14 @@ fn of_space<S: Scored>(name: Space, space: &S, args: &Args) -> Result<(), Failur
     let (rows, found) = units::complete(&job, &file, threads)?;
     let compared = truth.as_ref().map(|truth| {
         let known: Vec<(usize, f64)> =
-            archs.iter().enumerate().filter_map(|(at, arch)| Some((at, truth.get(arch)?))).collect();
+            truth.iter().enumerate().filter_map(|(at, value)| Some((at, (*value)?))).collect();
         let values: Vec<f64> = known.iter().map(|(_, value)| *value).collect();
         let column = |at: usize| known.iter().map(|(row, _)| rows[*row].scores[at].order()).collect();
         let scores: Vec<(&str, Vec<f64>)> =
             proxies.iter().enumerate().map(|(at, proxy)| (proxy.name(), column(at))).collect();
-        compare::compare(&scores, &values, seed)
+        compare(&scores, &values, seed)
     });
-    let report = Report::new(name, seed.0, &proxies, rows, found, compared, started.elapsed().as_secs_f64());
+    let report = Report::new(space, seed.0, &proxies, rows, found, compared, started.elapsed().as_secs_f64());
     record.write("result.json", &report)?;
     output::print(&report, args.common.format())
 }
@@ -315,7 +295,7 @@ fn of_tables<S: Predictable>(name: Space, space: &S, args: &Args, scores: &Proxi
         space: name,
         seed: seed.0,
         column: table.column.clone(),
-        compared: compare::compare(&named, values, seed),
+        compared: compare(&named, values, seed),
     };
     record.write("result.json", &found)?;
     output::print(&found, args.common.format())
@@ -324,6 +304,7 @@ fn of_tables<S: Predictable>(name: Space, space: &S, args: &Args, scores: &Proxi
 /// Everything that scores are made in, but for architectures and proxies.
 #[derive(Debug)]
 pub(crate) struct Scoring {
+    space: Space,
     fidelity: Fidelity,
     around: Around,
     dtype: DType,
@@ -333,7 +314,10 @@ pub(crate) struct Scoring {
 }
 
 impl Scoring {
-    fn new<S: Scored>(space: &S, args: &Args) -> Result<Self, Failure> {
+    fn new(space: Space, args: &Args) -> Result<Self, Failure> {
+        let Some(Sizes { published: (channels, cells), styled, .. }) = space.sizes() else {
+            return Err(space.reads_sequences()).or_input();
+        };
         let seed = Seed(args.common.seed());
         let precision = args.dtype.unwrap_or(Precision::F32);
         let dtype = match precision {
@@ -343,11 +327,8 @@ impl Scoring {
         let (batch, classes) = batch(args, seed, dtype)?;
         let [_, colours, side, _] = batch.images().dims4().map(<[usize; 4]>::from).or_failed()?;
         let style = args.style.unwrap_or(Style::Scored);
-        let (channels, cells) = space.published();
-        let refused = [
-            ("cells", args.cells.is_some() && cells.is_none()),
-            ("style", args.style.is_some() && !S::STYLED),
-        ];
+        let refused =
+            [("cells", args.cells.is_some() && cells.is_none()), ("style", args.style.is_some() && !styled)];
         if let Some((flag, _)) = refused.iter().find(|(_, refused)| *refused) {
             return Err(anyhow!("--{flag} says nothing of {}: leave it out", space.name())).or_input();
         }
@@ -373,29 +354,24 @@ impl Scoring {
             channels: around.channels,
             cells: around.cells,
             classes: around.classes,
-            style: S::STYLED.then_some(style),
+            style: styled.then_some(style),
             dtype: precision,
             batch: batch.images().dims().to_vec(),
             batch_sha256: digest(&batch)?,
             weights_sha256: weights.as_ref().map(|bytes| hex(Sha256::digest(bytes).as_slice())),
         };
-        Ok(Self { fidelity, around, dtype, weights, batch, seed })
+        Ok(Self { space, fidelity, around, dtype, weights, batch, seed })
     }
 
-    /// The defaults of `score` for NAS-Bench-201 on these images.
-    pub(crate) fn on(images: Option<Source>, seed: u64) -> Result<Self, Failure> {
+    /// The defaults of `score` on these images.
+    pub(crate) fn on(space: Space, images: Option<Source>, seed: u64) -> Result<Self, Failure> {
         let common = Common { seed: Some(seed), ..Common::default() };
-        Self::new(&NasBench201, &Args { images, common, ..Args::default() })
+        Self::new(space, &Args { images, common, ..Args::default() })
     }
 
-    fn job<'a, S: Scored>(
-        &'a self,
-        space: &'a S,
-        archs: &'a [S::Arch],
-        proxies: &'a [&'static dyn Proxy],
-    ) -> Job<'a, S> {
+    fn job<'a>(&'a self, archs: &'a [String], proxies: &'a [&'static dyn Proxy]) -> Job<'a> {
         Job {
-            space,
+            space: self.space,
             // a struct of numbers and names always has a text
             fidelity: serde_json::to_string(&self.fidelity).unwrap_or_default(),
             archs,
@@ -410,10 +386,9 @@ impl Scoring {
 
     /// What architectures are ordered by, a list an architecture, NaN where there is nothing; what the store has is
     /// not scored again.
-    pub(crate) fn scores<S: Scored>(
+    pub(crate) fn scores(
         &self,
-        space: &S,
-        archs: &[S::Arch],
+        archs: &[String],
         proxies: &[&'static dyn Proxy],
         store: &Path,
         threads: usize,
@@ -421,7 +396,7 @@ impl Scoring {
         if archs.is_empty() {
             return Ok(Vec::new());
         }
-        let job = self.job(space, archs, proxies);
+        let job = self.job(archs, proxies);
         job.check()?;
         let (rows, _) = units::complete(&job, store, threads)?;
         Ok(rows.into_iter().map(|row| row.scores.iter().map(Kept::order).collect()).collect())

@@ -1,16 +1,14 @@
-//! How networks over images are built to be scored: one file a space.
+//! How networks over images are built, to be scored, trained or measured: one file a space.
 
 mod chain;
 mod darts;
 mod nas_bench_101;
 mod nas_bench_201;
 
-use crate::failure::{Failure, OrFail};
-use crate::registry::different;
-use anyhow::anyhow;
+use crate::predictable::Predictable;
 use candle_core::DType;
-use cellnet::{CellStyle, Network, Weights};
-use nas_core::{SearchSpace, Seed};
+use cellnet::{CellStyle, Network, NetworkError, Weights};
+use nas_core::Seed;
 use proxies::{CellModel, ProxyError};
 
 /// What an architecture stands in.
@@ -36,44 +34,39 @@ impl Around {
     }
 }
 
+/// What networks of a space are made with.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Sizes {
+    /// Channels of the first stage and cells, as published; no cells where the architecture is the whole network.
+    pub(crate) published: (u64, Option<u64>),
+    /// The same, so small that thousands are trained.
+    pub(crate) reduced: (u64, Option<u64>),
+    /// Side of the published images.
+    pub(crate) image: u64,
+    /// Whether the convolutions of cells are made in several styles.
+    pub(crate) styled: bool,
+}
+
 /// A space whose networks read images.
 ///
 /// Another space is an implementation of this trait in a file of its own, and a line in the registry.
-pub(crate) trait Scored: SearchSpace<Arch: 'static> + Sync + 'static {
-    /// Whether the convolutions of its cells are made in several styles.
-    const STYLED: bool = false;
+pub(crate) trait Scored: Predictable {
+    /// What its networks are made with where nobody says otherwise.
+    fn sizes(&self) -> Sizes;
 
-    /// Channels of the first stage and cells, as published; no cells where the architecture is the whole network.
-    fn published(&self) -> (u64, Option<u64>);
+    /// What the architecture stands for.
+    fn network(&self, arch: &Self::Arch, around: &Around) -> Result<Network, NetworkError>;
 
-    /// The network with fresh weights.
+    /// The same with fresh weights.
     fn model(
         &self,
         arch: &Self::Arch,
         around: &Around,
         dtype: DType,
         seed: Seed,
-    ) -> Result<CellModel, ProxyError>;
-
-    /// So many, drawn at random without repetition.
-    fn draw(&self, count: usize, seed: Seed) -> Result<Vec<Self::Arch>, Failure> {
-        let found = different(self, count, seed);
-        if found.len() < count {
-            let (space, there) = (self.name(), found.len());
-            let said =
-                anyhow!("--sample {count}: only {there} different architectures of {space} were drawn");
-            return Err(said).or_input();
-        }
-        Ok(found)
+    ) -> Result<CellModel, ProxyError> {
+        let network = self.network(arch, around)?;
+        let weights = Weights::init(&network, dtype, seed)?;
+        Ok(CellModel::new(network, weights))
     }
-
-    /// Every class of equal architectures, by the first of it; none where there are too many.
-    fn whole(&self) -> Option<Vec<Self::Arch>> {
-        Some(self.enumerate()?.collect())
-    }
-}
-
-fn fresh(network: Network, dtype: DType, seed: Seed) -> Result<CellModel, ProxyError> {
-    let weights = Weights::init(&network, dtype, seed)?;
-    Ok(CellModel::new(network, weights))
 }

@@ -15,8 +15,10 @@ use crate::failure::{Failure, OrFail};
 use crate::host::Stopwatch;
 use crate::options::read_config;
 use crate::output;
+use crate::predictable::Predictable;
 use crate::progress::Progress;
 use crate::record::{Begun, Record};
+use crate::registry::on_space;
 use crate::score::Scoring;
 use crate::train::{self, Bench};
 use crate::watch::Watcher;
@@ -31,7 +33,7 @@ use report::{Found, Report};
 use search::{SearchError, side_by_side};
 use serde::Serialize;
 use settings::{FREE, Plan, Settings};
-use spaces::nas_bench_201::Cell;
+use std::fmt::Display;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// What the record says of a search: all settings, and the flags as they were given.
@@ -56,16 +58,27 @@ pub(crate) fn main(args: Args) -> Result<(), Failure> {
     if args.accuracy.is_none() && args.train != Some(true) {
         args.use_benchmark();
     }
-    let (cores, repeats) = (args.common.cores()?, args.common.repeats()?);
-    let mut settings = Settings::new(&args, repeats)?;
-    let mut data = Data::read(&args, settings.proxy.as_ref(), settings.scores.as_ref())?;
+    let settings = Settings::new(&args, args.common.repeats()?)?;
+    on_space!(settings.space, space => of_space(space, &args, settings, begun.as_ref(), &watch))
+}
+
+fn of_space<S: Predictable>(
+    space: &'static S,
+    args: &Args,
+    mut settings: Settings,
+    begun: Option<&Begun>,
+    watch: &Stopwatch,
+) -> Result<(), Failure> {
+    let (cores, repeats) = (args.common.cores()?, settings.repeats);
+    let mut data = Data::read(space, args, &settings)?;
     let computed = settings.proxy.as_ref().filter(|proxy| proxy.compute());
-    let scoring = computed.map(|_| Scoring::on(args.proxy_images.clone(), settings.seed)).transpose()?;
+    let scoring = || Scoring::on(settings.space, args.proxy_images.clone(), settings.seed);
+    let scoring = computed.map(|_| scoring()).transpose()?;
     let candidates = data.candidates(&settings)?;
     fit_plans(&mut settings.plans, candidates.len());
-    let bench = bench(&args, &mut settings, &candidates)?;
-    let recorded = Recorded { settings: &settings, flags: &args };
-    let record = match (&begun, &args.resume) {
+    let bench = bench(args, &mut settings, &candidates)?;
+    let recorded = Recorded { settings: &settings, flags: args };
+    let record = match (begun, &args.resume) {
         (Some(begun), Some(folder)) => {
             begun.check("search", &recorded, &data.provenance, &FREE)?;
             Record::go_on(folder)
@@ -94,7 +107,7 @@ pub(crate) fn main(args: Args) -> Result<(), Failure> {
             let elsewhere = (args.evaluate == Some(Place::Slurm)).then(|| {
                 Box::new(Elsewhere {
                     folder: record.folder().join("work"),
-                    args: train::Args::of_search(args.bench.clone(), Seed(settings.seed)),
+                    args: train::Args::of_search(settings.space, args.bench.clone(), Seed(settings.seed)),
                     sbatch: args.sbatch.clone().unwrap_or_default(),
                 })
             });
@@ -103,8 +116,8 @@ pub(crate) fn main(args: Args) -> Result<(), Failure> {
         None => Work::Lookup(&data),
     };
     let search = Search { settings: &settings, data: &data, candidates: &candidates, work, threads: at_once };
-    let found = all(&search, &args, &record, threads)?;
-    finish(&settings, &args, &record, found, &watch)
+    let found = all(&search, args, &record, threads)?;
+    finish(&settings, args, &record, found, watch)
 }
 
 fn finish(
@@ -133,30 +146,39 @@ fn finish(
 }
 
 /// What architectures are trained on, where they are trained; the settings then say it too.
-fn bench(args: &Args, settings: &mut Settings, candidates: &[Cell]) -> Result<Option<Bench>, Failure> {
+fn bench<A: Display>(
+    args: &Args,
+    settings: &mut Settings,
+    candidates: &[A],
+) -> Result<Option<Bench>, Failure> {
     if args.train != Some(true) {
         return Ok(None);
     }
-    let bench = Bench::new(&args.bench, Seed(settings.seed))?;
+    let bench = Bench::new(settings.space, &args.bench, Seed(settings.seed))?;
     if !bench.validates() {
         return Err(anyhow!("a search chooses by validation images: --validation must not be 0")).or_input();
     }
-    if let Some(cell) = candidates.first() {
-        bench.check(*cell)?;
+    if let Some(arch) = candidates.first() {
+        bench.check(&arch.to_string())?;
     }
     settings.train = Some(bench.fidelity().clone());
     Ok(Some(bench))
 }
 
 /// All repeats of all plans, `threads` at once, plan by plan in the order of their seeds.
-fn all(search: &Search<'_>, args: &Args, record: &Record, threads: usize) -> Result<Vec<Found>, Failure> {
+fn all<S: Predictable>(
+    search: &Search<'_, S>,
+    args: &Args,
+    record: &Record,
+    threads: usize,
+) -> Result<Vec<Found>, Failure> {
     let settings = search.settings;
     let (repeats, jobs) = (settings.repeats, settings.plans.len() * settings.repeats);
     let done = AtomicUsize::new(0);
     let single = jobs == 1;
     let one = |job: usize| -> Result<Found, Failure> {
         let (plan, repeat) = (&settings.plans[job / repeats], job % repeats);
-        let files = files(plan, repeat, settings, args, record, single)?;
+        let files = files(search.data.space, plan, repeat, (settings, args), record, single)?;
         let found = search.one(plan, settings.seed.wrapping_add(repeat as u64), files);
         done.fetch_add(1, Ordering::Relaxed);
         found
@@ -173,14 +195,14 @@ fn all(search: &Search<'_>, args: &Args, record: &Record, threads: usize) -> Res
     })
 }
 
-fn files(
+fn files<S: Predictable>(
+    space: &S,
     plan: &Plan,
     repeat: usize,
-    settings: &Settings,
-    args: &Args,
+    (settings, args): (&Settings, &Args),
     record: &Record,
     single: bool,
-) -> Result<Files, Failure> {
+) -> Result<Files<S::Arch>, Failure> {
     let mut name = String::from("trials");
     if settings.plans.len() > 1 {
         name += &format!("-{}", plan.name());
@@ -189,15 +211,15 @@ fn files(
         name += &format!("-{repeat}");
     }
     let (lines, texts) = record.trials(&format!("{name}.jsonl"))?;
-    let cell = |trial: Trial<String>| -> Result<Trial<Cell>, Failure> {
+    let parsed = |trial: Trial<String>| -> Result<Trial<S::Arch>, Failure> {
         let Trial { number, iteration, arch, result } = trial;
-        let arch = arch.parse().with_context(|| format!("{name}.jsonl, trial {number}")).or_input()?;
+        let arch = space.parse(&arch).with_context(|| format!("{name}.jsonl, trial {number}")).or_input()?;
         Ok(Trial { number, iteration, arch, result })
     };
     let watches = args.observe.iter().flatten();
     Ok(Files {
         lines,
-        recorded: texts.into_iter().map(cell).collect::<Result<_, _>>()?,
+        recorded: texts.into_iter().map(parsed).collect::<Result<_, _>>()?,
         watchers: watches
             .map(|watch| Watcher::new(*watch, record.folder(), &name))
             .collect::<Result<_, _>>()?,

@@ -3,19 +3,21 @@
 mod bench;
 mod work;
 
+use crate::benchmark;
 use crate::choice::Choice;
+use crate::compare::{Compared, compare, compared_grid};
 use crate::elsewhere::Visit;
-use crate::failure::{Failure, OrFail};
+use crate::failure::Failure;
 use crate::options::{Common, read_config};
 use crate::output::{self, Show, grid, number};
 use crate::record::Record;
 use crate::registry::Space;
 use crate::units;
 use cellnet::Reduced;
-use nas_core::Seed;
+use nas_core::{Seed, stats};
 use serde::{Deserialize, Serialize};
-use spaces::nas_bench_201::Cell;
 use std::path::{Path, PathBuf};
+use tables::TableRef;
 
 pub(crate) use bench::{Bench, Fidelity, Flags};
 pub(crate) use work::Trained;
@@ -36,6 +38,9 @@ pub(crate) struct Args {
     #[command(flatten)]
     #[serde(flatten)]
     bench: Flags,
+    /// What the accuracies are compared with, FILE:COLUMN: how well this training orders architectures.
+    #[arg(long)]
+    table: Option<TableRef>,
     /// TOML file with the same options; flags win.
     #[arg(long)]
     #[serde(skip)]
@@ -53,9 +58,9 @@ impl Args {
     }
 
     /// What a search trains, in the setting of these flags.
-    pub(crate) fn of_search(bench: Flags, seed: Seed) -> Self {
+    pub(crate) fn of_search(space: Space, bench: Flags, seed: Seed) -> Self {
         let common = Common { seed: Some(seed.0), ..Common::default() };
-        Self { bench: Flags { store: None, ..bench }, common, ..Self::default() }
+        Self { space: Some(space), bench: Flags { store: None, ..bench }, common, ..Self::default() }
     }
 
     pub(crate) fn store(&self) -> Option<&Path> {
@@ -63,9 +68,10 @@ impl Args {
     }
 
     /// What is wrong with it is said before anything is written.
-    fn bench(&self, cells: &[Cell]) -> Result<Bench, Failure> {
-        let bench = Bench::reduced(&self.bench, self.setting, Seed(self.common.seed()))?;
-        cells.first().map_or(Ok(()), |cell| bench.check(*cell))?;
+    fn bench(&self, archs: &[String]) -> Result<Bench, Failure> {
+        let space = self.space.unwrap_or_default();
+        let bench = Bench::reduced(space, &self.bench, self.setting, Seed(self.common.seed()))?;
+        archs.first().map_or(Ok(()), |arch| bench.check(arch))?;
         Ok(bench)
     }
 
@@ -75,6 +81,7 @@ impl Args {
             choice: self.choice.or(other.choice),
             setting: self.setting.or(other.setting),
             bench: self.bench.or(other.bench),
+            table: self.table.or(other.table),
             config: self.config,
             common: self.common.or(other.common),
         }
@@ -96,22 +103,22 @@ struct Report {
     trained: Vec<Trained>,
     /// How many of them were already in the store.
     found: usize,
+    /// Seconds that one of them took, as a mean.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    mean_s: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    compared: Option<Vec<Compared>>,
     wall_s: f64,
 }
 
-/// The cells that are named, as text.
+/// The architectures that are named, as text.
 pub(crate) fn items(args: &Args) -> Result<Vec<String>, Failure> {
-    let cells =
-        args.choice.archs(&args.space.unwrap_or_default().cells().or_input()?, Seed(args.common.seed()))?;
-    Ok(cells.iter().map(ToString::to_string).collect())
+    args.choice.texts(args.space.unwrap_or_default(), Seed(args.common.seed()))
 }
 
-/// Shows the training of these cells.
+/// Shows the training of these architectures.
 pub(crate) fn on<V: Visit>(args: &Args, items: &[String], visit: V) -> Result<V::Out, Failure> {
-    let space = args.space.unwrap_or_default();
-    let cells = items.iter().map(|item| item.parse()).collect::<Result<Vec<_>, _>>().or_input()?;
-    let bench = args.bench(&cells)?;
-    visit.visit(&bench.job(space.name(), &cells)?)
+    visit.visit(&args.bench(items)?.job(items)?)
 }
 
 pub(crate) fn main(args: Args) -> Result<(), Failure> {
@@ -120,16 +127,45 @@ pub(crate) fn main(args: Args) -> Result<(), Failure> {
     let started = std::time::Instant::now();
     let space = args.space.unwrap_or_default();
     let threads = args.common.cores()?;
-    let cells = args.choice.archs(&space.cells().or_input()?, seed)?;
-    let bench = args.bench(&cells)?;
+    let archs = items(&args)?;
+    let truth = args.table.as_ref().map(|table| benchmark::values_of(space, &archs, table)).transpose()?;
+    let bench = args.bench(&archs)?;
 
     let recorded = Recorded { fidelity: bench.fidelity(), flags: &args };
     let record = Record::start("train", args.common.out.as_deref(), seed.0, &recorded, &[])?;
     let file = args.bench.store.clone().unwrap_or_else(|| record.folder().join("store.sqlite"));
-    let (trained, found) = units::complete(&bench.job(space.name(), &cells)?, &file, threads)?;
-    let report = Report { space, seed: seed.0, trained, found, wall_s: started.elapsed().as_secs_f64() };
+    let (trained, found) = units::complete(&bench.job(&archs)?, &file, threads)?;
+    let seconds: Vec<f64> = trained.iter().filter_map(|row| row.seconds).collect();
+    let report = Report {
+        space,
+        seed: seed.0,
+        compared: truth.map(|truth| ordered(&trained, &truth, seed)),
+        trained,
+        found,
+        mean_s: (!seconds.is_empty()).then(|| stats::mean(&seconds)),
+        wall_s: started.elapsed().as_secs_f64(),
+    };
     record.write("result.json", &report)?;
     output::print(&report, args.common.format())
+}
+
+/// How well accuracies and losses at the end order what has a truth.
+fn ordered(trained: &[Trained], truth: &[Option<f64>], seed: Seed) -> Vec<Compared> {
+    let known: Vec<(&Trained, f64)> =
+        trained.iter().zip(truth).filter_map(|(row, truth)| Some((row, (*truth)?))).collect();
+    let values: Vec<f64> = known.iter().map(|(_, truth)| *truth).collect();
+    let column = |of: &dyn Fn(&Trained) -> Option<f64>| -> Vec<f64> {
+        known.iter().map(|(row, _)| of(row).unwrap_or(f64::NAN)).collect()
+    };
+    let scores = [
+        ("test", column(&|row| row.test)),
+        ("valid", column(&|row| row.valid)),
+        // less is better
+        ("train_loss", column(&|row| Some(-row.curve.last()?.train_loss))),
+        ("test_loss", column(&|row| Some(-row.curve.last()?.test_loss))),
+    ];
+    let there = scores.into_iter().filter(|(_, column)| column.iter().any(|value| value.is_finite()));
+    compare(&there.collect::<Vec<_>>(), &values, seed)
 }
 
 impl Show for Report {
@@ -146,9 +182,10 @@ impl Show for Report {
                 said,
             ]
         });
-        let Self { trained, found, wall_s, .. } = self;
+        let Self { trained, found, wall_s, compared, .. } = self;
+        let compared = compared.as_deref().map_or_else(String::new, compared_grid);
         format!(
-            "{}{} trained, {found} of them found in the store, {wall_s:.1} s\n",
+            "{}{compared}{} trained, {found} of them found in the store, {wall_s:.1} s\n",
             grid(&["architecture", "valid %", "test %", "epochs", "seconds", ""], rows),
             trained.len()
         )

@@ -56,7 +56,7 @@ pub trait Decisions: SearchSpace {
 }
 
 /// A borrowed space is a space.
-impl<S: SearchSpace> SearchSpace for &S {
+impl<S: SearchSpace + ?Sized> SearchSpace for &S {
     type Arch = S::Arch;
 
     fn name(&self) -> &str {
@@ -89,7 +89,7 @@ impl<S: SearchSpace> SearchSpace for &S {
 }
 
 /// A borrowed space has the decisions of the space.
-impl<S: Decisions> Decisions for &S {
+impl<S: Decisions + ?Sized> Decisions for &S {
     fn decisions(&self) -> Vec<usize> {
         (**self).decisions()
     }

@@ -6,9 +6,8 @@ use crate::failure::{Failure, OrFail};
 use crate::kept_units::{Unit, put};
 use crate::train;
 use cluster::{Desk, Look, Patience, Slurm};
-use nas_core::Objective;
+use nas_core::{Objective, SearchSpace};
 use search::Evaluated;
-use spaces::nas_bench_201::Cell;
 use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
@@ -18,11 +17,12 @@ use store::Store;
 const CHUNK: usize = 100;
 
 /// Who trains for a search on Slurm.
-pub(crate) type Elsewhere<'a, O> =
-    cluster::Elsewhere<Slurm, TaskDesk<'a, O>, Box<dyn FnMut(&Look<Evaluated>)>>;
+pub(crate) type Elsewhere<'a, S, O> =
+    cluster::Elsewhere<Slurm, TaskDesk<'a, S, O>, Box<dyn FnMut(&Look<Evaluated>)>>;
 
-/// Cells as tasks; what a task left is taken into the store, where the objective finds it.
-pub(crate) struct TaskDesk<'a, O> {
+/// Architectures as tasks; what a task left is taken into the store, where the objective finds it.
+pub(crate) struct TaskDesk<'a, S, O> {
+    space: &'a S,
     folder: Folder,
     store: Store,
     items: Vec<String>,
@@ -30,15 +30,15 @@ pub(crate) struct TaskDesk<'a, O> {
     objective: &'a O,
 }
 
-impl<'a, O: Objective<Cell>> TaskDesk<'a, O> {
+impl<'a, S: SearchSpace, O: Objective<S::Arch>> TaskDesk<'a, S, O> {
     /// Begins the folder of a search, or finds it begun.
     pub(crate) fn evaluator(
         folder: &Path,
         args: train::Args,
         store: &Path,
         options: Vec<String>,
-        objective: &'a O,
-    ) -> Result<Elsewhere<'a, O>, Failure> {
+        (space, objective): (&'a S, &'a O),
+    ) -> Result<Elsewhere<'a, S, O>, Failure> {
         let folder = Folder::begin(folder, Pieces::Train(Box::new(args)), CHUNK as u64, 1)?;
         let items = folder.items()?;
         let numbers = items.iter().cloned().zip(0..).collect();
@@ -46,7 +46,7 @@ impl<'a, O: Objective<Cell>> TaskDesk<'a, O> {
         let engine = slurm(&folder, options);
         // says early that there is no Slurm
         engine.most().or_input()?;
-        let desk = Self { folder, store, items, numbers, objective };
+        let desk = Self { space, folder, store, items, numbers, objective };
         let (mut pause, mut said) = (Pause::default(), String::new());
         let wait = move |look: &Look<Evaluated>| {
             let passing = look.passing.as_ref().map_or_else(String::new, ToString::to_string);
@@ -60,11 +60,11 @@ impl<'a, O: Objective<Cell>> TaskDesk<'a, O> {
     }
 }
 
-impl<O: Objective<Cell>> Desk<Cell> for TaskDesk<'_, O> {
+impl<S: SearchSpace, O: Objective<S::Arch>> Desk<S::Arch> for TaskDesk<'_, S, O> {
     type Error = io::Error;
 
-    fn task(&mut self, cell: &Cell) -> io::Result<u64> {
-        let text = cell.to_string();
+    fn task(&mut self, arch: &S::Arch) -> io::Result<u64> {
+        let text = arch.to_string();
         if let Some(number) = self.numbers.get(&text) {
             return Ok(*number);
         }
@@ -84,7 +84,7 @@ impl<O: Objective<Cell>> Desk<Cell> for TaskDesk<'_, O> {
         if let Err(failure) = put(&self.store, &units) {
             return Some(Err(format!("{:#}", failure.error())));
         }
-        let cell = self.items.get(usize::try_from(task).ok()?)?.parse::<Cell>().ok()?;
-        Some(self.objective.evaluate(&cell).map_err(|error| error.to_string()))
+        let arch = self.space.parse(self.items.get(usize::try_from(task).ok()?)?).ok()?;
+        Some(self.objective.evaluate(&arch).map_err(|error| error.to_string()))
     }
 }

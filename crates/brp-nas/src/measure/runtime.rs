@@ -1,14 +1,15 @@
 //! What a network is run by.
 
 use crate::failure::{Failure, OrFail};
+use crate::registry::Space;
+use crate::scored::Around;
 use anyhow::{Context, anyhow};
 use candle_core::DType;
-use cellnet::{CellStyle, Network, Weights, nas_bench_201, to_onnx};
+use cellnet::{CellStyle, Network, Weights, to_onnx};
 use clap::ValueEnum;
 use latbench::{CandleWorkload, EngineWorkload, LatencyError, OnnxRuntime, Workload};
 use nas_core::Seed;
 use serde::{Deserialize, Serialize};
-use spaces::nas_bench_201::{Cell, Skeleton};
 use std::path::{Path, PathBuf};
 
 /// A runtime.
@@ -60,43 +61,46 @@ pub(super) enum Ready {
 /// What is measured.
 #[derive(Debug, Clone)]
 pub(super) enum Subject {
-    Cell(Cell),
+    /// Of the space, as text.
+    Arch(String),
     /// An ONNX file: where it is, what it holds, its digest.
-    File {
-        path: PathBuf,
-        bytes: Vec<u8>,
-        sha256: String,
-    },
+    File { path: PathBuf, bytes: Vec<u8>, sha256: String },
 }
 
 impl Subject {
     pub(super) fn text(&self) -> String {
         match self {
-            Self::Cell(cell) => cell.to_string(),
+            Self::Arch(text) => text.clone(),
             Self::File { path, .. } => path.display().to_string(),
         }
     }
 }
 
-/// How a cell becomes a network.
+/// How an architecture becomes a network.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub(super) struct Build {
     pub(super) layers: Layers,
     pub(super) channels: u64,
-    pub(super) cells: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) cells: Option<u64>,
     pub(super) classes: u64,
     pub(super) image: u64,
     pub(super) batch: usize,
 }
 
 impl Build {
-    pub(super) fn network(&self, cell: &Cell) -> Result<Network, cellnet::NetworkError> {
-        let skeleton =
-            Skeleton { channels: self.channels, cells: self.cells, classes: self.classes, image: self.image };
-        let build = |cell: &Cell| nas_bench_201(cell, &skeleton, 3, CellStyle::trained());
+    pub(super) fn network(&self, space: Space, text: &str) -> anyhow::Result<Network> {
+        let around = Around {
+            channels: self.channels,
+            cells: self.cells,
+            classes: self.classes,
+            image: self.image,
+            colours: 3,
+            style: CellStyle::trained(),
+        };
         match self.layers {
-            Layers::Pruned => Ok(build(&cell.live())?.pruned()),
-            Layers::Written => build(cell),
+            Layers::Pruned => space.pruned_network(text, &around),
+            Layers::Written => space.network(text, &around),
         }
     }
 }
@@ -133,7 +137,7 @@ impl Ready {
     pub(super) fn workload(
         &self,
         subject: &Subject,
-        build: &Build,
+        (space, build): (Space, &Build),
         threads: usize,
         seed: Seed,
     ) -> Result<Box<dyn Workload>, LatencyError> {
@@ -147,11 +151,11 @@ impl Ready {
             what: subject.text(),
             reason,
         };
-        let cell = match subject {
-            Subject::Cell(cell) => cell,
+        let text = match subject {
+            Subject::Arch(text) => text,
             Subject::File { bytes, .. } => return self.onnx(bytes, threads, seed, &refused),
         };
-        let network = build.network(cell).map_err(|error| refused(error.to_string()))?;
+        let network = build.network(space, text).map_err(|error| refused(format!("{error:#}")))?;
         let weights =
             Weights::init(&network, DType::F32, seed).map_err(|error| refused(error.to_string()))?;
         match self {

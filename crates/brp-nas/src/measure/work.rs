@@ -5,6 +5,7 @@ use super::runtime::{Build, Ready, Subject};
 use super::watch::{Watch, Watched};
 use crate::failure::{Failure, OrFail};
 use crate::host::now_ms;
+use crate::registry::Space;
 use crate::units::{Work, ended};
 use anyhow::{Context, anyhow};
 use latbench::{Interleaved, Latency, LatencyError, Published, Reference, SystemClock, Workload, pin_to};
@@ -19,7 +20,7 @@ use store::{Filter, Key, Lease, Measured, State, Store};
 /// Everything that is to be measured, in one setting.
 #[derive(Debug)]
 pub(super) struct Job {
-    pub(super) space: String,
+    pub(super) space: Space,
     pub(super) device: String,
     pub(super) fidelity: String,
     pub(super) groups: Vec<Vec<Subject>>,
@@ -210,7 +211,7 @@ impl Work for Job {
 impl Job {
     fn key(&self, subject: &Subject) -> Key {
         let fidelity = match subject {
-            Subject::Cell(_) => self.fidelity.clone(),
+            Subject::Arch(_) => self.fidelity.clone(),
             Subject::File { sha256, .. } => format!("{} {sha256}", self.fidelity),
         };
         Key { metric: "latency_ms".into(), arch: subject.text(), fidelity, ..self.key_of_reference() }
@@ -218,7 +219,7 @@ impl Job {
 
     fn key_of_reference(&self) -> Key {
         Key {
-            space: self.space.clone(),
+            space: self.space.name().into(),
             arch: self.reference.text(),
             metric: "reference_ms".into(),
             device: self.device.clone(),
@@ -273,7 +274,8 @@ impl Job {
             .iter()
             .enumerate()
             .map(|(number, subject)| {
-                let workload = self.ready.workload(subject, &self.build, self.threads, self.seed)?;
+                let workload =
+                    self.ready.workload(subject, (self.space, &self.build), self.threads, self.seed)?;
                 Ok(Watched { workload, number, watch })
             })
             .collect();
@@ -298,7 +300,10 @@ impl Job {
             }
         };
         let mut reference = Watched {
-            workload: self.ready.workload(&self.reference, &self.build, self.threads, Seed(0)).or_failed()?,
+            workload: self
+                .ready
+                .workload(&self.reference, (self.space, &self.build), self.threads, Seed(0))
+                .or_failed()?,
             number: usize::MAX,
             watch,
         };

@@ -2,6 +2,7 @@ use super::{COLOURS, Predictable, Seen, counted, one_hot};
 use crate::registry::{EncodingName, Proxy};
 use arch_graph::{ArchGraph, Cost, Global};
 use cellnet::ChainSkeleton;
+use nas_core::Decisions;
 use spaces::ArchHash;
 use spaces::chain::{Chain, ChainEncoding, ChainSpace};
 use surrogates::Block;
@@ -61,6 +62,10 @@ impl Predictable for ChainSpace {
         let graph = ChainEncoding::new(self, Global::Without)?.graph(chain)?;
         let live = vec![true; graph.len()];
         Ok((graph, live))
+    }
+
+    fn decisions(&self) -> Option<&dyn Decisions<Arch = Chain>> {
+        Some(self)
     }
 
     fn scores(&self) -> Vec<Proxy> {

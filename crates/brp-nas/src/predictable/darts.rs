@@ -2,6 +2,7 @@ use super::{COLOURS, Predictable, Seen, counted, one_hot};
 use crate::registry::{EncodingName, Proxy};
 use arch_graph::{ArchGraph, Bare, Cost};
 use cellnet::{DartsSkeleton, darts};
+use nas_core::Decisions;
 use spaces::darts::{Cell, CellsEncoding, Genotype, NODES, Operation};
 use spaces::{ArchHash, Darts};
 use surrogates::Block;
@@ -63,6 +64,10 @@ impl Predictable for Darts {
         let graph = genotype.graph();
         let live = vec![true; graph.len()];
         Ok((graph, live))
+    }
+
+    fn decisions(&self) -> Option<&dyn Decisions<Arch = Genotype>> {
+        Some(self)
     }
 
     fn scores(&self) -> Vec<Proxy> {

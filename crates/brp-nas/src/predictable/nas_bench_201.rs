@@ -1,10 +1,13 @@
-use super::{Lookup, Predictable, Seen, one_hot};
-use crate::kept_scores;
+use super::{Descriptors, Lookup, Predictable, Seen, one_hot};
+use crate::failure::{Failure, OrFail};
 use crate::registry::{CellEncoding, EncodingName, Proxy};
+use crate::{classes, kept_scores};
+use anyhow::anyhow;
 use arch_graph::{ArchGraph, Bare, Cost, Features};
-use nas_core::SearchSpace;
+use nas_core::{Decisions, SearchSpace, Seed};
 use spaces::nas_bench_201::{Cell, Operation, Skeleton};
 use spaces::{ArchHash, NasBench201};
+use std::sync::Arc;
 use surrogates::{Block, Described};
 
 /// Edges in the order of operations.
@@ -96,12 +99,41 @@ impl Predictable for NasBench201 {
         described(cell)
     }
 
+    fn decisions(&self) -> Option<&dyn Decisions<Arch = Cell>> {
+        Some(self)
+    }
+
     fn scores(&self) -> Vec<Proxy> {
         [Proxy::Params, Proxy::Flops].into_iter().chain(kept_scores::names().map(Proxy::Kept)).collect()
     }
 
     fn kept(&self, name: &str, cell: &Cell) -> Option<f64> {
         kept_scores::get(name, cell)
+    }
+
+    fn draw(&self, count: usize, seed: Seed) -> Result<Vec<Cell>, Failure> {
+        let size = self.len().unwrap_or(0) as usize;
+        if count > size {
+            return Err(anyhow!("--sample {count}: the space has {size} architectures")).or_input();
+        }
+        let mut stream = seed.stream("sample");
+        let chosen = rand::seq::index::sample(&mut stream, size, count);
+        chosen.into_iter().map(|index| self.get(index).or_failed()).collect()
+    }
+
+    fn whole(&self) -> Option<Vec<Cell>> {
+        Some(classes::firsts().to_vec())
+    }
+
+    fn representative(&self, cell: &Cell) -> Cell {
+        classes::first(cell)
+    }
+
+    /// Costs, counts and paths of what a cell computes.
+    fn descriptors(&self) -> anyhow::Result<Descriptors<Cell>> {
+        let table = Skeleton::default().table()?;
+        // the table is of the cells' own vocabulary
+        Ok(Arc::new(move |cell: &Cell| cell.pruned_graph().descriptors(&table).unwrap_or_default()))
     }
 
     fn pool(&self, _: &[Cell]) -> Vec<Cell> {

@@ -2,6 +2,7 @@ use super::{Predictable, Seen, counted, one_hot};
 use crate::registry::{ByName, EncodingName, Proxy};
 use arch_graph::{ArchGraph, Bare, Cost, Features};
 use cellnet::{SequenceNetwork, SpeechNetwork, SpeechSkeleton};
+use nas_core::Decisions;
 use spaces::nas_bench_asr::{Cell, FullEncoding, Operation, PrunedEncoding};
 use spaces::{ArchHash, NasBenchAsr};
 use surrogates::Block;
@@ -49,6 +50,10 @@ impl Predictable for NasBenchAsr {
         let of =
             move |cell: &Cell| graphs.of(&cell.graph().isolated(Operation::Zero.op())).unwrap_or_default();
         Ok(Seen::new(blocks, of))
+    }
+
+    fn decisions(&self) -> Option<&dyn Decisions<Arch = Cell>> {
+        Some(self)
     }
 
     fn scores(&self) -> Vec<Proxy> {

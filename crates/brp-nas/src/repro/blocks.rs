@@ -27,20 +27,26 @@ fn renewed(text: &str, all: &[Experiment], results: &Results) -> anyhow::Result<
     let mut parts = text.split(BEGIN);
     let mut new = parts.next().unwrap_or_default().to_owned();
     for part in parts {
-        let (name, rest) =
+        let (block, rest) =
             part.split_once(BEHIND).with_context(|| format!("a block without `{}`", BEHIND.trim()))?;
-        let (_, rest) = rest.split_once(END).with_context(|| format!("the block `{name}` has no `{END}`"))?;
+        let (_, rest) =
+            rest.split_once(END).with_context(|| format!("the block `{block}` has no `{END}`"))?;
+        // behind the name of an experiment, how the values begin that are shown side by side
+        let (name, values) = block.split_once(' ').map_or((block, None), |(name, part)| (name, Some(part)));
         let shown = |experiment: &Experiment| {
             let kept = results.kept(experiment, false).map_err(|failure| anyhow!("{:#}", failure.error()))?;
             anyhow::Ok(Shown::of(experiment, &kept))
         };
         let experiment = all.iter().find(|experiment| experiment.name == name);
         let table = match experiment {
-            Some(experiment) => shown(experiment)?.markdown(),
+            Some(experiment) => match values {
+                Some(begin) => shown(experiment)?.side_by_side(begin),
+                None => shown(experiment)?.markdown(),
+            },
             None if name == ALL => show::summary(&all.iter().map(shown).collect::<Result<Vec<_>, _>>()?),
             None => return Err(anyhow!("there is no experiment `{name}`, and the name is not `{ALL}`")),
         };
-        new += &format!("{BEGIN}{name}{BEHIND}{table}{END}{rest}");
+        new += &format!("{BEGIN}{block}{BEHIND}{table}{END}{rest}");
     }
     Ok(new)
 }

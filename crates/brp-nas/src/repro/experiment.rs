@@ -23,9 +23,15 @@ pub(crate) struct Experiment {
     /// How the published numbers came to be, and what is different here.
     #[serde(default)]
     pub(crate) note: String,
+    /// Whether it takes so long that it is done by its name alone, and not with all.
+    #[serde(default)]
+    pub(crate) apart: bool,
     /// Files by the name that rows have for them.
     #[serde(default)]
     pub(crate) data: BTreeMap<String, Data>,
+    /// Of rows that name none of their own.
+    #[serde(default, rename = "value")]
+    values: Vec<Value>,
     #[serde(rename = "row")]
     rows: Vec<Row>,
 }
@@ -53,7 +59,7 @@ pub(crate) struct Row {
     run: String,
     /// More flags, or others, where it has to be quick; without them the row is not done then.
     quick: Option<String>,
-    #[serde(rename = "value")]
+    #[serde(default, rename = "value")]
     pub(crate) values: Vec<Value>,
 }
 
@@ -105,7 +111,15 @@ impl Experiment {
         let mut experiment: Self = toml::from_str(&text).with_context(place).or_input()?;
         experiment.name = file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
         experiment.file = file.to_path_buf();
+        for row in experiment.rows.iter_mut().filter(|row| row.values.is_empty()) {
+            row.values.clone_from(&experiment.values);
+        }
         for row in &experiment.rows {
+            if row.values.is_empty() {
+                let said =
+                    anyhow!("row `{}` has no [[row.value]], and there is no [[value]] of all", row.name);
+                return Err(said).with_context(place).or_input();
+            }
             let known = |name: &str| experiment.data.contains_key(name);
             if let Some(name) = names(&row.line(true)).into_iter().find(|name| !known(name)) {
                 let there: Vec<&str> = experiment.data.keys().map(String::as_str).collect();

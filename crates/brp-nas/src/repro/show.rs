@@ -115,6 +115,37 @@ impl Shown {
     }
 }
 
+impl Shown {
+    /// What is known of the values whose name begins with `begin`, a line a setting.
+    pub(crate) fn side_by_side(&self, begin: &str) -> String {
+        let known: Vec<(&Line, &str)> = self
+            .rows
+            .iter()
+            .filter(|line| line.measured.is_some())
+            .filter_map(|line| Some((line, line.value.strip_prefix(begin)?.trim())))
+            .collect();
+        let (mut names, mut settings): (Vec<&str>, Vec<&str>) = (Vec::new(), Vec::new());
+        for (line, name) in &known {
+            if !names.contains(name) {
+                names.push(name);
+            }
+            if !settings.contains(&line.setting.as_str()) {
+                settings.push(&line.setting);
+            }
+        }
+        let mut text = format!("| {begin} | {} |\n|---|{}\n", names.join(" | "), "---|".repeat(names.len()));
+        for setting in settings {
+            let of = |name: &&str| {
+                let here = known.iter().find(|(line, own)| line.setting == setting && own == name);
+                digits(here.and_then(|(line, _)| line.measured))
+            };
+            let cells: Vec<String> = names.iter().map(of).collect();
+            text += &format!("| {setting} | {} |\n", cells.join(" | "));
+        }
+        text
+    }
+}
+
 /// All experiments, a row each.
 pub(crate) fn summary(all: &[Shown]) -> String {
     let mut text = String::from("| experiment | of | numbers reached |\n|---|---|---|\n");
@@ -215,6 +246,8 @@ struct Listed {
     title: String,
     paper: String,
     rows: usize,
+    /// Done by its name alone.
+    apart: bool,
 }
 
 impl List {
@@ -224,6 +257,7 @@ impl List {
             title: experiment.title.clone(),
             paper: experiment.paper.clone(),
             rows: experiment.rows(false, None).count(),
+            apart: experiment.apart,
         };
         Self(all.iter().map(listed).collect())
     }
@@ -231,9 +265,11 @@ impl List {
 
 impl Show for List {
     fn rows(&self) -> (Vec<String>, Vec<Vec<String>>) {
-        let header = ["experiment", "title", "paper", "rows"].map(String::from).to_vec();
-        let row =
-            |l: &Listed| vec![l.experiment.clone(), l.title.clone(), l.paper.clone(), l.rows.to_string()];
+        let header = ["experiment", "title", "paper", "rows", ""].map(String::from).to_vec();
+        let row = |l: &Listed| {
+            let apart = if l.apart { "takes long: not in `all`" } else { "" };
+            vec![l.experiment.clone(), l.title.clone(), l.paper.clone(), l.rows.to_string(), apart.into()]
+        };
         (header, self.0.iter().map(row).collect())
     }
 }

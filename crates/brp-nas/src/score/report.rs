@@ -1,6 +1,6 @@
-use super::compare::Compared;
 use super::work::Row;
-use crate::output::{Show, grid, number};
+use crate::compare::{COMPARED, Compared, compared_cells, compared_grid};
+use crate::output::{Show, grid};
 use crate::registry::Space;
 use proxies::Proxy;
 use serde::Serialize;
@@ -130,27 +130,6 @@ pub(super) struct Known {
     pub(super) seed: u64,
     pub(super) column: String,
     pub(super) compared: Vec<Compared>,
-}
-
-const COMPARED: [&str; 6] = ["score", "Spearman", "95 %", "Kendall", "pairs right", "architectures"];
-
-fn compared_cells(row: &Compared) -> Vec<String> {
-    let interval = match (row.spearman_low, row.spearman_high) {
-        (Some(low), Some(high)) => format!("{low:.3} to {high:.3}"),
-        _ => String::new(),
-    };
-    vec![
-        row.score.clone(),
-        number(row.spearman, 3),
-        interval,
-        number(row.kendall, 3),
-        number(row.ordered_pairs, 3),
-        row.architectures.to_string(),
-    ]
-}
-
-fn compared_grid(compared: &[Compared]) -> String {
-    grid(&COMPARED, compared.iter().map(compared_cells))
 }
 
 impl Show for Known {

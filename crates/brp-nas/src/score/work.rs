@@ -1,6 +1,7 @@
 use crate::failure::{Failure, OrFail};
 use crate::host::now_ms;
-use crate::scored::{Around, Scored};
+use crate::registry::Space;
+use crate::scored::Around;
 use crate::units::{Work, ended};
 use candle_core::DType;
 use nas_core::Seed;
@@ -14,10 +15,10 @@ use store::{Key, Lease, Measured, State, Store};
 
 /// Everything that is to be scored, in one setting. Every proxy of every architecture is a unit of its own, so that
 /// another list of proxies does again only what is missing; those of an architecture share their passes.
-pub(super) struct Job<'a, S: Scored> {
-    pub(super) space: &'a S,
+pub(super) struct Job<'a> {
+    pub(super) space: Space,
     pub(super) fidelity: String,
-    pub(super) archs: &'a [S::Arch],
+    pub(super) archs: &'a [String],
     pub(super) proxies: &'a [&'static dyn Proxy],
     pub(super) around: &'a Around,
     pub(super) dtype: DType,
@@ -66,11 +67,11 @@ impl Kept {
     }
 }
 
-impl<S: Scored> Job<'_, S> {
-    fn key(&self, arch: &S::Arch, proxy: &dyn Proxy) -> Key {
+impl Job<'_> {
+    fn key(&self, arch: &str, proxy: &dyn Proxy) -> Key {
         Key {
             space: self.space.name().into(),
-            arch: arch.to_string(),
+            arch: arch.into(),
             metric: proxy.name().into(),
             device: "any".into(),
             fidelity: self.fidelity.clone(),
@@ -80,10 +81,10 @@ impl<S: Scored> Job<'_, S> {
     }
 
     /// Layers of the same name begin with the same weights in all architectures, which makes them easier to compare.
-    fn model(&self, arch: &S::Arch) -> Result<CellModel, ProxyError> {
+    fn model(&self, arch: &str) -> anyhow::Result<CellModel> {
         let model = self.space.model(arch, self.around, self.dtype, self.seed.derive("weights"))?;
         match self.weights {
-            Some(bytes) => model.load(bytes),
+            Some(bytes) => Ok(model.load(bytes)?),
             None => Ok(model),
         }
     }
@@ -107,7 +108,7 @@ impl<S: Scored> Job<'_, S> {
     }
 
     /// The scores of an architecture by the proxies that are still missing.
-    fn scores(&self, arch: &S::Arch, missing: &[&'static dyn Proxy]) -> Result<Vec<Kept>, ProxyError> {
+    fn scores(&self, arch: &str, missing: &[&'static dyn Proxy]) -> anyhow::Result<Vec<Kept>> {
         let model = self.model(arch)?;
         let needs: Vec<Need> = missing.iter().flat_map(|proxy| proxy.needs()).copied().collect();
         let mut seconds: BTreeMap<Need, f64> = BTreeMap::new();
@@ -144,7 +145,7 @@ fn passes(need: Need) -> &'static [Need] {
     }
 }
 
-impl<S: Scored> Work for Job<'_, S> {
+impl Work for Job<'_> {
     type Row = Row;
 
     const DONE: &'static str = "scored";
@@ -153,7 +154,7 @@ impl<S: Scored> Work for Job<'_, S> {
     const FIRST: Duration = Duration::from_secs(20);
 
     fn keys(&self) -> Vec<Vec<Key>> {
-        let keys = |arch| self.proxies.iter().map(|&proxy| self.key(arch, proxy)).collect();
+        let keys = |arch: &String| self.proxies.iter().map(|&proxy| self.key(arch, proxy)).collect();
         self.archs.iter().map(keys).collect()
     }
 
@@ -173,7 +174,7 @@ impl<S: Scored> Work for Job<'_, S> {
                 _ => return Ok(None),
             });
         }
-        Ok(Some(Row { arch: arch.to_string(), scores }))
+        Ok(Some(Row { arch: arch.into(), scores }))
     }
 
     fn act(
@@ -201,7 +202,7 @@ impl<S: Scored> Work for Job<'_, S> {
             }
             // one architecture that cannot be scored is no end of thousands
             Err(error) => leases.iter().try_fold(true, |all, lease| {
-                Ok(ended(store.fail(lease, &error.to_string(), now_ms()))? && all)
+                Ok(ended(store.fail(lease, &format!("{error:#}"), now_ms()))? && all)
             }),
         }
     }

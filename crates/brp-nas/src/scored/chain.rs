@@ -1,26 +1,23 @@
-use super::{Around, Scored, fresh};
-use candle_core::DType;
-use cellnet::{ChainSkeleton, chain};
-use nas_core::Seed;
-use proxies::{CellModel, ProxyError};
+use super::{Around, Scored, Sizes};
+use cellnet::{ChainSkeleton, Network, NetworkError, chain};
 use spaces::chain::{Chain, ChainSpace};
 
 /// The first stage is the stem; a chain is the whole network.
 impl Scored for ChainSpace {
-    fn published(&self) -> (u64, Option<u64>) {
+    fn sizes(&self) -> Sizes {
         // the program has no space without
-        (ChainSkeleton::of(self).map_or(0, |skeleton| skeleton.channels as u64), None)
+        let published =
+            ChainSkeleton::of(self).unwrap_or(ChainSkeleton { channels: 16, classes: 10, image: 32 });
+        Sizes {
+            published: (published.channels as u64, None),
+            reduced: (8, None),
+            image: published.image as u64,
+            styled: false,
+        }
     }
 
-    fn model(
-        &self,
-        arch: &Chain,
-        around: &Around,
-        dtype: DType,
-        seed: Seed,
-    ) -> Result<CellModel, ProxyError> {
+    fn network(&self, arch: &Chain, around: &Around) -> Result<Network, NetworkError> {
         let [channels, classes, image] = around.sizes();
-        let skeleton = ChainSkeleton { channels, classes, image };
-        fresh(chain(self, arch, &skeleton, around.colours)?, dtype, seed)
+        chain(self, arch, &ChainSkeleton { channels, classes, image }, around.colours)
     }
 }

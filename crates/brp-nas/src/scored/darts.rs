@@ -1,28 +1,23 @@
-use super::{Around, Scored, fresh};
-use candle_core::DType;
-use cellnet::{DartsSkeleton, darts};
-use nas_core::Seed;
-use proxies::{CellModel, ProxyError};
+use super::{Around, Scored, Sizes};
+use cellnet::{DartsSkeleton, Network, NetworkError, darts};
 use spaces::Darts;
 use spaces::darts::Genotype;
 
 /// Cells are those of the whole network.
 impl Scored for Darts {
-    fn published(&self) -> (u64, Option<u64>) {
-        let DartsSkeleton { channels, cells, .. } = DartsSkeleton::default();
-        (channels as u64, Some(cells as u64))
+    fn sizes(&self) -> Sizes {
+        let DartsSkeleton { channels, cells, image, .. } = DartsSkeleton::default();
+        Sizes {
+            published: (channels as u64, Some(cells as u64)),
+            reduced: (8, Some(5)),
+            image: image as u64,
+            styled: false,
+        }
     }
 
-    fn model(
-        &self,
-        genotype: &Genotype,
-        around: &Around,
-        dtype: DType,
-        seed: Seed,
-    ) -> Result<CellModel, ProxyError> {
+    fn network(&self, genotype: &Genotype, around: &Around) -> Result<Network, NetworkError> {
         let [channels, classes, image] = around.sizes();
         let cells = around.cells.map_or(DartsSkeleton::default().cells, |cells| cells as usize);
-        let skeleton = DartsSkeleton { channels, cells, classes, image };
-        fresh(darts(genotype, &skeleton, around.colours)?, dtype, seed)
+        darts(genotype, &DartsSkeleton { channels, cells, classes, image }, around.colours)
     }
 }

@@ -139,6 +139,10 @@ pub(crate) struct Args {
     /// The search space [default: nas-bench-201].
     #[arg(long)]
     pub(crate) space: Option<Space>,
+    /// Without a table, search among so many that are drawn at random [default: all of a space of at most 500,000, else
+    /// 10,000].
+    #[arg(long)]
+    pub(crate) candidates: Option<usize>,
     /// What training an architecture gives, FILE:COLUMN: the validation accuracy that the search maximises [default,
     /// without --train: benchmark:valid with --test benchmark:test and --latency benchmark:engine_ms, which come with the
     /// program].
@@ -222,7 +226,7 @@ pub(crate) struct Args {
     /// [default: params, flops and the scores that come with the program, as far as they are complete].
     #[arg(long, value_parser = as_features)]
     pub(crate) scores: Option<Proxies>,
-    /// How many architectures live in evolution [default: 64].
+    /// How many architectures live in evolution [default: 64, at most the budget].
     #[arg(long)]
     pub(crate) pool: Option<usize>,
     /// How many of them compete to be the parent [default: 10, at most the pool].
@@ -301,6 +305,7 @@ impl Args {
     pub(crate) fn or(self, other: Self) -> Self {
         Self {
             space: self.space.or(other.space),
+            candidates: self.candidates.or(other.candidates),
             accuracy: self.accuracy.or(other.accuracy),
             test: self.test.or(other.test),
             latency: self.latency.or(other.latency),

@@ -5,47 +5,49 @@ use super::settings::{Plan, Settings};
 use crate::benchmark;
 use crate::failure::{Failure, OrFail};
 use crate::features::Features;
-use crate::named_scores::{Proxies, Scores};
+use crate::named_scores::{Computed, Proxies, Scores};
+use crate::predictable::Predictable;
+use crate::registry::different;
 use crate::score::Scoring;
 use anyhow::anyhow;
-use nas_core::SearchSpace;
+use nas_core::Seed;
 use serde_json::Value;
-use spaces::NasBench201;
-use spaces::nas_bench_201::Cell;
 use std::path::PathBuf;
-use std::sync::OnceLock;
+use std::sync::{Mutex, OnceLock};
 use tables::{Column, TableRef};
 
 /// What is known of the space.
-pub(super) struct Data {
-    /// All architectures there are, as the accuracy table lists them.
-    pub(super) space: Vec<Cell>,
-    pub(super) accuracy: Option<Column<Cell>>,
-    pub(super) test: Option<Column<Cell>>,
-    pub(super) latency: Option<Column<Cell>>,
+pub(super) struct Data<S: Predictable> {
+    pub(super) space: &'static S,
+    /// All architectures there are: those of the accuracy table, or of the space, or some that were drawn from it.
+    pub(super) archs: Vec<S::Arch>,
+    /// Whether there are others, which a strategy that looks at no list may come upon.
+    pub(super) drawn: bool,
+    pub(super) accuracy: Option<Column<S::Arch>>,
+    pub(super) test: Option<Column<S::Arch>>,
+    pub(super) latency: Option<Column<S::Arch>>,
     /// Seconds that a training costs.
-    pub(super) cost: Option<Column<Cell>>,
+    pub(super) cost: Option<Column<S::Arch>>,
     /// What the predictor is pre-trained on, where that is a table.
-    pub(super) source: Option<Column<Cell>>,
+    pub(super) source: Option<Column<S::Arch>>,
     /// Scores without training, where a part needs them.
-    pub(super) scores: Option<Scores>,
+    pub(super) scores: Option<Scores<S>>,
     /// The tables that scores come from.
-    columns: Vec<Column<Cell>>,
+    columns: Vec<Column<S::Arch>>,
     /// What surrogates see, where one is used.
-    pub(super) features: Option<Features<Cell>>,
-    rows: OnceLock<Vec<Vec<f64>>>,
+    pub(super) features: Option<Features<S::Arch>>,
+    rows: OnceLock<Vec<(S::Arch, Vec<f64>)>>,
     /// Where all of it comes from.
     pub(super) provenance: Vec<Value>,
 }
 
-impl Data {
+impl<S: Predictable> Data<S> {
     /// Reads each file once, however many columns of it are named.
-    pub(super) fn read(
-        args: &Args,
-        proxy: Option<&Proxies>,
-        features: Option<&Proxies>,
-    ) -> Result<Self, Failure> {
-        let space = args.space.unwrap_or_default().cells().or_input()?;
+    pub(super) fn read(space: &'static S, args: &Args, settings: &Settings) -> Result<Self, Failure> {
+        let (proxy, features) = (settings.proxy.as_ref(), settings.scores.as_ref());
+        for proxies in [proxy.filter(|proxy| !proxy.compute()), features].into_iter().flatten() {
+            proxies.check(space).or_input()?;
+        }
         let source = match &args.transfer_from {
             Some(Source::Table(table)) => Some(table.clone()),
             _ => None,
@@ -55,7 +57,7 @@ impl Data {
         let named = [&args.accuracy, &args.test, &args.latency, &args.cost, &source];
         let wanted: Vec<&TableRef> =
             named.into_iter().flatten().chain(proxies.iter().chain(&seen).copied()).collect();
-        let mut known: Vec<(&TableRef, Column<Cell>)> = Vec::new();
+        let mut known: Vec<(&TableRef, Column<S::Arch>)> = Vec::new();
         for table in &wanted {
             if known.iter().any(|(name, _)| name == table) {
                 continue;
@@ -67,23 +69,20 @@ impl Data {
                 }
             }
             let columns: Vec<&str> = names.iter().map(|name| name.column.as_str()).collect();
-            let read = benchmark::read_columns(&space, &table.file, &columns)?;
+            let read = benchmark::read_columns(space, &table.file, &columns)?;
             known.extend(names.into_iter().zip(read));
         }
         let one = |name: &TableRef| known.iter().find(|(known, _)| *known == name).map(|(_, c)| c.clone());
         let find = |name: &Option<TableRef>| name.as_ref().and_then(&one);
         let accuracy = find(&args.accuracy);
-        let all = match &accuracy {
-            Some(column) => column.labelled().archs().to_vec(),
-            None => space.enumerate().into_iter().flatten().collect(),
-        };
-        let columns: Vec<Column<Cell>> = proxies.iter().filter_map(|name| one(name)).collect();
+        let (archs, drawn) = architectures(space, args, accuracy.as_ref())?;
+        let columns: Vec<Column<S::Arch>> = proxies.iter().filter_map(|name| one(name)).collect();
         // what is computed has to wait for the run folder
         let known = proxy.filter(|proxy| !proxy.compute());
-        let scores = known.map(|proxy| Scores::known(proxy, &columns, &all)).transpose()?;
-        let seen: Vec<Column<Cell>> = seen.iter().filter_map(|name| one(name)).collect();
+        let scores = known.map(|proxy| Scores::known(space, proxy, &columns, &archs)).transpose()?;
+        let seen: Vec<Column<S::Arch>> = seen.iter().filter_map(|name| one(name)).collect();
         let features =
-            features.map(|proxies| Features::of_accuracies(&space, &all, proxies, &seen)).transpose()?;
+            features.map(|proxies| Features::of_accuracies(space, &archs, proxies, &seen)).transpose()?;
         let (test, latency, cost, source) =
             (find(&args.test), find(&args.latency), find(&args.cost), find(&source));
         let parts =
@@ -91,7 +90,9 @@ impl Data {
         let provenance = parts.map(|column| serde_json::to_value(column.provenance()));
         let provenance = provenance.collect::<Result<_, _>>().or_failed()?;
         Ok(Self {
-            space: all,
+            space,
+            archs,
+            drawn,
             accuracy,
             test,
             latency,
@@ -107,20 +108,23 @@ impl Data {
 
     /// Has scores computed that no table knows, into a store of their own.
     pub(super) fn compute(&mut self, proxy: &Proxies, scoring: Scoring, store: PathBuf, threads: usize) {
-        self.scores = Some(Scores::computed(proxy, self.columns.clone(), scoring, store, threads));
+        let (space, proxies, columns) = (self.space, proxy.clone(), self.columns.clone());
+        let held = Mutex::default();
+        let computed = Computed { space, proxies, columns, scoring, store, threads, held };
+        self.scores = Some(Scores::Computed(Box::new(computed)));
     }
 
     /// All architectures that every table of a result knows, in index order. Latencies that a predictor is fitted to
     /// need not be there.
-    pub(super) fn candidates(&self, settings: &Settings) -> Result<Vec<Cell>, Failure> {
+    pub(super) fn candidates(&self, settings: &Settings) -> Result<Vec<S::Arch>, Failure> {
         let predicted = settings.max_latency.is_some() && settings.limit_by == LimitBy::Predictor;
-        let known = |column: &Option<Column<Cell>>, arch: &Cell| {
+        let known = |column: &Option<Column<S::Arch>>, arch: &S::Arch| {
             column.as_ref().is_none_or(|column| column.get(arch).is_some())
         };
-        let mut archs = self.space.clone();
+        let mut archs = self.archs.clone();
         archs.retain(|arch| (predicted || known(&self.latency, arch)) && known(&self.cost, arch));
-        archs.sort_by_cached_key(|cell| cell.index());
-        let dropped = self.space.len() - archs.len();
+        archs.sort_by_cached_key(|arch| (self.space.number(arch), arch.clone()));
+        let dropped = self.archs.len() - archs.len();
         if dropped > 0 {
             eprintln!("{dropped} architectures have an accuracy but no latency or cost and are left out");
         }
@@ -134,23 +138,29 @@ impl Data {
         Ok(archs)
     }
 
-    /// The features of every cell by its index, made once; none where no surrogate is used.
-    pub(super) fn rows(&self) -> &[Vec<f64>] {
-        let row = |features: &Features<Cell>| {
-            NasBench201.enumerate().into_iter().flatten().map(|cell| features.of(&cell)).collect()
-        };
-        self.rows.get_or_init(|| self.features.as_ref().map(row).unwrap_or_default())
+    /// The features of an architecture, made once; none where no surrogate is used.
+    pub(super) fn features_of(&self, arch: &S::Arch) -> Vec<f64> {
+        let Some(features) = &self.features else { return Vec::new() };
+        let rows = self.rows.get_or_init(|| {
+            let mut archs = self.archs.clone();
+            archs.sort_unstable();
+            archs.into_iter().map(|arch| (arch.clone(), features.of(&arch))).collect()
+        });
+        match rows.binary_search_by(|(known, _)| known.cmp(arch)) {
+            Ok(place) => rows[place].1.clone(),
+            Err(_) => features.of(arch),
+        }
     }
 
-    /// Whether the latency of a cell was measured.
-    pub(super) fn measured(&self, cell: &Cell) -> bool {
-        self.latency.as_ref().is_some_and(|column| column.get(cell).is_some())
+    /// Whether the latency of an architecture was measured.
+    pub(super) fn measured(&self, arch: &S::Arch) -> bool {
+        self.latency.as_ref().is_some_and(|column| column.get(arch).is_some())
     }
 
     /// The largest accuracy of those that meet the limit, where the tables know all of them.
-    pub(super) fn optimum(&self, candidates: &[Cell], limit: f64) -> Option<f64> {
+    pub(super) fn optimum(&self, candidates: &[S::Arch], limit: f64) -> Option<f64> {
         let (accuracy, latency) = (self.accuracy.as_ref()?, self.latency.as_ref()?);
-        let known = candidates.iter().map(|cell| Some((latency.get(cell)?, accuracy.get(cell)?)));
+        let known = candidates.iter().map(|arch| Some((latency.get(arch)?, accuracy.get(arch)?)));
         let known: Option<Vec<(f64, f64)>> = known.collect();
         known?.into_iter().filter(|(ms, _)| *ms <= limit).map(|(_, value)| value).reduce(f64::max)
     }
@@ -162,17 +172,50 @@ impl Data {
     }
 }
 
+/// Drawn from a space that is larger than [`MOST`], where nobody says how many.
+const DRAWN: usize = 10_000;
+
+/// The largest space that is gone through.
+const MOST: u64 = 500_000;
+
+/// What may be trained: the rows of the accuracy table, a class of equal architectures once where the table is of
+/// classes; without one a class of the space once, or so many drawn from it. Then whether there are others.
+fn architectures<S: Predictable>(
+    space: &S,
+    args: &Args,
+    accuracy: Option<&Column<S::Arch>>,
+) -> Result<(Vec<S::Arch>, bool), Failure> {
+    let Some(column) = accuracy else {
+        let small = space.len().is_some_and(|len| len <= MOST);
+        return match (args.candidates, small.then(|| space.whole()).flatten()) {
+            (None, Some(whole)) => Ok((whole, false)),
+            (count, _) => {
+                Ok((different(space, count.unwrap_or(DRAWN), Seed(args.common.seed()).derive("pool")), true))
+            }
+        };
+    };
+    if args.candidates.is_some() {
+        return Err(anyhow!("--candidates draws from the space; here they are the rows of --accuracy"))
+            .or_input();
+    }
+    let mut archs = column.labelled().archs().to_vec();
+    if benchmark::is_named(args.accuracy.as_ref()) {
+        archs.retain(|arch| space.representative(arch) == *arch);
+    }
+    Ok((archs, false))
+}
+
 /// The warm-up that somebody asked for.
 fn asked(settings: &Settings) -> Option<usize> {
     settings.plans.iter().filter_map(|plan| plan.warmup).filter(|&count| count != usize::MAX).max()
 }
 
 /// Says once what has no score.
-pub(super) fn note_unscored(data: &Data, settings: &Settings) {
+pub(super) fn note_unscored<S: Predictable>(data: &Data<S>, settings: &Settings) {
     if let (Some(scores), Some(proxy)) = (&data.scores, &settings.proxy)
         && scores.unscored() > 0
     {
-        let (unscored, all) = (scores.unscored(), data.space.len());
+        let (unscored, all) = (scores.unscored(), data.archs.len());
         eprintln!(
             "{unscored} of {all} architectures are not scored by {proxy}: a warm-up leaves them out, a move takes \
              them last"

@@ -2,29 +2,28 @@
 
 use super::data::Data;
 use crate::failure::Failure;
+use crate::predictable::Predictable;
 use crate::train::{self, Bench, Trained};
 use crate::units;
 use nas_core::{Evaluation, Objective};
-use spaces::NasBench201;
-use spaces::nas_bench_201::Cell;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 /// The two of them.
-pub(super) enum Work<'a> {
+pub(super) enum Work<'a, S: Predictable> {
     /// In the tables.
-    Lookup(&'a Data),
+    Lookup(&'a Data<S>),
     /// For real, with every result in a store.
-    Train(Training<'a>),
+    Train(Training<'a, S>),
 }
 
 /// A training, in the run store.
-pub(super) struct Training<'a> {
+pub(super) struct Training<'a, S: Predictable> {
     pub(super) bench: &'a Bench,
     pub(super) store: PathBuf,
     /// Threads of one training.
     pub(super) threads: usize,
-    pub(super) data: &'a Data,
+    pub(super) data: &'a Data<S>,
     /// Where it is done, if not here.
     pub(super) elsewhere: Option<Box<Elsewhere>>,
 }
@@ -49,42 +48,42 @@ impl std::fmt::Display for NoResult {
 
 impl std::error::Error for NoResult {}
 
-impl Training<'_> {
+impl<S: Predictable> Training<'_, S> {
     /// What is in the store is not trained again.
-    fn train(&self, cell: Cell) -> Result<Trained, Failure> {
-        let cells = [cell];
-        let job = self.bench.job(NasBench201::NAME, &cells)?;
+    fn train(&self, arch: &S::Arch) -> Result<Trained, Failure> {
+        let archs = [arch.to_string()];
+        let job = self.bench.job(&archs)?;
         let (mut trained, _) = units::complete(&job, &self.store, self.threads)?;
-        trained.pop().ok_or_else(|| Failure::Failed(anyhow::anyhow!("{cell} was not trained")))
+        trained.pop().ok_or_else(|| Failure::Failed(anyhow::anyhow!("{arch} was not trained")))
     }
 }
 
-impl Work<'_> {
+impl<S: Predictable> Work<'_, S> {
     /// The test accuracy, which no strategy sees.
-    pub(super) fn test(&self, cell: &Cell) -> Option<f64> {
+    pub(super) fn test(&self, arch: &S::Arch) -> Option<f64> {
         match self {
-            Self::Lookup(data) => data.test.as_ref()?.get(cell),
-            Self::Train(training) => training.train(*cell).ok()?.test,
+            Self::Lookup(data) => data.test.as_ref()?.get(arch),
+            Self::Train(training) => training.train(arch).ok()?.test,
         }
     }
 }
 
 /// The work of one search, which predicts the latency of what was not measured.
-pub(super) struct Predicting<'a> {
-    pub(super) work: &'a Work<'a>,
+pub(super) struct Predicting<'a, S: Predictable> {
+    pub(super) work: &'a Work<'a, S>,
     /// In ms.
-    pub(super) latencies: BTreeMap<Cell, f64>,
+    pub(super) latencies: BTreeMap<S::Arch, f64>,
 }
 
-impl Objective<Cell> for Predicting<'_> {
+impl<S: Predictable> Objective<S::Arch> for Predicting<'_, S> {
     type Error = NoResult;
 
-    fn evaluate(&self, cell: &Cell) -> Result<Evaluation, NoResult> {
+    fn evaluate(&self, arch: &S::Arch) -> Result<Evaluation, NoResult> {
         let (data, value, seconds) = match self.work {
-            Work::Lookup(data) => (*data, data.accuracy.as_ref().and_then(|column| column.get(cell)), None),
+            Work::Lookup(data) => (*data, data.accuracy.as_ref().and_then(|column| column.get(arch)), None),
             Work::Train(training) => {
                 let trained =
-                    training.train(*cell).map_err(|failure| NoResult(format!("{:#}", failure.error())))?;
+                    training.train(arch).map_err(|failure| NoResult(format!("{:#}", failure.error())))?;
                 match trained.reason {
                     Some(reason) => return Err(NoResult(reason)),
                     None => (training.data, trained.valid, trained.seconds),
@@ -93,8 +92,9 @@ impl Objective<Cell> for Predicting<'_> {
         };
         let value =
             value.ok_or_else(|| NoResult("the table has no accuracy for this architecture".into()))?;
-        let of = |column: &Option<tables::Column<Cell>>| column.as_ref().and_then(|column| column.get(cell));
-        let latency_ms = of(&data.latency).or_else(|| self.latencies.get(cell).copied());
+        let of =
+            |column: &Option<tables::Column<S::Arch>>| column.as_ref().and_then(|column| column.get(arch));
+        let latency_ms = of(&data.latency).or_else(|| self.latencies.get(arch).copied());
         Ok(Evaluation { value, latency_ms, cost_s: of(&data.cost).or(seconds) })
     }
 }

@@ -5,67 +5,67 @@ use super::data::Data;
 use super::mine;
 use super::objective::{Predicting, Training, Work};
 use super::predictor::{
-    Anew, Fits, Within, agreement, always, committee, line, neural, pre_trained, regressor, relation,
-    two_stages, warmed, within_predicted,
+    Fits, Within, agreement, always, committee, line, neural, pre_trained, regressor, relation, two_stages,
+    warmed, within_predicted,
 };
 use super::report::{Found, Outcome};
 use super::settings::{Plan, Settings};
 use crate::elsewhere::TaskDesk;
 use crate::failure::{Failure, OrFail};
 use crate::host::Stopwatch;
+use crate::predictable::Predictable;
 use crate::progress::Progress;
 use crate::record::TrialLines;
-use crate::registry::{CellEncoding, EncodingName, Setting};
+use crate::registry::{EncodingName, Setting};
 use crate::watch::Watcher;
 use anyhow::anyhow;
-use nas_core::{Believe, Fit, FitFrom, Observe, Rank, Searcher, Seed, Trial};
+use nas_core::{Believe, Fit, FitFrom, Observe, Rank, SearchSpace, Searcher, Seed, Trial};
 use predictors::{FittedRegressor, PredictError};
 use rand::seq::SliceRandom;
 use search::{
-    Believing, BrpNas, Domain, Evolution, Moves, Random, Reinforce, Run, Searched, Selection, WarmUp,
-    summarise, within_limit,
+    Believing, BrpNas, Domain, Evolution, EvolutionSettings, Moves, Random, Reinforce, Run, Searched,
+    Selection, WarmUp, summarise, within_limit,
 };
-use spaces::NasBench201;
-use spaces::nas_bench_201::Cell;
 use std::collections::BTreeMap;
+use std::fmt::Display;
 use surrogates::{GaussianProcess, GaussianSettings, Ours, Target};
 
 /// What all searches of a run have in common.
-pub(super) struct Search<'a> {
+pub(super) struct Search<'a, S: Predictable> {
     pub(super) settings: &'a Settings,
-    pub(super) data: &'a Data,
-    pub(super) candidates: &'a [Cell],
-    pub(super) work: Work<'a>,
+    pub(super) data: &'a Data<S>,
+    pub(super) candidates: &'a [S::Arch],
+    pub(super) work: Work<'a, S>,
     /// Evaluations of a batch at once.
     pub(super) threads: usize,
 }
 
 /// Where the trials of one search go, and those that are there already.
-pub(super) struct Files {
+pub(super) struct Files<A> {
     pub(super) lines: TrialLines,
-    pub(super) recorded: Vec<Trial<Cell>>,
+    pub(super) recorded: Vec<Trial<A>>,
     pub(super) watchers: Vec<Watcher>,
     pub(super) progress: Option<Progress>,
 }
 
 /// Runs a strategy, once it is made.
-struct Go<'a> {
-    search: &'a Search<'a>,
+struct Go<'a, S: Predictable> {
+    search: &'a Search<'a, S>,
     budget: usize,
     /// Predicted ones of what was not measured.
-    latencies: BTreeMap<Cell, f64>,
-    files: Files,
+    latencies: BTreeMap<S::Arch, f64>,
+    files: Files<S::Arch>,
     /// Names the search among those of the run.
     name: String,
     watch: Stopwatch,
 }
 
-impl Go<'_> {
-    fn run<S: Searcher<Cell>>(self, searcher: &mut S) -> Result<Searched<Cell>, Failure> {
+impl<S: Predictable> Go<'_, S> {
+    fn run<T: Searcher<S::Arch>>(self, searcher: &mut T) -> Result<Searched<S::Arch>, Failure> {
         let Files { mut lines, recorded, mut watchers, mut progress } = self.files;
-        let mut observers: Vec<&mut dyn Observe<Cell>> = vec![&mut lines];
-        observers.extend(watchers.iter_mut().map(|watcher| watcher as &mut dyn Observe<Cell>));
-        observers.extend(progress.as_mut().map(|progress| progress as &mut dyn Observe<Cell>));
+        let mut observers: Vec<&mut dyn Observe<S::Arch>> = vec![&mut lines];
+        observers.extend(watchers.iter_mut().map(|watcher| watcher as &mut dyn Observe<S::Arch>));
+        observers.extend(progress.as_mut().map(|progress| progress as &mut dyn Observe<S::Arch>));
         let clock = || self.watch.wall_s();
         let settings = self.search.settings;
         let budget = search::Budget { trials: self.budget, ..settings.budget() };
@@ -78,7 +78,8 @@ impl Go<'_> {
         if let Work::Train(Training { elsewhere: Some(there), store, .. }) = &self.search.work {
             let folder = there.folder.join(&self.name);
             let (args, sbatch) = (there.args.clone(), there.sbatch.clone());
-            let mut evaluator = TaskDesk::evaluator(&folder, args, store, sbatch, &work)?;
+            let mut evaluator =
+                TaskDesk::evaluator(&folder, args, store, sbatch, (self.search.data.space, &work))?;
             return run.search_by(searcher, &mut evaluator, &mut observers).map_err(mine);
         }
         let run = run.threads(self.search.threads).retries(settings.retries);
@@ -87,30 +88,38 @@ impl Go<'_> {
 }
 
 /// The parts of a plan, ready for a strategy.
-struct Parts<'a> {
-    warm_up: Option<WarmUp<Cell>>,
-    moves: Option<Moves<'a, Cell>>,
+struct Parts<'a, A> {
+    warm_up: Option<WarmUp<A>>,
+    moves: Option<Moves<'a, A>>,
 }
 
-impl Search<'_> {
+impl<S: Predictable> Search<'_, S> {
     /// The seeds of repeats differ in everything: samples, weights, order.
-    pub(super) fn one(&self, plan: &Plan, seed: u64, files: Files) -> Result<Found, Failure> {
+    pub(super) fn one(&self, plan: &Plan, seed: u64, files: Files<S::Arch>) -> Result<Found, Failure> {
         let (watch, root) = (Stopwatch::start(), Seed(seed));
         let Self { settings, data, .. } = self;
+        let space = data.space;
         let mut candidates = self.candidates.to_vec();
         let (mut within, mut latencies, mut chances) = (None, BTreeMap::new(), Vec::new());
         if let (Some(limit), Some(column)) = (settings.max_latency, &data.latency) {
             let limited = match settings.limit_by {
                 LimitBy::Predictor => {
                     let doubtful = plan.algorithm == Algorithm::Ours;
-                    within_predicted(candidates, column, limit, settings, doubtful, root.derive("latency"))?
+                    within_predicted(
+                        space,
+                        candidates,
+                        column,
+                        (limit, doubtful),
+                        settings,
+                        root.derive("latency"),
+                    )?
                 }
                 LimitBy::Table => {
                     within_limit(candidates, &Measured(column), limit).map(Within::from).map_err(mine)?
                 }
             };
             within = Some(limited.predicted.iter().filter(|ms| **ms <= limit).count());
-            latencies = limited.archs.iter().copied().zip(limited.predicted).collect();
+            latencies = limited.archs.iter().cloned().zip(limited.predicted).collect();
             (candidates, chances) = (limited.archs, limited.chances);
         }
         let parts = self.parts(plan, &candidates, root)?;
@@ -124,7 +133,7 @@ impl Search<'_> {
                 self.predicted(plan, candidates, parts, go, root)?
             }
             Algorithm::Random | Algorithm::All => {
-                let domain = Domain::listed(&NasBench201, candidates);
+                let domain = self.domain(space, candidates);
                 let mut random = Random::new(domain, seed_of_search).batch(settings.at_once);
                 random = parts.warm_up.iter().fold(random, Random::warm_up);
                 random = parts.moves.into_iter().fold(random, Random::moves);
@@ -132,15 +141,19 @@ impl Search<'_> {
             }
             Algorithm::Ours => self.believed((candidates, chances), parts, go, seed_of_search)?,
             Algorithm::Evolution => {
-                let domain = Domain::listed(&NasBench201, candidates);
-                let evolution = Evolution::new(domain, settings.evolution, seed_of_search).map_err(mine)?;
+                let domain = self.domain(space, candidates);
+                let pool = settings.evolution.pool.min(budget);
+                let tournament = settings.evolution.tournament.min(pool);
+                let clamped = EvolutionSettings { pool, tournament, ..settings.evolution };
+                let evolution = Evolution::new(domain, clamped, seed_of_search).map_err(mine)?;
                 let mut evolution = evolution.limit_ms(settings.max_latency).batch(settings.at_once);
                 evolution = parts.warm_up.iter().fold(evolution, Evolution::warm_up);
                 evolution = parts.moves.into_iter().fold(evolution, Evolution::moves);
                 (go.run(&mut evolution)?, None)
             }
             Algorithm::Reinforce => {
-                let domain = Domain::listed(&NasBench201, candidates);
+                let decisions = space.decisions().ok_or_else(|| no_decisions(space)).or_input()?;
+                let domain = self.domain(&decisions, candidates);
                 let policy = Reinforce::new(domain, settings.reinforce, seed_of_search).map_err(mine)?;
                 let mut policy = policy.limit_ms(settings.max_latency).batch(settings.at_once);
                 policy = parts.warm_up.iter().fold(policy, Reinforce::warm_up);
@@ -158,10 +171,23 @@ impl Search<'_> {
             warm_up: unscored,
             slowest: data.slowest(),
         };
-        Ok(Found::new(outcome, &searched, |cell| self.work.test(cell), |cell| data.measured(cell), &watch))
+        Ok(Found::new(outcome, &searched, |arch| self.work.test(arch), |arch| data.measured(arch), &watch))
     }
 
-    fn parts(&self, plan: &Plan, candidates: &[Cell], root: Seed) -> Result<Parts<'_>, Failure> {
+    /// What strategies may ask for that look at no list: all of a space from which candidates were drawn.
+    fn domain<'a, T: SearchSpace<Arch = S::Arch>>(
+        &self,
+        space: &'a T,
+        candidates: Vec<S::Arch>,
+    ) -> Domain<'a, T> {
+        if self.data.drawn && self.settings.max_latency.is_none() {
+            Domain::of(space)
+        } else {
+            Domain::listed(space, candidates)
+        }
+    }
+
+    fn parts(&self, plan: &Plan, candidates: &[S::Arch], root: Seed) -> Result<Parts<'_, S::Arch>, Failure> {
         let Some(scores) = &self.data.scores else { return Ok(Parts { warm_up: None, moves: None }) };
         let warm_up = plan.warmup.map(|count| {
             let mut some = candidates.to_vec();
@@ -176,16 +202,14 @@ impl Search<'_> {
     /// A search by what a surrogate believes, and the whole space in the order of its last means.
     fn believed(
         &self,
-        candidates: Candidates,
-        parts: Parts<'_>,
-        go: Go<'_>,
+        candidates: Candidates<S::Arch>,
+        parts: Parts<'_, S::Arch>,
+        go: Go<'_, S>,
         seed: Seed,
-    ) -> Result<Ranked, Failure> {
+    ) -> Result<Ranked<S::Arch>, Failure> {
         let known = self.data.features.as_ref();
-        let known = known.ok_or_else(|| anyhow!("the features were not made")).or_failed()?;
-        let (blocks, rows) = (known.blocks(), self.data.rows());
-        // a cell of the space has its row; an empty one would be refused
-        let features = |cell: &Cell| rows.get(cell.index()).cloned().unwrap_or_default();
+        let blocks = known.ok_or_else(|| anyhow!("the features were not made")).or_failed()?.blocks();
+        let features = |arch: &S::Arch| self.data.features_of(arch);
         match self.settings.surrogate {
             Surrogate::Gp => {
                 let settings = GaussianSettings { target: Target::Top, ..GaussianSettings::rank() };
@@ -198,14 +222,14 @@ impl Search<'_> {
     fn around<F>(
         &self,
         surrogate: F,
-        (candidates, chances): Candidates,
-        parts: Parts<'_>,
-        go: Go<'_>,
+        (candidates, chances): Candidates<S::Arch>,
+        parts: Parts<'_, S::Arch>,
+        go: Go<'_, S>,
         seed: Seed,
-    ) -> Result<Ranked, Failure>
+    ) -> Result<Ranked<S::Arch>, Failure>
     where
-        F: Fit<Cell>,
-        F::Model: Believe<Cell> + Rank<Cell>,
+        F: Fit<S::Arch>,
+        F::Model: Believe<S::Arch> + Rank<S::Arch>,
     {
         let ranked = self.settings.algorithm != Algorithm::All;
         let mut search =
@@ -216,7 +240,7 @@ impl Search<'_> {
         search = parts.warm_up.iter().fold(search, Believing::warm_up);
         let searched = go.run(&mut search)?;
         let model = search.model().filter(|_| ranked);
-        let ranking = model.map(|model| model.rank(&self.data.space)).transpose().or_failed()?;
+        let ranking = model.map(|model| model.rank(&self.data.archs)).transpose().or_failed()?;
         Ok((searched, ranking))
     }
 
@@ -224,50 +248,62 @@ impl Search<'_> {
     fn predicted(
         &self,
         plan: &Plan,
-        candidates: Vec<Cell>,
-        parts: Parts<'_>,
-        go: Go<'_>,
+        candidates: Vec<S::Arch>,
+        parts: Parts<'_, S::Arch>,
+        go: Go<'_, S>,
         root: Seed,
-    ) -> Result<Ranked, Failure> {
-        let settings = self.settings;
+    ) -> Result<Ranked<S::Arch>, Failure> {
+        let (settings, data) = (self.settings, self.data);
         let samples = settings.selection.samples.min(go.budget);
         let iterations = settings.selection.iterations.min(samples);
         let selection = Selection { samples, iterations, ..settings.selection };
-        let encode = CellEncoding::new(EncodingName::Pruned);
-        let start = pre_trained(settings, self.data, encode, root.derive("transfer"))?;
+        let encode = data.space.encoding(EncodingName::Pruned).or_failed()?;
+        let bare = data.space.bare(EncodingName::Pruned).or_failed()?;
+        let start = pre_trained(settings, data, encode.clone(), root.derive("transfer"))?;
         let start = start.as_ref().map(FittedRegressor::gcn);
-        let around =
-            Around { candidates, selection, parts, seed: root.derive("search"), space: &self.data.space };
+        let around = Around { candidates, selection, parts, seed: root.derive("search"), all: &data.archs };
         match (plan.algorithm, settings.setting) {
-            (Algorithm::Predictor, _) => around.run(regressor(selection, start), go),
-            (Algorithm::NeuralPredictor, _) => around.run(always(Anew(neural)), go),
-            (Algorithm::TwoStage, _) => around.run(always(Anew(two_stages)), go),
-            (_, Setting::Ours) => around.run(committee(iterations, start, line()?), go),
-            (_, Setting::Published) => around.run(relation(Setting::Published, iterations, start), go),
+            (Algorithm::Predictor, _) => around.run(regressor(encode, selection, start), go),
+            (Algorithm::NeuralPredictor, _) => around.run(always(neural(bare)), go),
+            (Algorithm::TwoStage, _) => around.run(always(two_stages(bare)), go),
+            (_, Setting::Ours) => around.run(committee(encode, iterations, start, line(data.space)?), go),
+            (_, Setting::Published) => {
+                around.run(relation(encode, Setting::Published, iterations, start), go)
+            }
         }
     }
 }
 
-/// Architectures, and the chance that each meets the limit, where there is one.
-type Candidates = (Vec<Cell>, Vec<f64>);
-
-/// Trials, and the indices of the space best first where a predictor ranked it.
-type Ranked = (Searched<Cell>, Option<Vec<usize>>);
-
-/// What a search around a predictor needs, beside the predictor.
-struct Around<'a> {
-    candidates: Vec<Cell>,
-    selection: Selection,
-    parts: Parts<'a>,
-    seed: Seed,
-    space: &'a [Cell],
+/// Why no policy can be learned.
+fn no_decisions<S: SearchSpace>(space: &S) -> anyhow::Error {
+    anyhow!(
+        "--algorithm reinforce learns which choices make good architectures, and those of {} are not made of \
+         independent choices: take another algorithm",
+        space.name()
+    )
 }
 
-impl Around<'_> {
-    fn run<F>(self, fits: Fits<'_, F>, go: Go<'_>) -> Result<Ranked, Failure>
+/// Architectures, and the chance that each meets the limit, where there is one.
+type Candidates<A> = (Vec<A>, Vec<f64>);
+
+/// Trials, and the indices of the space best first where a predictor ranked it.
+type Ranked<A> = (Searched<A>, Option<Vec<usize>>);
+
+/// What a search around a predictor needs, beside the predictor.
+struct Around<'a, A> {
+    candidates: Vec<A>,
+    selection: Selection,
+    parts: Parts<'a, A>,
+    seed: Seed,
+    all: &'a [A],
+}
+
+impl<A: Clone + Ord> Around<'_, A> {
+    fn run<F, S>(self, fits: Fits<'_, F>, go: Go<'_, S>) -> Result<Ranked<A>, Failure>
     where
-        F: FitFrom<Cell, Error = PredictError>,
-        F::Model: Rank<Cell>,
+        F: FitFrom<A, Error = PredictError>,
+        F::Model: Rank<A>,
+        S: Predictable<Arch = A>,
     {
         let mut brp = BrpNas::new(self.candidates, self.selection, fits.round, self.seed).map_err(mine)?;
         if let Some(warm_up) = &self.parts.warm_up {
@@ -278,18 +314,18 @@ impl Around<'_> {
         let ranked = go.search.settings.algorithm != Algorithm::All;
         let searched = go.run(&mut brp)?;
         let ranking =
-            brp.model().filter(|_| ranked).map(|model| model.rank(self.space)).transpose().or_failed()?;
+            brp.model().filter(|_| ranked).map(|model| model.rank(self.all)).transpose().or_failed()?;
         Ok((searched, ranking))
     }
 }
 
 /// A table as a predictor that does not err.
-struct Measured<'a>(&'a tables::Column<Cell>);
+struct Measured<'a, A>(&'a tables::Column<A>);
 
-impl nas_core::Predict<Cell> for Measured<'_> {
+impl<A: Ord + Display> nas_core::Predict<A> for Measured<'_, A> {
     type Error = tables::TableError;
 
-    fn predict(&self, cells: &[Cell]) -> Result<Vec<f64>, tables::TableError> {
-        self.0.values_of(cells)
+    fn predict(&self, archs: &[A]) -> Result<Vec<f64>, tables::TableError> {
+        self.0.values_of(archs)
     }
 }

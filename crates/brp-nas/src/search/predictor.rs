@@ -6,9 +6,9 @@ use super::mine;
 use super::settings::Settings;
 use crate::failure::{Failure, OrFail};
 use crate::features::Features;
-use crate::registry::{CellEncoding, EncodingName, Setting, descriptors, multiply_adds};
-use anyhow::Context;
-use arch_graph::Bare;
+use crate::predictable::Predictable;
+use crate::registry::{EncodingName, Setting};
+use anyhow::{Context, anyhow};
 use gcn::{EarlyStopping, Gcn, Training};
 use nas_core::{Fit, FitFrom, Labelled, Predict, Seed, stats};
 use predictors::{
@@ -16,8 +16,6 @@ use predictors::{
     PredictError, RegressorSettings, RelationSettings, Ridge, Transferred, TwoStage, TwoStageSettings,
 };
 use search::{Limited, SearchError, Selection, WarmUp, within_limit};
-use spaces::NasBench201;
-use spaces::nas_bench_201::Cell;
 use surrogates::Costs;
 use tables::Column;
 
@@ -42,26 +40,21 @@ pub(super) struct Fits<'a, F> {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Anew<F>(pub(super) F);
 
-impl<S: Fit<Cell>, F: Fn(&Labelled<Cell>) -> S> Fit<Cell> for Anew<F> {
+impl<A, S: Fit<A>, F: Fn(&Labelled<A>) -> S> Fit<A> for Anew<F> {
     type Model = S::Model;
     type Error = S::Error;
 
-    fn fit(
-        &self,
-        train: &Labelled<Cell>,
-        validation: &Labelled<Cell>,
-        seed: Seed,
-    ) -> Result<S::Model, S::Error> {
+    fn fit(&self, train: &Labelled<A>, validation: &Labelled<A>, seed: Seed) -> Result<S::Model, S::Error> {
         self.0(train).fit(train, validation, seed)
     }
 }
 
-impl<S: Fit<Cell>, F: Fn(&Labelled<Cell>) -> S> FitFrom<Cell> for Anew<F> {
+impl<A, S: Fit<A>, F: Fn(&Labelled<A>) -> S> FitFrom<A> for Anew<F> {
     fn fit_from(
         &self,
         _: &S::Model,
-        train: &Labelled<Cell>,
-        validation: &Labelled<Cell>,
+        train: &Labelled<A>,
+        validation: &Labelled<A>,
         seed: Seed,
     ) -> Result<S::Model, S::Error> {
         self.fit(train, validation, seed)
@@ -69,28 +62,31 @@ impl<S: Fit<Cell>, F: Fn(&Labelled<Cell>) -> S> FitFrom<Cell> for Anew<F> {
 }
 
 /// The same in every round.
-pub(super) fn always<F: Copy + 'static>(settings: F) -> Fits<'static, F> {
-    Fits { round: Box::new(move |_| settings), warm: settings }
+pub(super) fn always<'a, F: Clone + 'a>(settings: F) -> Fits<'a, F> {
+    Fits { warm: settings.clone(), round: Box::new(move |_| settings.clone()) }
 }
 
-/// Without a global node, as the Neural Predictor averages over nodes.
-fn bare() -> Bare<CellEncoding> {
-    Bare(CellEncoding::new(EncodingName::Pruned))
+/// The Neural Predictor, on an encoding without a global node, as it averages over nodes.
+pub(super) fn neural<A, E: Clone>(encode: E) -> Anew<impl Fn(&Labelled<A>) -> NeuralPredictor<E> + Clone> {
+    Anew(move |known: &Labelled<A>| NeuralPredictor {
+        encode: encode.clone(),
+        settings: NeuralPredictorSettings::for_labels(known.values()),
+    })
 }
 
-pub(super) fn neural(known: &Labelled<Cell>) -> NeuralPredictor<Bare<CellEncoding>> {
-    NeuralPredictor { encode: bare(), settings: NeuralPredictorSettings::for_labels(known.values()) }
-}
-
-pub(super) fn two_stages(known: &Labelled<Cell>) -> TwoStage<Bare<CellEncoding>> {
-    TwoStage { encode: bare(), settings: TwoStageSettings::for_labels(known.values()) }
+/// The same behind a classifier.
+pub(super) fn two_stages<A, E: Clone>(encode: E) -> Anew<impl Fn(&Labelled<A>) -> TwoStage<E> + Clone> {
+    Anew(move |known: &Labelled<A>| TwoStage {
+        encode: encode.clone(),
+        settings: TwoStageSettings::for_labels(known.values()),
+    })
 }
 
 /// The binary relation network, and where it starts from.
-pub(super) type Relation<'a> = Transferred<'a, BinaryRelation<CellEncoding>>;
+pub(super) type Relation<'a, E> = Transferred<'a, BinaryRelation<E>>;
 
 /// A graph network that predicts accuracies, and where it starts from.
-pub(super) type Regressor<'a> = Transferred<'a, GcnRegressor<CellEncoding>>;
+pub(super) type Regressor<'a, E> = Transferred<'a, GcnRegressor<E>>;
 
 /// Zero-Cost NAS pre-trains on scores for 50 epochs in batches of 256, stopped after 5 without progress.
 fn warming(training: Training) -> Training {
@@ -98,13 +94,18 @@ fn warming(training: Training) -> Training {
     Training { epochs: 50, batch: 256, stop, ..training }
 }
 
-pub(super) fn relation(setting: Setting, rounds: usize, start: Option<&Gcn>) -> Fits<'_, Relation<'_>> {
-    let encode = CellEncoding::new(EncodingName::Pruned);
+pub(super) fn relation<'a, E: Clone + 'a>(
+    encode: E,
+    setting: Setting,
+    rounds: usize,
+    start: Option<&'a Gcn>,
+) -> Fits<'a, Relation<'a, E>> {
     let relation = match setting {
         Setting::Ours => RelationSettings::searching(),
         Setting::Published => RelationSettings::published(),
     };
-    let of = move |settings| Transferred { settings: BinaryRelation { encode, settings }, start };
+    let of =
+        move |settings| Transferred { settings: BinaryRelation { encode: encode.clone(), settings }, start };
     let warm = warming(relation.training);
     let warm = match setting {
         // more steps than two an epoch
@@ -112,23 +113,27 @@ pub(super) fn relation(setting: Setting, rounds: usize, start: Option<&Gcn>) -> 
         Setting::Published => warm,
     };
     Fits {
-        round: Box::new(move |round| of(relation.round(round, rounds))),
         warm: of(RelationSettings { training: warm, ..relation }),
+        round: Box::new(move |round| of(relation.round(round, rounds))),
     }
 }
 
-/// A ridge regression on descriptors of the cell.
-pub(super) fn line() -> Result<Ridge<impl Fn(&Cell) -> Vec<f64> + Clone>, Failure> {
-    Ok(Ridge { describe: descriptors().or_failed()?, penalty: PENALTY })
+/// A ridge regression on descriptors of the architecture.
+pub(super) fn line<S: Predictable>(
+    space: &S,
+) -> Result<Ridge<impl Fn(&S::Arch) -> Vec<f64> + Clone>, Failure> {
+    let descriptors = space.descriptors().or_failed()?;
+    Ok(Ridge { describe: move |arch: &S::Arch| descriptors(arch), penalty: PENALTY })
 }
 
 /// That network, and in the last ranking another predictor beside it.
-pub(super) fn committee<'a, G: Clone + 'a>(
+pub(super) fn committee<'a, E: Clone + 'a, G: Clone + 'a>(
+    encode: E,
     rounds: usize,
     start: Option<&'a Gcn>,
     second: G,
-) -> Fits<'a, Committee<Relation<'a>, G>> {
-    let Fits { round, warm } = relation(Setting::Ours, rounds, start);
+) -> Fits<'a, Committee<Relation<'a, E>, G>> {
+    let Fits { round, warm } = relation(encode, Setting::Ours, rounds, start);
     let warm = Committee { first: warm, second: second.clone(), lead: 1.0 };
     let round = move |number| Committee {
         first: round(number),
@@ -138,30 +143,36 @@ pub(super) fn committee<'a, G: Clone + 'a>(
     Fits { round: Box::new(round), warm }
 }
 
-pub(super) fn regressor(selection: Selection, start: Option<&Gcn>) -> Fits<'_, Regressor<'_>> {
-    let encode = CellEncoding::new(EncodingName::Pruned);
+pub(super) fn regressor<'a, E: Clone + 'a>(
+    encode: E,
+    selection: Selection,
+    start: Option<&'a Gcn>,
+) -> Fits<'a, Regressor<'a, E>> {
     let accuracy = RegressorSettings::published_accuracy(selection.samples);
     let of = move |training| Transferred {
-        settings: GcnRegressor { encode, settings: RegressorSettings { training, ..accuracy } },
+        settings: GcnRegressor {
+            encode: encode.clone(),
+            settings: RegressorSettings { training, ..accuracy },
+        },
         start,
     };
     let epochs = move |round: usize| accuracy.training.epochs * (round + 1) / selection.iterations;
     Fits {
-        round: Box::new(move |round| of(Training { epochs: epochs(round), ..accuracy.training })),
         warm: of(Training { batch: accuracy.training.batch, ..warming(accuracy.training) }),
+        round: Box::new(move |round| of(Training { epochs: epochs(round), ..accuracy.training })),
     }
 }
 
 /// Fits to the scores of a warm-up, by their places: scores have no unit, and some have a long tail.
-pub(super) fn warmed<F: FitFrom<Cell, Error = PredictError>>(
+pub(super) fn warmed<A: Clone, F: FitFrom<A, Error = PredictError>>(
     fit: &F,
-    warm_up: &WarmUp<Cell>,
+    warm_up: &WarmUp<A>,
     seed: Seed,
 ) -> Result<F::Model, Failure> {
-    let (cells, scores): (Vec<Cell>, Vec<f64>) = warm_up.scored.iter().copied().unzip();
-    let count = cells.len() as f64;
+    let (archs, scores): (Vec<A>, Vec<f64>) = warm_up.scored.iter().cloned().unzip();
+    let count = archs.len() as f64;
     let places = stats::average_ranks(&scores).into_iter().map(|rank| rank / count).collect();
-    let known = Labelled::new(cells, places).or_failed()?;
+    let known = Labelled::new(archs, places).or_failed()?;
     match fit.fit(&known, &Labelled::empty(), seed) {
         Err(error @ (PredictError::TooFew { .. } | PredictError::Constant { .. })) => {
             Err(error).context("the predictor cannot learn from the scores of the warm-up").or_input()
@@ -171,22 +182,30 @@ pub(super) fn warmed<F: FitFrom<Cell, Error = PredictError>>(
 }
 
 /// The network that the predictor starts from.
-pub(super) fn pre_trained(
+pub(super) fn pre_trained<S: Predictable>(
     settings: &Settings,
-    data: &Data,
-    encode: CellEncoding,
+    data: &Data<S>,
+    encode: S::Encoding,
     seed: Seed,
-) -> Result<Option<FittedRegressor<CellEncoding>>, Failure> {
-    let space = &data.space;
-    let known = match (&settings.transfer_from, &data.source) {
+) -> Result<Option<FittedRegressor<S::Encoding>>, Failure> {
+    let rows = |known: usize| settings.transfer_train.min(known);
+    let train = match (&settings.transfer_from, &data.source) {
         (Source::None, _) => return Ok(None),
-        (Source::Table(_), Some(column)) => column.labelled().clone(),
-        _ => Labelled::new(space.to_vec(), space.iter().map(multiply_adds).collect()).or_failed()?,
+        (Source::Table(_), Some(column)) => {
+            let known = column.labelled();
+            known.split(rows(known.len()), 0, seed).or_input()?.train
+        }
+        _ => {
+            let all = Labelled::new(data.archs.clone(), vec![0.0; data.archs.len()]).or_failed()?;
+            let chosen = all.split(rows(all.len()), 0, seed).or_input()?.train;
+            let unknown = |arch| anyhow!("--transfer-from flops: the multiply-adds of {arch} are not known");
+            let cost = |arch| data.space.multiply_adds(arch).ok_or_else(|| unknown(arch));
+            let costs = chosen.archs().iter().map(cost).collect::<Result<_, _>>().or_input()?;
+            Labelled::new(chosen.archs().to_vec(), costs).or_failed()?
+        }
     };
-    let rows = settings.transfer_train.min(known.len());
-    let split = known.split(rows, 0, seed).or_input()?;
     let source = GcnRegressor { encode, settings: RegressorSettings::pre_training() };
-    match Fit::fit(&source, &split.train, &Labelled::empty(), seed) {
+    match Fit::fit(&source, &train, &Labelled::empty(), seed) {
         // nothing to learn from a table of one row or of equal costs
         Err(PredictError::TooFew { .. } | PredictError::Constant { .. }) => Ok(None),
         other => other.map(Some).or_failed(),
@@ -195,8 +214,8 @@ pub(super) fn pre_trained(
 
 /// How the final ranking of the whole space agrees with the test accuracy, or the validation accuracy where
 /// there is no test.
-pub(super) fn agreement(
-    data: &Data,
+pub(super) fn agreement<S: Predictable>(
+    data: &Data<S>,
     ranking: Option<&[usize]>,
 ) -> Result<(Option<f64>, Option<f64>), Failure> {
     let (Some(ranking), Some(truth)) = (ranking, data.test.as_ref().or(data.accuracy.as_ref())) else {
@@ -204,7 +223,7 @@ pub(super) fn agreement(
     };
     let (mut predicted, mut known) = (Vec::new(), Vec::new());
     for (place, &i) in ranking.iter().enumerate() {
-        if let Some(value) = truth.get(&data.space[i]) {
+        if let Some(value) = truth.get(&data.archs[i]) {
             predicted.push(-(place as f64));
             known.push(value);
         }
@@ -217,16 +236,16 @@ pub(super) fn agreement(
 }
 
 /// What may meet a limit.
-pub(super) struct Within {
-    pub(super) archs: Vec<Cell>,
+pub(super) struct Within<A> {
+    pub(super) archs: Vec<A>,
     /// In ms.
     pub(super) predicted: Vec<f64>,
     /// That each does.
     pub(super) chances: Vec<f64>,
 }
 
-impl From<Limited<Cell>> for Within {
-    fn from(Limited { archs, predicted, .. }: Limited<Cell>) -> Self {
+impl<A> From<Limited<A>> for Within<A> {
+    fn from(Limited { archs, predicted, .. }: Limited<A>) -> Self {
         Self { chances: vec![1.0; archs.len()], archs, predicted }
     }
 }
@@ -237,14 +256,14 @@ const UNLIKELY: f64 = 0.1;
 /// Those that are predicted to meet a limit, by what rows of the latency table teach: a Gaussian process on what
 /// decides costs, or in the published setting a graph network that a ninth as many rows stop. `doubtful` are those too
 /// that might.
-pub(super) fn within_predicted(
-    candidates: Vec<Cell>,
-    column: &Column<Cell>,
-    limit: f64,
+pub(super) fn within_predicted<S: Predictable>(
+    space: &S,
+    candidates: Vec<S::Arch>,
+    column: &Column<S::Arch>,
+    (limit, doubtful): (f64, bool),
     settings: &Settings,
-    doubtful: bool,
     seed: Seed,
-) -> Result<Within, Failure> {
+) -> Result<Within<S::Arch>, Failure> {
     let published = settings.setting == Setting::Published;
     let rows = column.labelled().len();
     let held = |train: usize| if published { train / 9 } else { 0 };
@@ -258,14 +277,14 @@ pub(super) fn within_predicted(
         .or_input()?;
     let failed = "the latency predictor cannot be fitted";
     if published {
-        let encode = CellEncoding::new(EncodingName::Full);
+        let encode = space.encoding(EncodingName::Full).or_failed()?;
         let predictor = GcnRegressor { encode, settings: RegressorSettings::fast_latency(train) };
         let model =
             Fit::fit(&predictor, &split.train, &split.validation, seed).context(failed).or_failed()?;
         return within_limit(candidates, &model, limit).map(Within::from).map_err(mine);
     }
-    let features = Features::of_costs(&NasBench201)?;
-    let costs = Costs { features: |cell: &Cell| features.of(cell), blocks: features.blocks() };
+    let features = Features::of_costs(space)?;
+    let costs = Costs { features: |arch: &S::Arch| features.of(arch), blocks: features.blocks() };
     let model = costs.fit(&split.train, &Labelled::empty(), seed).context(failed).or_input()?;
     if !doubtful {
         return within_limit(candidates, &model, limit).map(Within::from).map_err(mine);
@@ -273,10 +292,10 @@ pub(super) fn within_predicted(
     let (of, predicted) = (candidates.len(), model.predict(&candidates).or_failed()?);
     let lowest = predicted.iter().copied().fold(f64::INFINITY, f64::min);
     let mut within = Within { archs: Vec::new(), predicted: Vec::new(), chances: Vec::new() };
-    for (cell, ms) in candidates.into_iter().zip(predicted) {
+    for (arch, ms) in candidates.into_iter().zip(predicted) {
         let chance = model.chance(ms, limit);
         if chance >= UNLIKELY {
-            within.archs.push(cell);
+            within.archs.push(arch);
             within.predicted.push(ms);
             within.chances.push(chance);
         }

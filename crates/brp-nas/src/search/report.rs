@@ -6,7 +6,7 @@ use crate::registry::Space;
 use nas_core::{Evaluation, Trial, stats};
 use search::{Point, Searched, Stopped, Summary, best_so_far, hypervolume, running_best, trials_front};
 use serde::Serialize;
-use spaces::nas_bench_201::Cell;
+use std::fmt::Display;
 
 /// What a search prints. Where it was repeated, numbers at the top are means over the runs.
 #[derive(Debug, Serialize)]
@@ -124,16 +124,16 @@ pub(super) struct Outcome {
 }
 
 impl Found {
-    pub(super) fn new(
+    pub(super) fn new<A: Clone + Display>(
         outcome: Outcome,
-        searched: &Searched<Cell>,
-        test: impl Fn(&Cell) -> Option<f64>,
-        measured: impl Fn(&Cell) -> bool,
+        searched: &Searched<A>,
+        test: impl Fn(&A) -> Option<f64>,
+        measured: impl Fn(&A) -> bool,
         watch: &Stopwatch,
     ) -> Self {
         let Outcome { seed, limit, optimum, summary, agreement, within_limit, warm_up, slowest } = outcome;
         let (kendall, spearman) = agreement;
-        let row = |trial: &Trial<Cell>| {
+        let row = |trial: &Trial<A>| {
             let latency = evaluated(trial).and_then(|e| e.latency_ms);
             Trained {
                 arch: trial.arch.to_string(),
@@ -210,7 +210,7 @@ impl Found {
 }
 
 /// A trial as it is reported.
-fn evaluated(trial: &Trial<Cell>) -> Option<&Evaluation> {
+fn evaluated<A>(trial: &Trial<A>) -> Option<&Evaluation> {
     trial.result.as_ref().ok()
 }
 

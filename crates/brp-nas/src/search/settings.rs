@@ -3,12 +3,12 @@
 use super::args::{Algorithm, Args, LimitBy, Place, Source, Surrogate};
 use crate::failure::{Failure, OrFail};
 use crate::named_scores::Proxies;
-use crate::registry::{Setting, Space};
+use crate::predictable::Predictable;
+use crate::registry::{Proxy, Setting, Space, on_space};
 use crate::train::Fidelity;
 use anyhow::anyhow;
 use search::{BelievingSettings, Budget, EvolutionSettings, ReinforceSettings, Selection};
 use serde::Serialize;
-use spaces::NasBench201;
 
 /// One way of searching: a strategy and its parts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -32,6 +32,9 @@ impl Plan {
 #[derive(Debug, Clone, Serialize)]
 pub(super) struct Settings {
     pub(super) space: Space,
+    /// Drawn from the space where it is too large to go through.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) candidates: Option<usize>,
     pub(super) algorithm: Algorithm,
     pub(super) plans: Vec<Plan>,
     pub(super) budget: usize,
@@ -106,8 +109,9 @@ impl Settings {
         if budget == 0 {
             return Err(anyhow!("--budget is 0; at least one network has to be trained")).or_input();
         }
+        let space = args.space.unwrap_or_default();
         let algorithm = args.algorithm.unwrap_or(Algorithm::Brp);
-        let plans = plans(args, algorithm)?;
+        let plans = plans(args, algorithm, on_space!(space, space => space.decisions().is_some()))?;
         let evolution =
             evolution(args, budget, plans.iter().any(|plan| plan.algorithm == Algorithm::Evolution))?;
         let setting = args.setting.unwrap_or_default();
@@ -115,7 +119,10 @@ impl Settings {
             // a start from multiply-adds is a warm-up too, which a comparison with and without must not have
             (Setting::Published, _)
             | (_, Algorithm::All | Algorithm::NeuralPredictor | Algorithm::TwoStage) => Source::None,
-            (Setting::Ours, _) => Source::Flops,
+            (Setting::Ours, _) if on_space!(space, space => space.scores()).contains(&Proxy::Flops) => {
+                Source::Flops
+            }
+            (Setting::Ours, _) => Source::None,
         };
         let scored = plans.iter().any(|plan| plan.warmup.is_some() || plan.moves.is_some());
         let ours = plans.iter().any(|plan| plan.algorithm == Algorithm::Ours);
@@ -126,7 +133,8 @@ impl Settings {
         let in_flight = in_flight(args, train)?;
         let text = |table: &Option<tables::TableRef>| table.as_ref().map(ToString::to_string);
         Ok(Self {
-            space: args.space.unwrap_or_default(),
+            space,
+            candidates: args.candidates,
             algorithm,
             plans,
             budget,
@@ -137,14 +145,19 @@ impl Settings {
             reinforce: ReinforceSettings::standard(),
             believing: believing(args)?,
             surrogate: args.surrogate.unwrap_or_default(),
-            scores: ours.then(|| args.scores.clone().unwrap_or_else(|| Proxies::complete(&NasBench201))),
+            scores: ours.then(|| {
+                let complete = || on_space!(space, space => Proxies::complete(space));
+                args.scores.clone().unwrap_or_else(complete)
+            }),
             at_once,
             in_flight,
             as_they_come: args.as_they_come == Some(true),
             retries: args.retries.unwrap_or(0),
             proxy: scored.then(|| {
                 let proxy = args.proxy.clone().unwrap_or_default();
-                if args.proxy_images.is_some() { proxy.all_computed() } else { proxy }
+                let known = on_space!(space, space => space.scores());
+                let looked_up = known.iter().any(|proxy| matches!(proxy, Proxy::Kept(_)));
+                if looked_up && args.proxy_images.is_none() { proxy } else { proxy.all_computed() }
             }),
             max_latency: args.max_latency,
             limit_by: args.limit_by.unwrap_or_default(),
@@ -167,7 +180,8 @@ impl Settings {
     }
 }
 
-fn plans(args: &Args, algorithm: Algorithm) -> Result<Vec<Plan>, Failure> {
+/// `decides` says whether the space is one of independent choices.
+fn plans(args: &Args, algorithm: Algorithm, decides: bool) -> Result<Vec<Plan>, Failure> {
     for (flag, count) in [("--warmup", args.warmup), ("--moves", args.moves)] {
         if count == Some(0) {
             return Err(anyhow!("{flag} is 0; leave it out, or ask for at least one")).or_input();
@@ -202,7 +216,8 @@ fn plans(args: &Args, algorithm: Algorithm) -> Result<Vec<Plan>, Failure> {
         three.truncate(if algorithm == Algorithm::Ours { 2 } else { 3 });
         three
     };
-    let four = vec![Algorithm::Random, Algorithm::Reinforce, Algorithm::Evolution, Algorithm::Brp];
+    let mut four = vec![Algorithm::Random, Algorithm::Reinforce, Algorithm::Evolution, Algorithm::Brp];
+    four.retain(|algorithm| decides || *algorithm != Algorithm::Reinforce);
     let chosen = args.compare.clone().unwrap_or(four);
     if chosen.is_empty() || chosen.contains(&Algorithm::All) {
         return Err(anyhow!("--compare names the algorithms of a table one by one, without `all`"))
@@ -227,12 +242,13 @@ fn believing(args: &Args) -> Result<BelievingSettings, Failure> {
     })
 }
 
+/// As asked for; a search clamps what nobody asked for to its budget.
 fn evolution(args: &Args, budget: usize, used: bool) -> Result<EvolutionSettings, Failure> {
     let published = EvolutionSettings::published();
     let pool = args.pool.unwrap_or(published.pool);
     let tournament = args.tournament.unwrap_or(published.tournament.min(pool));
     let explore = args.explore.unwrap_or(published.explore);
-    if used && (pool == 0 || pool > budget) {
+    if used && (pool == 0 || args.pool.is_some_and(|pool| pool > budget)) {
         return Err(anyhow!("--pool is {pool}; it lies between 1 and the budget of {budget}")).or_input();
     }
     if used && (tournament == 0 || tournament > pool) {

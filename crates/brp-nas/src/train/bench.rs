@@ -2,13 +2,14 @@
 
 use super::work::Job;
 use crate::failure::{Failure, OrFail};
+use crate::registry::Space;
+use crate::scored::{Around, Sizes};
 use anyhow::{Context, anyhow};
-use cellnet::{Recipe, Reduced, Steps};
+use cellnet::{CellStyle, Recipe, Reduced, Steps};
 use images::{Clutter, Images};
 use nas_core::Seed;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
-use spaces::nas_bench_201::{Cell, Skeleton};
 use std::path::{Path, PathBuf};
 
 /// Flags of a training.
@@ -39,10 +40,10 @@ pub(crate) struct Flags {
     /// on the seed then [default: 0, none].
     #[arg(long)]
     pub(crate) clutter: Option<usize>,
-    /// Channels of the first stage [default: 8].
+    /// Channels of the first stage, or of the stem of a chain [default: 8; 16 for nas-bench-101].
     #[arg(long)]
     pub(crate) channels: Option<u64>,
-    /// Cells a stage [default: 1].
+    /// Cells a stage, for darts in all; chains have none [default: 1; 5 for darts].
     #[arg(long)]
     pub(crate) cells: Option<u64>,
     /// Epochs [default: 5].
@@ -116,7 +117,8 @@ fn steps(text: &str) -> Result<Steps, String> {
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct Fidelity {
     channels: u64,
-    cells: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cells: Option<u64>,
     classes: usize,
     /// Channels and side of the images.
     image: [usize; 2],
@@ -138,10 +140,11 @@ struct Sets {
     test: Images,
 }
 
-/// A training that any cell can be put through.
+/// A training that any architecture of a space can be put through.
 pub(crate) struct Bench {
+    space: Space,
     sets: Sets,
-    skeleton: Skeleton,
+    around: Around,
     fidelity: Fidelity,
     seed: Seed,
 }
@@ -154,14 +157,25 @@ impl std::fmt::Debug for Bench {
 
 impl Bench {
     /// Reads the images.
-    pub(crate) fn new(args: &Flags, seed: Seed) -> Result<Self, Failure> {
-        Self::reduced(args, None, seed)
+    pub(crate) fn new(space: Space, args: &Flags, seed: Seed) -> Result<Self, Failure> {
+        Self::reduced(space, args, None, seed)
     }
 
     /// The same from a reduced setting, which flags win over.
-    pub(crate) fn reduced(args: &Flags, setting: Option<Reduced>, seed: Seed) -> Result<Self, Failure> {
+    pub(crate) fn reduced(
+        space: Space,
+        args: &Flags,
+        setting: Option<Reduced>,
+        seed: Seed,
+    ) -> Result<Self, Failure> {
+        let Some(Sizes { reduced: (channels, cells), .. }) = space.sizes() else {
+            return Err(space.reads_sequences()).or_input();
+        };
+        if args.cells.is_some() && cells.is_none() {
+            return Err(anyhow!("--cells says nothing of {}: leave it out", space.name())).or_input();
+        }
         let sets = sets(args, setting, seed)?;
-        let [channels, side, _] = sets.train.shape();
+        let [colours, side, _] = sets.train.shape();
         let classes = sets.train.classes();
         let start = setting.map_or_else(
             || Recipe { batch: 64, rate: 0.05, crop: side / 8, ..Recipe::nas_bench_201(5) },
@@ -178,17 +192,19 @@ impl Bench {
             label_smoothing: args.label_smoothing.unwrap_or(start.label_smoothing),
             ..start
         };
-        let skeleton = Skeleton {
-            channels: args.channels.unwrap_or(setting.map_or(8, Reduced::channels)),
-            cells: args.cells.unwrap_or(if setting.is_some() { 5 } else { 1 }),
+        let around = Around {
+            channels: args.channels.unwrap_or(setting.map_or(channels, Reduced::channels)),
+            cells: args.cells.or(if setting.is_some() { cells.map(|_| 5) } else { cells }),
             classes: classes as u64,
             image: side as u64,
+            colours,
+            style: CellStyle::trained(),
         };
         let fidelity = Fidelity {
-            channels: skeleton.channels,
-            cells: skeleton.cells,
+            channels: around.channels,
+            cells: around.cells,
             classes,
-            image: [channels, side],
+            image: [colours, side],
             train: sets.train.len(),
             validation: sets.validation.as_ref().map_or(0, Images::len),
             test: sets.test.len(),
@@ -196,15 +212,14 @@ impl Bench {
             curve: args.curve.filter(|times| *times > 1),
             recipe,
         };
-        Ok(Self { sets, skeleton, fidelity, seed })
+        Ok(Self { space, sets, around, fidelity, seed })
     }
 
     /// What is wrong with a setting is said before anything is written.
-    pub(crate) fn check(&self, cell: Cell) -> Result<(), Failure> {
-        let [channels, ..] = self.sets.train.shape();
-        let network = cellnet::nas_bench_201(&cell, &self.skeleton, channels, cellnet::CellStyle::trained());
+    pub(crate) fn check(&self, arch: &str) -> Result<(), Failure> {
+        let network = self.space.network(arch, &self.around).or_input()?;
         let statistics = self.sets.train.statistics();
-        cellnet::Trainer::new(network.or_input()?, self.fidelity.recipe, statistics, self.seed).or_input()?;
+        cellnet::Trainer::new(network, self.fidelity.recipe, statistics, self.seed).or_input()?;
         Ok(())
     }
 
@@ -217,13 +232,13 @@ impl Bench {
         self.sets.validation.is_some()
     }
 
-    /// The training of these cells.
-    pub(crate) fn job<'a>(&'a self, space: &str, cells: &'a [Cell]) -> Result<Job<'a>, Failure> {
+    /// The training of these architectures.
+    pub(crate) fn job<'a>(&'a self, archs: &'a [String]) -> Result<Job<'a>, Failure> {
         Ok(Job {
-            space: space.into(),
+            space: self.space,
             fidelity: serde_json::to_string(&self.fidelity).or_failed()?,
-            cells,
-            skeleton: self.skeleton,
+            archs,
+            around: &self.around,
             recipe: self.fidelity.recipe,
             curve: self.fidelity.curve.unwrap_or(1),
             train: &self.sets.train,

@@ -1,13 +1,14 @@
 use crate::failure::{Failure, OrFail};
 use crate::host::now_ms;
+use crate::registry::Space;
+use crate::scored::Around;
 use crate::units::{Work, ended};
 use anyhow::{Context, anyhow};
-use cellnet::{CellStyle, NetworkError, Recipe, Trainer, nas_bench_201};
+use cellnet::{NetworkError, Recipe, Trainer};
 use images::Images;
 use nas_core::Seed;
 use rayon::ThreadPool;
 use serde::{Deserialize, Serialize};
-use spaces::nas_bench_201::{Cell, Skeleton};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 use store::{Key, Lease, Measured, State, Store, StoreError};
@@ -18,10 +19,10 @@ const NEXT: Duration = Duration::from_secs(5);
 /// Everything that is to be trained, in one setting.
 #[derive(Debug)]
 pub(crate) struct Job<'a> {
-    pub(crate) space: String,
+    pub(crate) space: Space,
     pub(crate) fidelity: String,
-    pub(crate) cells: &'a [Cell],
-    pub(crate) skeleton: Skeleton,
+    pub(crate) archs: &'a [String],
+    pub(crate) around: &'a Around,
     pub(crate) recipe: Recipe,
     /// How often it is evaluated on the way, at equal distances, the end included.
     pub(crate) curve: usize,
@@ -40,11 +41,11 @@ impl Work for Job<'_> {
     const FIRST: Duration = Duration::from_secs(120);
 
     fn keys(&self) -> Vec<Vec<Key>> {
-        self.cells.iter().map(|cell| vec![self.key(cell)]).collect()
+        self.archs.iter().map(|arch| vec![self.key(arch)]).collect()
     }
 
     fn row(&self, item: usize, store: &Store) -> Result<Option<Trained>, Failure> {
-        let key = self.key(&self.cells[item]);
+        let key = self.key(&self.archs[item]);
         Ok(store.get(&key, now_ms()).or_failed()?.and_then(|row| trained(&key, &row.state)))
     }
 
@@ -58,7 +59,7 @@ impl Work for Job<'_> {
     ) -> Result<bool, Failure> {
         leases
             .into_iter()
-            .try_fold(true, |all, lease| Ok(one(self, store, &self.cells[item], lease, (pool, stop))? && all))
+            .try_fold(true, |all, lease| Ok(one(self, store, &self.archs[item], lease, (pool, stop))? && all))
     }
 }
 
@@ -121,10 +122,10 @@ impl Job<'_> {
         })
     }
 
-    fn key(&self, cell: &Cell) -> Key {
+    fn key(&self, arch: &str) -> Key {
         Key {
-            space: self.space.clone(),
-            arch: cell.to_string(),
+            space: self.space.name().into(),
+            arch: arch.into(),
             metric: "accuracy".into(),
             device: "any".into(),
             fidelity: self.fidelity.clone(),
@@ -134,10 +135,9 @@ impl Job<'_> {
     }
 
     /// The same weights wherever and whenever it is trained: they come from the seed and the architecture.
-    fn trainer(&self, cell: &Cell) -> Result<Trainer, NetworkError> {
-        let [channels, ..] = self.train.shape();
-        let network = nas_bench_201(cell, &self.skeleton, channels, CellStyle::trained())?;
-        Trainer::new(network, self.recipe, self.train.statistics(), self.seed.derive(&cell.to_string()))
+    fn trainer(&self, arch: &str) -> anyhow::Result<Trainer> {
+        let network = self.space.network(arch, self.around)?;
+        Ok(Trainer::new(network, self.recipe, self.train.statistics(), self.seed.derive(arch))?)
     }
 }
 
@@ -182,11 +182,11 @@ fn unpack(saved: &[u8]) -> anyhow::Result<(SoFar, &[u8])> {
 fn one(
     job: &Job<'_>,
     store: &Store,
-    cell: &Cell,
+    arch: &str,
     mut lease: Lease,
     (pool, stop): (&ThreadPool, &AtomicBool),
 ) -> Result<bool, Failure> {
-    let mut trainer = job.trainer(cell).or_failed()?;
+    let mut trainer = job.trainer(arch).or_failed()?;
     let mut so_far = SoFar::default();
     if let Some(saved) = store.checkpoint(&lease.key).or_failed()? {
         let (known, weights) = unpack(&saved).context("a checkpoint that cannot be read").or_failed()?;
@@ -262,12 +262,14 @@ mod tests {
         let (train, test) = images::fashion_mnist().unwrap();
         let small = |images: Images| images.take(40, Seed(0)).unwrap().resize(8, 8).unwrap();
         let (train, test) = (small(train), small(test));
-        let cells = [NasBench201.get(1462).unwrap()];
+        let archs = [NasBench201.get(1462).unwrap().to_string()];
+        let style = cellnet::CellStyle::trained();
+        let around = Around { channels: 4, cells: Some(1), classes: 10, image: 8, colours: 1, style };
         let job = Job {
-            space: "nas-bench-201".into(),
+            space: Space::NasBench201,
             fidelity: "test".into(),
-            cells: &cells,
-            skeleton: Skeleton { channels: 4, cells: 1, classes: 10, image: 8 },
+            archs: &archs,
+            around: &around,
             recipe: Recipe { batch: 20, crop: 1, ..Recipe::nas_bench_201(60) },
             curve: 3,
             train: &train,
@@ -275,7 +277,7 @@ mod tests {
             test: &test,
             seed: Seed(0),
         };
-        let key = job.key(&cells[0]);
+        let key = job.key(&archs[0]);
         let (pool, stop) = (ThreadPoolBuilder::new().num_threads(1).build().unwrap(), AtomicBool::new(false));
         let store = Store::open_or_create(&file).unwrap();
         store.submit(std::slice::from_ref(&key), now_ms()).unwrap();
@@ -287,7 +289,7 @@ mod tests {
         let taken = std::thread::scope(|scope| {
             let slow = scope.spawn(|| {
                 let store = Store::open(&file).unwrap();
-                one(&job, &store, &cells[0], first, (&pool, &stop)).unwrap()
+                one(&job, &store, &archs[0], first, (&pool, &stop)).unwrap()
             });
             // once an epoch is kept, somebody whose clock is far ahead takes the unit
             while store.checkpoint(&key).unwrap().is_none() {
@@ -297,10 +299,10 @@ mod tests {
             assert!(!slow.join().unwrap(), "a training without a lease came to an end");
             second
         });
-        assert!(one(&job, &store, &cells[0], taken, (&pool, &stop)).unwrap());
+        assert!(one(&job, &store, &archs[0], taken, (&pool, &stop)).unwrap());
         let found = trained(&key, &store.get(&key, now_ms()).unwrap().unwrap().state).unwrap();
         assert_eq!((found.epochs, &found.reason), (60, &None));
-        let mut alone = job.trainer(&cells[0]).unwrap();
+        let mut alone = job.trainer(&archs[0]).unwrap();
         while !alone.is_finished() {
             alone.epoch(&train).unwrap();
         }

@@ -6,7 +6,7 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 use spaces::NasBench201;
 use spaces::nas_bench_201::Cell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -61,10 +61,13 @@ fn a_search_without_a_table_is_one_of_the_benchmark() {
     let best = &result["best"];
     assert!(best["test"].as_f64().unwrap() > 10.0 && best["latency"].as_f64().unwrap() > 0.0, "{best}");
     assert!(!result["front"].as_array().unwrap().is_empty());
-    // what is searched is what the table says
+    // what is searched is what the table says, a class once
     let class = NasBench201.classes();
     let of = |text: &str| class[text.parse::<Cell>().unwrap().index()];
     let rows = rows();
+    let trained = result["trained"].as_array().unwrap().iter();
+    let classes: BTreeSet<usize> = trained.map(|row| of(row["arch"].as_str().unwrap())).collect();
+    assert_eq!(classes.len(), 20, "a class was trained twice");
     let row = rows.iter().find(|row| of(&row["arch"]) == of(best["arch"].as_str().unwrap())).unwrap();
     assert_eq!(row["test"].parse::<f64>().ok(), best["test"].as_f64());
     // a column of it is a column of any command, and another space has none

@@ -36,7 +36,7 @@ const SLOW: [&str; 7] =
 
 /// A made-up table of 40 architectures: each label is a count of letters of the text, so that it can be learned, and a
 /// little noise, so that no two rows are alike.
-fn table<S: SearchSpace>(space: &S, folder: &TempDir) -> String {
+pub(crate) fn table<S: SearchSpace>(space: &S, folder: &TempDir) -> String {
     let mut rng = Seed(5).stream("table");
     let mut archs: Vec<S::Arch> = Vec::new();
     while archs.len() < 40 {

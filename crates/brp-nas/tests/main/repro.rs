@@ -98,6 +98,43 @@ fn an_experiment_is_done_once_kept_and_compared() {
     assert!(table.path("results/made-up-quick.json").exists());
 }
 
+/// What takes long is done by its name alone; values stand once for all rows, and side by side in a text.
+#[test]
+fn an_experiment_apart_has_values_of_all_its_rows() {
+    let table = begun();
+    let row = |name: &str, train: usize| {
+        let run =
+            format!("predict --table {{table}}:valid --train {train} --validation 0 --method linear,forest");
+        format!("[[row]]\nname = \"{name}\"\nrun = \"{run}\"\n")
+    };
+    let experiment = [
+        "title = \"t\"\npaper = \"p\"\napart = true\n[data.table]\nfile = \"table.csv\"\nfrom = \"nowhere\"\n",
+        "[[value]]\nname = \"Kendall of linear\"\nat = \"/rows/0/kendall\"\n",
+        "[[value]]\nname = \"Kendall of forest\"\nat = \"/rows/1/kendall\"\n",
+        "[[value]]\nname = \"MSE of forest\"\nat = \"/rows/1/mse\"\nbetter = \"lower\"\n",
+        &row("few", 20),
+        &row("more", 60),
+    ];
+    fs::write(table.path("experiments/made-up.toml"), experiment.concat()).unwrap();
+    assert_eq!(repro(&table, "all", &[]).0, serde_json::json!([]));
+    let (shown, _) = repro(&table, "made-up", &[]);
+    let rows = shown[0]["rows"].as_array().unwrap();
+    assert_eq!(rows.len(), 6);
+    let text = table.path("text.md");
+    fs::write(&text, "<!-- repro made-up Kendall of -->\n<!-- end -->\n").unwrap();
+    let output = run(&words(table.folder.path(), "all", &["--into", &text.display().to_string()]));
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let of = |row: usize| format!("{:.3}", rows[row]["measured"].as_f64().unwrap());
+    let lines = [
+        "| Kendall of | linear | forest |".to_owned(),
+        "|---|---|---|".to_owned(),
+        format!("| few | {} | {} |", of(0), of(1)),
+        format!("| more | {} | {} |", of(3), of(4)),
+    ];
+    let expected = format!("<!-- repro made-up Kendall of -->\n{}\n<!-- end -->\n", lines.join("\n"));
+    assert_eq!(fs::read_to_string(&text).unwrap(), expected);
+}
+
 #[test]
 fn what_is_wrong_with_an_experiment_is_named() {
     let table = begun();
@@ -114,6 +151,7 @@ fn what_is_wrong_with_an_experiment_is_named() {
         ("{table}:valid", "{tabel}:valid", "{tabel}"),
         ("/mean/best_test", "/mean/beste", "there is no /mean/beste"),
         ("better = \"lower\"", "better = \"low\"", "low"),
+        ("value = [{ name = \"Kendall\", at = \"/kendall\" }]", "", "row `random, long` has no"),
     ] {
         fs::write(&file, EXPERIMENT.replacen(from, to, 1)).unwrap();
         fails("made-up", &["made-up.toml", said]);

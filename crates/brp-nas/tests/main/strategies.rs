@@ -261,10 +261,10 @@ fn bad_input_of_the_strategies_is_named() {
     let cases: [(&[&str], &str); 24] = [
         (&["--compare", "random"], "--compare belongs to --algorithm all"),
         (&["--algorithm", "all", "--compare", "random,all"], "--compare names the algorithms"),
-        (&["--algorithm", "evolution", "--budget", "10"], "--pool is 64"),
+        (&["--algorithm", "evolution", "--budget", "10", "--pool", "64"], "--pool is 64"),
         (&["--algorithm", "evolution", "--pool", "0"], "--pool is 0"),
         (&["--algorithm", "evolution", "--pool", "4", "--tournament", "5"], "--tournament is 5"),
-        (&["--algorithm", "all", "--budget", "20"], "--pool is 64"),
+        (&["--algorithm", "all", "--budget", "20", "--pool", "64"], "--pool is 64"),
         (&["--explore=-1"], "--explore is -1"),
         (&["--warmup", "0"], "--warmup is 0"),
         (&["--moves", "0"], "--moves is 0"),

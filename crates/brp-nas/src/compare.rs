@@ -1,5 +1,6 @@
 //! How well scores order architectures, against a column of a table.
 
+use crate::output::{grid, number};
 use nas_core::{Seed, stats};
 use proxies::{AZ_NAS, log_rank_sum, ordered_pairs, vote};
 use serde::Serialize;
@@ -31,7 +32,7 @@ pub(crate) struct Compared {
 type Combined = (String, Vec<f64>, Option<f64>);
 
 /// Scores by name, of all architectures whose truth is known, in the same order.
-pub(super) fn compare(scores: &[(&str, Vec<f64>)], values: &[f64], seed: Seed) -> Vec<Compared> {
+pub(crate) fn compare(scores: &[(&str, Vec<f64>)], values: &[f64], seed: Seed) -> Vec<Compared> {
     let column =
         |name: &str| scores.iter().find(|(known, _)| *known == name).map(|(_, column)| column.clone());
     let columns = |names: &[&str]| names.iter().map(|name| column(name)).collect::<Option<Vec<Vec<f64>>>>();
@@ -52,6 +53,29 @@ pub(super) fn compare(scores: &[(&str, Vec<f64>)], values: &[f64], seed: Seed) -
         }
     }
     combined.into_iter().map(|(name, scores, pairs)| one(name, &scores, values, pairs, seed)).collect()
+}
+
+/// What [`compared_cells`] are.
+pub(crate) const COMPARED: [&str; 6] =
+    ["score", "Spearman", "95 %", "Kendall", "pairs right", "architectures"];
+
+pub(crate) fn compared_cells(row: &Compared) -> Vec<String> {
+    let interval = match (row.spearman_low, row.spearman_high) {
+        (Some(low), Some(high)) => format!("{low:.3} to {high:.3}"),
+        _ => String::new(),
+    };
+    vec![
+        row.score.clone(),
+        number(row.spearman, 3),
+        interval,
+        number(row.kendall, 3),
+        number(row.ordered_pairs, 3),
+        row.architectures.to_string(),
+    ]
+}
+
+pub(crate) fn compared_grid(compared: &[Compared]) -> String {
+    grid(&COMPARED, compared.iter().map(compared_cells))
 }
 
 fn one(score: String, scores: &[f64], truth: &[f64], pairs: Option<f64>, seed: Seed) -> Compared {
