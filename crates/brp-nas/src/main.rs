@@ -4,9 +4,9 @@
 
 #![expect(clippy::print_stderr, reason = "stderr is where a program speaks of its progress")]
 
-mod benchmark;
 mod choice;
 mod classes;
+mod columns;
 mod compare;
 mod draw;
 mod elsewhere;

@@ -9,7 +9,7 @@ mod predictions;
 mod report;
 mod surrogate;
 
-use crate::benchmark;
+use crate::columns;
 use crate::failure::{Failure, OrFail};
 use crate::features::Features;
 use crate::host::Stopwatch;
@@ -187,8 +187,8 @@ fn on<S: Predictable>(space: &S, args: &Args) -> Result<(), Failure> {
         return Err(anyhow!("--transfer-from starts a graph network; the method {method} has none"))
             .or_input();
     }
-    let column = benchmark::read_column(space, table)?;
-    let source = args.transfer_from.as_ref().map(|t| benchmark::read_column(space, t)).transpose()?;
+    let column = columns::read_column(space, table)?;
+    let source = args.transfer_from.as_ref().map(|t| columns::read_column(space, t)).transpose()?;
     let sources = match &args.sources {
         Some(names) => few::columns(space, names)?,
         None => Vec::new(),
@@ -326,7 +326,7 @@ fn features<S: Predictable>(
     let scores = scores.cloned().unwrap_or_else(|| Proxies::complete(space));
     scores.check(space).or_input()?;
     let columns =
-        scores.tables().map(|table| benchmark::read_column(space, table)).collect::<Result<Vec<_>, _>>();
+        scores.tables().map(|table| columns::read_column(space, table)).collect::<Result<Vec<_>, _>>();
     let archs = column.labelled().archs();
     Ok(Some(Features::of_accuracies(space, archs, &scores, &columns?)?))
 }

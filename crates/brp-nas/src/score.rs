@@ -3,8 +3,8 @@
 mod report;
 mod work;
 
-use crate::benchmark;
 use crate::choice::Choice;
+use crate::columns;
 use crate::compare::compare;
 use crate::elsewhere::Visit;
 use crate::failure::{Failure, OrFail};
@@ -241,7 +241,7 @@ fn computed(space: Space, args: &Args) -> Result<(), Failure> {
     let threads = args.common.cores()?;
     let proxies = chosen(args.proxies.as_deref())?;
     let archs = items(args)?;
-    let truth = args.table.as_ref().map(|table| benchmark::values_of(space, &archs, table)).transpose()?;
+    let truth = args.table.as_ref().map(|table| columns::values_of(space, &archs, table)).transpose()?;
     let scoring = Scoring::new(space, args)?;
     let job = scoring.job(&archs, &proxies);
     // what is wrong with a setting is said before anything is written
@@ -275,9 +275,9 @@ fn of_tables<S: Predictable>(name: Space, space: &S, args: &Args, scores: &Proxi
         return Err(anyhow!("--scores are there already, and not computed: {advice}")).or_input();
     }
     scores.check(space).or_input()?;
-    let truth = benchmark::read_column(space, table)?;
+    let truth = columns::read_column(space, table)?;
     let columns =
-        scores.tables().map(|table| benchmark::read_column(space, table)).collect::<Result<Vec<_>, _>>();
+        scores.tables().map(|table| columns::read_column(space, table)).collect::<Result<Vec<_>, _>>();
     let columns = columns?;
     let (archs, values) = (truth.labelled().archs(), truth.labelled().values());
     let names = scores.names();

@@ -3,8 +3,8 @@
 mod bench;
 mod work;
 
-use crate::benchmark;
 use crate::choice::Choice;
+use crate::columns;
 use crate::compare::{Compared, compare, compared_grid};
 use crate::elsewhere::Visit;
 use crate::failure::Failure;
@@ -128,7 +128,7 @@ pub(crate) fn main(args: Args) -> Result<(), Failure> {
     let space = args.space.unwrap_or_default();
     let threads = args.common.cores()?;
     let archs = items(&args)?;
-    let truth = args.table.as_ref().map(|table| benchmark::values_of(space, &archs, table)).transpose()?;
+    let truth = args.table.as_ref().map(|table| columns::values_of(space, &archs, table)).transpose()?;
     let bench = args.bench(&archs)?;
 
     let recorded = Recorded { fidelity: bench.fidelity(), flags: &args };

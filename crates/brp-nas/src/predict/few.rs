@@ -1,7 +1,7 @@
 //! Few rows of a new device, beside the tables of others.
 
 use super::found::Found;
-use crate::benchmark;
+use crate::columns;
 use crate::failure::{Failure, OrFail};
 use crate::host::Stopwatch;
 use crate::predictable::Predictable;
@@ -32,7 +32,7 @@ pub(super) fn columns<S: Predictable>(space: &S, names: &[String]) -> Result<Sou
             Some(file) if !name.contains(':') => TableRef { file, column: name.clone() },
             _ => name.parse().map_err(|error| anyhow!("--sources {name}: {error}")).or_input()?,
         };
-        let column = benchmark::read_column(space, &table)?;
+        let column = columns::read_column(space, &table)?;
         found.push((table, column));
     }
     Ok(found)

@@ -1,7 +1,7 @@
 //! Experiments as files.
 
 use super::read;
-use crate::benchmark;
+use crate::columns;
 use crate::failure::{Failure, OrFail};
 use anyhow::{Context, anyhow};
 use serde::Deserialize;
@@ -171,7 +171,7 @@ impl Row {
             experiment.data.iter().fold(word.to_owned(), |word, (name, data)| match data.path(folders) {
                 Some(path) => word.replace(&format!("{{{name}}}"), &path.display().to_string()),
                 None => data.instead.iter().fold(word, |word, (column, own)| {
-                    word.replace(&format!("{{{name}}}:{column}"), &format!("{}:{own}", benchmark::NAME))
+                    word.replace(&format!("{{{name}}}:{column}"), &format!("{}:{own}", columns::BENCHMARK))
                 }),
             })
         };

@@ -1,6 +1,6 @@
 //! The flags of `search`.
 
-use crate::benchmark;
+use crate::columns;
 use crate::named_scores::{Proxies, as_features};
 use crate::options::Common;
 use crate::registry::{Setting, Space};
@@ -296,7 +296,7 @@ pub(crate) struct Args {
 impl Args {
     /// What comes with the program, where nothing says what training an architecture gives.
     pub(crate) fn use_benchmark(&mut self) {
-        let column = |name: &str| Some(TableRef { file: benchmark::NAME.into(), column: name.into() });
+        let column = |name: &str| Some(TableRef { file: columns::BENCHMARK.into(), column: name.into() });
         self.accuracy = column("valid");
         self.test = self.test.take().or_else(|| column("test"));
         self.latency = self.latency.take().or_else(|| column("engine_ms"));

@@ -2,7 +2,7 @@
 
 use super::args::{Args, LimitBy, Source};
 use super::settings::{Plan, Settings};
-use crate::benchmark;
+use crate::columns;
 use crate::failure::{Failure, OrFail};
 use crate::features::Features;
 use crate::named_scores::{Computed, Proxies, Scores};
@@ -10,7 +10,7 @@ use crate::predictable::Predictable;
 use crate::registry::different;
 use crate::score::Scoring;
 use anyhow::anyhow;
-use nas_core::Seed;
+use nas_core::{Labelled, Seed};
 use serde_json::Value;
 use std::path::PathBuf;
 use std::sync::{Mutex, OnceLock};
@@ -26,6 +26,7 @@ pub(super) struct Data<S: Predictable> {
     pub(super) accuracy: Option<Column<S::Arch>>,
     pub(super) test: Option<Column<S::Arch>>,
     pub(super) latency: Option<Column<S::Arch>>,
+    latency_by_class: bool,
     /// Seconds that a training costs.
     pub(super) cost: Option<Column<S::Arch>>,
     /// What the predictor is pre-trained on, where that is a table.
@@ -69,7 +70,7 @@ impl<S: Predictable> Data<S> {
                 }
             }
             let columns: Vec<&str> = names.iter().map(|name| name.column.as_str()).collect();
-            let read = benchmark::read_columns(space, &table.file, &columns)?;
+            let read = columns::read_columns(space, &table.file, &columns)?;
             known.extend(names.into_iter().zip(read));
         }
         let one = |name: &TableRef| known.iter().find(|(known, _)| *known == name).map(|(_, c)| c.clone());
@@ -96,6 +97,7 @@ impl<S: Predictable> Data<S> {
             accuracy,
             test,
             latency,
+            latency_by_class: columns::is_benchmark(args.latency.as_ref()),
             cost,
             source,
             scores,
@@ -152,6 +154,16 @@ impl<S: Predictable> Data<S> {
         }
     }
 
+    /// What a latency predictor learns from: a class of equal architectures once where the table is of classes.
+    pub(super) fn latency_rows(&self) -> Option<Labelled<S::Arch>> {
+        let known = self.latency.as_ref()?.labelled();
+        if !self.latency_by_class {
+            return Some(known.clone());
+        }
+        let first = |row: &usize| self.space.representative(&known.archs()[*row]) == known.archs()[*row];
+        Some(known.select(&(0..known.len()).filter(first).collect::<Vec<_>>()))
+    }
+
     /// Whether the latency of an architecture was measured.
     pub(super) fn measured(&self, arch: &S::Arch) -> bool {
         self.latency.as_ref().is_some_and(|column| column.get(arch).is_some())
@@ -199,7 +211,7 @@ fn architectures<S: Predictable>(
             .or_input();
     }
     let mut archs = column.labelled().archs().to_vec();
-    if benchmark::is_named(args.accuracy.as_ref()) {
+    if columns::is_benchmark(args.accuracy.as_ref()) {
         archs.retain(|arch| space.representative(arch) == *arch);
     }
     Ok((archs, false))

@@ -17,7 +17,6 @@ use predictors::{
 };
 use search::{Limited, SearchError, Selection, WarmUp, within_limit};
 use surrogates::Costs;
-use tables::Column;
 
 /// Share of the last ranking, from its top, that the network fills alone. It knows the top, where half of its
 /// samples are from, and so it also chooses the samples; a line through descriptors knows the rest better.
@@ -259,19 +258,18 @@ const UNLIKELY: f64 = 0.1;
 pub(super) fn within_predicted<S: Predictable>(
     space: &S,
     candidates: Vec<S::Arch>,
-    column: &Column<S::Arch>,
+    known: &Labelled<S::Arch>,
     (limit, doubtful): (f64, bool),
     settings: &Settings,
     seed: Seed,
 ) -> Result<Within<S::Arch>, Failure> {
     let published = settings.setting == Setting::Published;
-    let rows = column.labelled().len();
+    let rows = known.len();
     let held = |train: usize| if published { train / 9 } else { 0 };
     // a ninth is held beside them
     let all = if published { rows * 9 / 10 } else { rows };
     let train = settings.latency_train.unwrap_or_else(|| LATENCY_ROWS.min(all));
-    let split = column
-        .labelled()
+    let split = known
         .split(train, held(train), seed)
         .context("--latency-train asks for too many rows of the latency table")
         .or_input()?;

@@ -1,5 +1,5 @@
-//! The benchmark that comes with the program: reduced trainings and measured latencies of NAS-Bench-201, as columns that
-//! `benchmark:COLUMN` names, of all its cells.
+//! Columns by name: of tables, and of the benchmark that comes with the program, reduced trainings and measured latencies
+//! of NAS-Bench-201, as columns that `benchmark:COLUMN` names, of all its cells.
 
 use crate::classes::{ClassTable, firsts};
 use crate::failure::{Failure, OrFail};
@@ -13,7 +13,7 @@ use std::sync::LazyLock;
 use tables::{Column, Provenance, TableRef, hex};
 
 /// What stands for its file.
-pub(crate) const NAME: &str = "benchmark";
+pub(crate) const BENCHMARK: &str = "benchmark";
 
 const FILES: [&[u8]; 2] = [
     include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../fixtures/brp-nas/benchmark/accuracy.csv.gz")),
@@ -28,11 +28,11 @@ static TABLES: LazyLock<[Result<ClassTable, String>; 2]> =
 
 /// Whether it is meant, and no file of that name.
 fn is_meant(file: &Path) -> bool {
-    file == Path::new(NAME) && !file.exists()
+    file == Path::new(BENCHMARK) && !file.exists()
 }
 
 /// Whether a column of it is named.
-pub(crate) fn is_named(table: Option<&TableRef>) -> bool {
+pub(crate) fn is_benchmark(table: Option<&TableRef>) -> bool {
     table.is_some_and(|table| is_meant(&table.file))
 }
 
@@ -66,7 +66,8 @@ pub(crate) fn read_columns<S: SearchSpace>(
     }
     if space.name() != NasBench201.name() {
         let (own, other) = (NasBench201.name(), space.name());
-        return Err(anyhow!("the {NAME} is of {own}, and not of {other}: name a table of it")).or_input();
+        return Err(anyhow!("the {BENCHMARK} is of {own}, and not of {other}: name a table of it"))
+            .or_input();
     }
     names.iter().map(|name| column(space, name)).collect()
 }
@@ -74,7 +75,8 @@ pub(crate) fn read_columns<S: SearchSpace>(
 fn column<S: SearchSpace>(space: &S, name: &str) -> Result<Column<S::Arch>, Failure> {
     let mut known = Vec::new();
     for (table, bytes) in TABLES.iter().zip(FILES) {
-        let table = table.as_ref().map_err(|error| anyhow!("the {NAME} is damaged: {error}")).or_failed()?;
+        let table =
+            table.as_ref().map_err(|error| anyhow!("the {BENCHMARK} is damaged: {error}")).or_failed()?;
         if !table.names().iter().any(|known| known == name) {
             known.extend(table.names());
             continue;
@@ -92,11 +94,11 @@ fn column<S: SearchSpace>(space: &S, name: &str) -> Result<Column<S::Arch>, Fail
         let (classes, count) = (firsts().len(), table.count(name));
         if count < classes {
             eprintln!(
-                "{NAME}:{name} is partial: it has {count} of {classes} classes of equal networks so far"
+                "{BENCHMARK}:{name} is partial: it has {count} of {classes} classes of equal networks so far"
             );
         }
         let provenance = Provenance {
-            file: NAME.into(),
+            file: BENCHMARK.into(),
             column: name.into(),
             rows: values.len(),
             without_value: missing,
@@ -105,5 +107,5 @@ fn column<S: SearchSpace>(space: &S, name: &str) -> Result<Column<S::Arch>, Fail
         return Ok(Column::new(Labelled::new(archs, values).or_failed()?, provenance));
     }
     let known: Vec<&str> = known.iter().map(|name| name.as_str()).collect();
-    Err(anyhow!("the {NAME} has no column `{name}`; there are {}", known.join(", "))).or_input()
+    Err(anyhow!("the {BENCHMARK} has no column `{name}`; there are {}", known.join(", "))).or_input()
 }
