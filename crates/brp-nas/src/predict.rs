@@ -17,7 +17,7 @@ use crate::named_scores::{Proxies, as_features};
 use crate::options::{Common, read_config};
 use crate::output;
 use crate::predictable::Predictable;
-use crate::progress::Progress;
+use crate::progress::{Progress, beside};
 use crate::record::Record;
 use crate::registry::{EncodingName, Space, on_space};
 use anyhow::anyhow;
@@ -30,6 +30,7 @@ use predictions::Predictions;
 use report::{Report, judge};
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
+use std::sync::atomic::Ordering;
 use tables::{Column, TableRef};
 
 /// What kind of number a column holds.
@@ -227,10 +228,11 @@ fn on<S: Predictable>(space: &S, args: &Args) -> Result<(), Failure> {
     let record = Record::start("predict", args.common.out.as_deref(), seeds[0], &recorded, &provenance)?;
     let ground = Ground { space, plan, features, known, lookup };
     let transferred = if source.is_some() { methods.iter().filter(|m| m.is_network()).count() } else { 0 };
-    let mut bar = Progress::new("fitted", repeats * (methods.len() + transferred));
-    let mut runs = Vec::new();
-    let mut predictions = Predictions::of(&splits[0].test);
-    for (&seed, split) in seeds.iter().zip(&splits) {
+    let bar = Progress::new("fitted", repeats * (methods.len() + transferred));
+    let found = beside(Some(bar), (repeats, args.common.cores()?), |repeat, done| {
+        let (seed, split) = (seeds[repeat], &splits[repeat]);
+        let mut runs = Vec::new();
+        let mut predictions = (repeat == 0).then(|| Predictions::of(&split.test));
         for &method in &methods {
             let start = match (&source, &args.transfer_from) {
                 (Some(source), Some(from)) if method.is_network() => {
@@ -242,18 +244,18 @@ fn on<S: Predictable>(space: &S, args: &Args) -> Result<(), Failure> {
             };
             for from in start.iter().map(Some).chain([None]) {
                 let found = one(&ground, method, split, from, seed)?;
-                if seed == seeds[0] {
-                    predictions.add(method, from.is_some(), &found);
-                }
+                predictions.iter_mut().for_each(|all| all.add(method, from.is_some(), &found));
                 let truth = split.test.values();
                 runs.push(judge(method, encoding, from.is_some(), seed, found, truth).or_failed()?);
-                bar.step(runs.len());
+                done.fetch_add(1, Ordering::Relaxed);
             }
         }
-    }
-    drop(bar);
+        Ok((runs, predictions))
+    })?;
+    let (runs, predictions): (Vec<Vec<_>>, Vec<_>) = found.into_iter().unzip();
+    let runs = runs.concat();
     let report = Report::new(args.space.unwrap_or_default(), table, &plan, test, repeats, &methods, runs);
-    predictions.write(record.folder())?;
+    predictions.iter().flatten().try_for_each(|first| first.write(record.folder()))?;
     record.write("result.json", &report)?;
     output::print(&report, args.common.format())
 }

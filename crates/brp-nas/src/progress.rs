@@ -1,6 +1,10 @@
+use crate::failure::{Failure, OrFail};
+use anyhow::anyhow;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use nas_core::{Observe, Trial};
+use search::side_by_side;
 use std::io::IsTerminal;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 /// A bar on stderr where that is a terminal, a line every few seconds where it is not.
@@ -39,6 +43,24 @@ impl Progress {
         }
         self.bar.set_message(best);
     }
+}
+
+/// Does jobs, `threads` at once, and shows meanwhile how many units of them are done; in the order of the jobs.
+pub(crate) fn beside<T: Send>(
+    mut bar: Option<Progress>,
+    (jobs, threads): (usize, usize),
+    one: impl Fn(usize, &AtomicUsize) -> Result<T, Failure> + Sync,
+) -> Result<Vec<T>, Failure> {
+    let done = AtomicUsize::new(0);
+    std::thread::scope(|scope| {
+        let work = scope.spawn(|| side_by_side(jobs, threads, |job| one(job, &done)));
+        while let Some(bar) = bar.as_mut().filter(|_| !work.is_finished()) {
+            bar.step(done.load(Ordering::Relaxed));
+            std::thread::park_timeout(Duration::from_millis(20));
+        }
+        let found = work.join().unwrap_or_else(|_| vec![Err(anyhow!("a job panicked")).or_failed()]);
+        found.into_iter().collect()
+    })
 }
 
 impl Drop for Progress {

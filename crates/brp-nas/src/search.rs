@@ -16,7 +16,7 @@ use crate::host::Stopwatch;
 use crate::options::read_config;
 use crate::output;
 use crate::predictable::Predictable;
-use crate::progress::Progress;
+use crate::progress::{Progress, beside};
 use crate::record::{Begun, Record};
 use crate::registry::on_space;
 use crate::score::Scoring;
@@ -30,11 +30,11 @@ use nas_core::{Seed, Trial};
 use objective::{Elsewhere, Training, Work};
 use one::{Files, Search};
 use report::{Found, Report};
-use search::{SearchError, side_by_side};
+use search::SearchError;
 use serde::Serialize;
 use settings::{FREE, Plan, Settings};
 use std::fmt::Display;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::Ordering;
 
 /// What the record says of a search: all settings, and the flags as they were given.
 #[derive(Serialize)]
@@ -174,24 +174,14 @@ fn all<S: Predictable>(
 ) -> Result<Vec<Found>, Failure> {
     let settings = search.settings;
     let (repeats, jobs) = (settings.repeats, settings.plans.len() * settings.repeats);
-    let done = AtomicUsize::new(0);
     let single = jobs == 1;
-    let one = |job: usize| -> Result<Found, Failure> {
+    let bar = (!single).then(|| Progress::new("searches", jobs));
+    beside(bar, (jobs, threads), |job, done| {
         let (plan, repeat) = (&settings.plans[job / repeats], job % repeats);
         let files = files(search.data.space, plan, repeat, (settings, args), record, single)?;
         let found = search.one(plan, settings.seed.wrapping_add(repeat as u64), files);
         done.fetch_add(1, Ordering::Relaxed);
         found
-    };
-    std::thread::scope(|scope| {
-        let work = scope.spawn(|| side_by_side(jobs, threads, one));
-        let mut bar = (!single).then(|| Progress::new("searches", jobs));
-        while let Some(bar) = bar.as_mut().filter(|_| !work.is_finished()) {
-            bar.step(done.load(Ordering::Relaxed));
-            std::thread::park_timeout(std::time::Duration::from_millis(100));
-        }
-        let found = work.join().unwrap_or_else(|_| vec![Err(anyhow!("a search panicked")).or_failed()]);
-        found.into_iter().collect()
     })
 }
 

@@ -17,7 +17,7 @@ pub(super) type Known<'a, S> = Transfer<Describe<'a, S>>;
 pub(super) type Sources<S> = Vec<(TableRef, Column<<S as SearchSpace>::Arch>)>;
 
 /// How an architecture is described.
-pub(super) type Describe<'a, S> = &'a dyn Fn(&<S as SearchSpace>::Arch) -> Described;
+pub(super) type Describe<'a, S> = &'a (dyn Fn(&<S as SearchSpace>::Arch) -> Described + Sync);
 
 fn mine(error: SurrogateError) -> Failure {
     Failure::Input(error.into())
