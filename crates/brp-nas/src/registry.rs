@@ -87,7 +87,7 @@ macro_rules! on_space {
 
 pub(crate) use on_space;
 
-/// The same for the spaces whose networks read images, which implement [`Scored`](crate::scored::Scored); nothing for
+/// The same for the spaces whose networks read images, which implement [`Scored`]; nothing for
 /// the others.
 macro_rules! on_images {
     ($name:expr, $space:ident => $work:expr) => {
