@@ -67,7 +67,8 @@ pub(crate) struct Args {
     /// Networks that take turns with one reference [default: 8].
     #[arg(long)]
     group: Option<usize>,
-    /// The architecture that all others take turns with [default: one in the middle of nas-bench-201, of other spaces one that is drawn].
+    /// The architecture that all others take turns with [default: one in the middle of nas-bench-201, of other spaces
+    /// one that is drawn].
     #[arg(long)]
     reference: Option<String>,
     /// What that one takes on the quiet machine, in ms [default: measured once, and kept in the store].
@@ -301,12 +302,7 @@ fn reference_of(space: Space) -> String {
 fn job(args: &Args, space: Space, subjects: Vec<Subject>, seed: Seed) -> Result<(Fidelity, Job), Failure> {
     let default = if args.onnx.is_some() { Runtime::Ort } else { Runtime::default() };
     let runtime = args.runtime.unwrap_or(default);
-    let Some(Sizes { published: (channels, cells), image, .. }) = space.sizes() else {
-        return Err(space.reads_sequences()).or_input();
-    };
-    if args.cells.is_some() && cells.is_none() {
-        return Err(anyhow!("--cells says nothing of {}: leave it out", space.name())).or_input();
-    }
+    let Sizes { published: (channels, cells), image, .. } = space.sizes(args.cells).or_input()?;
     let build = Build {
         layers: args.layers.unwrap_or_default(),
         channels: args.channels.unwrap_or(channels),

@@ -87,8 +87,8 @@ macro_rules! on_space {
 
 pub(crate) use on_space;
 
-/// The same for the spaces whose networks read images, which implement [`Scored`]; nothing for
-/// the others.
+/// The same for the spaces whose networks read images, which implement [`Scored`]; nothing for the
+/// others.
 macro_rules! on_images {
     ($name:expr, $space:ident => $work:expr) => {
         match $name {
@@ -161,9 +161,14 @@ impl Space {
         on_space!(self, space => different(space, count, seed).iter().map(ToString::to_string).collect())
     }
 
-    /// What networks of the space are made with where nobody says otherwise; none where they read no images.
-    pub(crate) fn sizes(self) -> Option<Sizes> {
-        on_images!(self, space => Scored::sizes(space))
+    /// What networks of the space are made with where nobody says otherwise; an error where they read no images, or
+    /// where somebody asks for `cells` and they have no such number.
+    pub(crate) fn sizes(self, cells: Option<u64>) -> anyhow::Result<Sizes> {
+        let sizes = on_images!(self, space => Scored::sizes(space)).ok_or_else(|| self.reads_sequences())?;
+        if cells.is_some() && sizes.published.1.is_none() {
+            return Err(anyhow!("--cells says nothing of {}: leave it out", self.name()));
+        }
+        Ok(sizes)
     }
 
     /// The network of the architecture that prints as `text`.
@@ -194,7 +199,7 @@ impl Space {
     }
 
     /// Why its networks are neither trained nor measured nor scored by a command.
-    pub(crate) fn reads_sequences(self) -> anyhow::Error {
+    fn reads_sequences(self) -> anyhow::Error {
         anyhow!(
             "networks of {} read sequences, and this command works on images; the library scores them: \
              `proxies::SequenceModel`",

@@ -315,9 +315,7 @@ pub(crate) struct Scoring {
 
 impl Scoring {
     fn new(space: Space, args: &Args) -> Result<Self, Failure> {
-        let Some(Sizes { published: (channels, cells), styled, .. }) = space.sizes() else {
-            return Err(space.reads_sequences()).or_input();
-        };
+        let Sizes { published: (channels, cells), styled, .. } = space.sizes(args.cells).or_input()?;
         let seed = Seed(args.common.seed());
         let precision = args.dtype.unwrap_or(Precision::F32);
         let dtype = match precision {
@@ -327,10 +325,8 @@ impl Scoring {
         let (batch, classes) = batch(args, seed, dtype)?;
         let [_, colours, side, _] = batch.images().dims4().map(<[usize; 4]>::from).or_failed()?;
         let style = args.style.unwrap_or(Style::Scored);
-        let refused =
-            [("cells", args.cells.is_some() && cells.is_none()), ("style", args.style.is_some() && !styled)];
-        if let Some((flag, _)) = refused.iter().find(|(_, refused)| *refused) {
-            return Err(anyhow!("--{flag} says nothing of {}: leave it out", space.name())).or_input();
+        if args.style.is_some() && !styled {
+            return Err(anyhow!("--style says nothing of {}: leave it out", space.name())).or_input();
         }
         let weights = match &args.weights {
             Some(file) => {

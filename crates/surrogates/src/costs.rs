@@ -65,14 +65,22 @@ pub struct Judged {
 /// The bounds about a tenth.
 const ABOUT: [f64; 5] = [0.08, 0.09, 0.1, 0.11, 0.12];
 
+/// Steps of the logarithm of a factor to each side of 1, and the largest of it.
+const STEPS: usize = 60;
+const LARGEST: f64 = 0.15;
+
+/// Steps to each side over which shares are averaged before the best factor is chosen.
+const SMOOTH: usize = 5;
+
+/// How much better a factor must do than none: a percent of rows within about a tenth, the standard error on 900.
+const WORTH: f64 = 1.0;
+
 impl Judged {
     /// A tenth is what a limit is checked by; a twentieth tells ways apart that are equal there.
     fn good(&self) -> f64 {
         self.within_about_10pct + 0.1 * self.within_5pct
     }
-}
 
-impl Judged {
     /// By what the others say of each row, times a factor.
     fn of(doubt: Doubt, said: &[f64], truth: &[f64], factor: f64) -> Self {
         let moved: Vec<f64> = said.iter().map(|said| said * factor).collect();
@@ -101,16 +109,6 @@ impl Judged {
         if worth { all[best + SMOOTH] } else { Self::of(doubt, said, truth, 1.0) }
     }
 }
-
-/// Steps of the logarithm of a factor to each side of 1, and the largest of it.
-const STEPS: usize = 60;
-const LARGEST: f64 = 0.15;
-
-/// Steps to each side over which shares are averaged before the best factor is chosen.
-const SMOOTH: usize = 5;
-
-/// How much better a factor must do than none: a percent of rows within about a tenth, the standard error on 900.
-const WORTH: f64 = 1.0;
 
 /// Fitted [`Costs`].
 #[derive(Debug, Clone)]

@@ -26,7 +26,8 @@ pub(super) struct Data<S: Predictable> {
     pub(super) accuracy: Option<Column<S::Arch>>,
     pub(super) test: Option<Column<S::Arch>>,
     pub(super) latency: Option<Column<S::Arch>>,
-    latency_by_class: bool,
+    /// What a latency predictor learns from.
+    pub(super) latency_rows: Option<Labelled<S::Arch>>,
     /// Seconds that a training costs.
     pub(super) cost: Option<Column<S::Arch>>,
     /// What the predictor is pre-trained on, where that is a table.
@@ -86,6 +87,7 @@ impl<S: Predictable> Data<S> {
             features.map(|proxies| Features::of_accuracies(space, &archs, proxies, &seen)).transpose()?;
         let (test, latency, cost, source) =
             (find(&args.test), find(&args.latency), find(&args.cost), find(&source));
+        let latency_rows = latency.as_ref().map(|column| rows_of(space, args.latency.as_ref(), column));
         let parts =
             [&accuracy, &test, &latency, &source, &cost].into_iter().flatten().chain(&columns).chain(&seen);
         let provenance = parts.map(|column| serde_json::to_value(column.provenance()));
@@ -97,7 +99,7 @@ impl<S: Predictable> Data<S> {
             accuracy,
             test,
             latency,
-            latency_by_class: columns::is_benchmark(args.latency.as_ref()),
+            latency_rows,
             cost,
             source,
             scores,
@@ -154,16 +156,6 @@ impl<S: Predictable> Data<S> {
         }
     }
 
-    /// What a latency predictor learns from: a class of equal architectures once where the table is of classes.
-    pub(super) fn latency_rows(&self) -> Option<Labelled<S::Arch>> {
-        let known = self.latency.as_ref()?.labelled();
-        if !self.latency_by_class {
-            return Some(known.clone());
-        }
-        let first = |row: &usize| self.space.representative(&known.archs()[*row]) == known.archs()[*row];
-        Some(known.select(&(0..known.len()).filter(first).collect::<Vec<_>>()))
-    }
-
     /// Whether the latency of an architecture was measured.
     pub(super) fn measured(&self, arch: &S::Arch) -> bool {
         self.latency.as_ref().is_some_and(|column| column.get(arch).is_some())
@@ -210,11 +202,21 @@ fn architectures<S: Predictable>(
         return Err(anyhow!("--candidates draws from the space; here they are the rows of --accuracy"))
             .or_input();
     }
-    let mut archs = column.labelled().archs().to_vec();
-    if columns::is_benchmark(args.accuracy.as_ref()) {
-        archs.retain(|arch| space.representative(arch) == *arch);
+    Ok((rows_of(space, args.accuracy.as_ref(), column).archs().to_vec(), false))
+}
+
+/// The rows of a table, a class of equal architectures once where the table is of classes.
+fn rows_of<S: Predictable>(
+    space: &S,
+    table: Option<&TableRef>,
+    column: &Column<S::Arch>,
+) -> Labelled<S::Arch> {
+    let known = column.labelled();
+    if !columns::is_benchmark(table) {
+        return known.clone();
     }
-    Ok((archs, false))
+    let first = |row: &usize| space.representative(&known.archs()[*row]) == known.archs()[*row];
+    known.select(&(0..known.len()).filter(first).collect::<Vec<_>>())
 }
 
 /// The warm-up that somebody asked for.

@@ -19,7 +19,7 @@ use crate::record::TrialLines;
 use crate::registry::{EncodingName, Setting};
 use crate::watch::Watcher;
 use anyhow::anyhow;
-use nas_core::{Believe, Fit, FitFrom, Labelled, Observe, Rank, SearchSpace, Searcher, Seed, Trial};
+use nas_core::{Believe, Fit, FitFrom, Observe, Rank, SearchSpace, Searcher, Seed, Trial};
 use predictors::{FittedRegressor, PredictError};
 use rand::seq::SliceRandom;
 use search::{
@@ -101,13 +101,14 @@ impl<S: Predictable> Search<'_, S> {
         let space = data.space;
         let mut candidates = self.candidates.to_vec();
         let (mut within, mut latencies, mut chances) = (None, BTreeMap::new(), Vec::new());
-        if let (Some(limit), Some(column)) = (settings.max_latency, &data.latency) {
+        if let (Some(limit), Some(column), Some(known)) =
+            (settings.max_latency, &data.latency, &data.latency_rows)
+        {
             let limited = match settings.limit_by {
                 LimitBy::Predictor => {
                     let doubtful = plan.algorithm == Algorithm::Ours;
-                    let known = data.latency_rows().unwrap_or_else(Labelled::empty);
                     let seed = root.derive("latency");
-                    within_predicted(space, candidates, &known, (limit, doubtful), settings, seed)?
+                    within_predicted(space, candidates, known, (limit, doubtful), settings, seed)?
                 }
                 LimitBy::Table => {
                     within_limit(candidates, &Measured(column), limit).map(Within::from).map_err(mine)?

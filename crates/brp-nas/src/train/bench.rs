@@ -168,12 +168,7 @@ impl Bench {
         setting: Option<Reduced>,
         seed: Seed,
     ) -> Result<Self, Failure> {
-        let Some(Sizes { reduced: (channels, cells), .. }) = space.sizes() else {
-            return Err(space.reads_sequences()).or_input();
-        };
-        if args.cells.is_some() && cells.is_none() {
-            return Err(anyhow!("--cells says nothing of {}: leave it out", space.name())).or_input();
-        }
+        let Sizes { reduced: (channels, cells), .. } = space.sizes(args.cells).or_input()?;
         let sets = sets(args, setting, seed)?;
         let [colours, side, _] = sets.train.shape();
         let classes = sets.train.classes();
