@@ -4,13 +4,18 @@ use super::Real;
 use crate::pool::{Padding, Pool2d, PoolShape, inside};
 use crate::simd::{BLOCK, InstructionSet, Kernel, Lanes};
 use candle_core::{Result, bail};
+use std::ops::Range;
 
 /// A pooling of images of one size, as [`crate::avg_pool2d`] and [`crate::max_pool2d`] have it.
 #[derive(Debug, Clone)]
 pub struct ImagePool {
     shape: PoolShape,
-    /// For an average, one over the count of every output, by row and by column; for a maximum nothing.
-    weights: Option<[Vec<f64>; 2]>,
+    /// Rows and columns that every output reads, and the outputs that read every row and column: looked up, because
+    /// what works them out is not inlined into vector code.
+    windows: [Vec<Range<usize>>; 2],
+    readers: [Vec<Range<usize>>; 2],
+    /// For an average, one over the count of every output; for a maximum nothing.
+    weights: Option<Vec<f64>>,
 }
 
 impl ImagePool {
@@ -19,13 +24,17 @@ impl ImagePool {
     /// # Errors
     /// As [`crate::avg_pool2d`].
     pub fn average(size: (usize, usize), window: Pool2d, padding: Padding) -> Result<Self> {
-        let shape = PoolShape::new("blocked pooling", (1, 1, size.0, size.1), window)?;
-        let counts = [&shape.rows, &shape.columns].map(|axis| match padding {
-            Padding::Counted => vec![axis.kernel; axis.output],
-            Padding::Excluded => inside(axis),
+        let mut pool = Self::largest(size, window)?;
+        let [by_row, by_column] = [&pool.shape.rows, &pool.shape.columns].map(|axis| {
+            let counts = match padding {
+                Padding::Counted => vec![axis.kernel; axis.output],
+                Padding::Excluded => inside(axis),
+            };
+            counts.into_iter().map(|n| 1.0 / n.max(1) as f64).collect::<Vec<f64>>()
         });
-        let over = counts.map(|counts| counts.iter().map(|&n| 1.0 / n.max(1) as f64).collect());
-        Ok(Self { shape, weights: Some(over) })
+        pool.weights =
+            Some(by_row.iter().flat_map(|row| by_column.iter().map(move |column| row * column)).collect());
+        Ok(pool)
     }
 
     /// The largest over windows.
@@ -34,7 +43,10 @@ impl ImagePool {
     /// As [`crate::max_pool2d`].
     pub fn largest(size: (usize, usize), window: Pool2d) -> Result<Self> {
         let shape = PoolShape::new("blocked pooling", (1, 1, size.0, size.1), window)?;
-        Ok(Self { shape, weights: None })
+        let axes = [&shape.rows, &shape.columns];
+        let windows = axes.map(|axis| (0..axis.output).map(|o| axis.window(o)).collect());
+        let readers = axes.map(|axis| (0..axis.input).map(|i| axis.readers(i)).collect());
+        Ok(Self { shape, windows, readers, weights: None })
     }
 
     /// Writes the pooling of `image` to `out`. O(elements of the result times the window).
@@ -43,7 +55,11 @@ impl ImagePool {
     /// Buffers of other sizes.
     pub fn run<T: Real>(&self, image: &[[T; BLOCK]], out: &mut [[T; BLOCK]]) -> Result<()> {
         self.check(image.len(), out.len())?;
-        T::run(InstructionSet::current(), Forward { of: self, image, out });
+        let set = InstructionSet::current();
+        match &self.weights {
+            Some(weights) => T::run(set, Mean { of: self, weights, image, out }),
+            None => T::run(set, Pick { of: self, image, along: image, out }),
+        }
         Ok(())
     }
 
@@ -63,7 +79,7 @@ impl ImagePool {
         }
         self.check(image.len(), out.len())?;
         self.check(along.len(), out.len())?;
-        T::run(InstructionSet::current(), Pick { shape: &self.shape, image, along, out });
+        T::run(InstructionSet::current(), Pick { of: self, image, along, out });
         Ok(())
     }
 
@@ -80,13 +96,16 @@ impl ImagePool {
         accumulate: bool,
     ) -> Result<()> {
         self.check(out.len(), grad.len())?;
-        if self.weights.is_none() {
-            self.check(image.len(), grad.len())?;
+        let set = InstructionSet::current();
+        if let Some(weights) = &self.weights {
+            T::run(set, Spread { of: self, weights, grad, out, accumulate });
+            return Ok(());
         }
+        self.check(image.len(), grad.len())?;
         if !accumulate {
             out.fill([T::zero(); BLOCK]);
         }
-        T::run(InstructionSet::current(), Backward { of: self, image, grad, out });
+        T::run(set, Return { of: self, image, grad, out });
         Ok(())
     }
 
@@ -99,44 +118,83 @@ impl ImagePool {
     }
 }
 
-struct Forward<'a, T> {
+/// `f(place, rows, columns)` of every element of a plane, in reading order, with what belongs to its row and its column.
+#[inline(always)]
+fn places([rows, columns]: &[Vec<Range<usize>>; 2], mut f: impl FnMut(usize, &Range<usize>, &Range<usize>)) {
+    let mut place = 0;
+    for rows in rows {
+        for columns in columns {
+            f(place, rows, columns);
+            place += 1;
+        }
+    }
+}
+
+struct Mean<'a, T> {
     of: &'a ImagePool,
+    weights: &'a [f64],
     image: &'a [[T; BLOCK]],
     out: &'a mut [[T; BLOCK]],
 }
 
-impl<T: Real> Kernel<T> for Forward<'_, T> {
+impl<T: Real> Kernel<T> for Mean<'_, T> {
     type Output = ();
 
     #[inline(always)]
     fn run<S: Lanes<T>>(self, _: S) {
-        let Self { of: ImagePool { shape, weights }, image, out } = self;
-        let PoolShape { rows, columns, .. } = shape;
+        let Self { of: ImagePool { shape, windows, .. }, weights, image, out } = self;
+        let pitch = shape.columns.input;
         let planes = image.chunks_exact(shape.input_len()).zip(out.chunks_exact_mut(shape.output_len()));
         for (image, out) in planes {
-            for (at, out) in out.iter_mut().enumerate() {
-                let (row, column) = (at / columns.output, at % columns.output);
-                match weights {
-                    Some([by_row, by_column]) => {
-                        let mut sum = [T::zero(); BLOCK];
-                        for r in (0..rows.kernel).filter_map(|k| rows.source(row, k)) {
-                            for c in (0..columns.kernel).filter_map(|k| columns.source(column, k)) {
-                                let pixel = &image[r * columns.input + c];
-                                sum.iter_mut().zip(pixel).for_each(|(sum, &x)| *sum += x);
-                            }
-                        }
-                        let weight = T::from_f64(by_row[row] * by_column[column]);
-                        out.iter_mut().zip(sum).for_each(|(out, sum)| *out = sum * weight);
+            places(windows, |at, rows, columns| {
+                let mut sum = [T::zero(); BLOCK];
+                for row in rows.clone() {
+                    for pixel in &image[row * pitch..][columns.clone()] {
+                        sum.iter_mut().zip(pixel).for_each(|(sum, &x)| *sum += x);
                     }
-                    None => *out = largest(shape, image, (row, column)).0,
                 }
-            }
+                let weight = T::from_f64(weights[at]);
+                out[at].iter_mut().zip(sum).for_each(|(out, sum)| *out = sum * weight);
+            });
+        }
+    }
+}
+
+/// The gradient of [`Mean`]: every pixel collects from the outputs that read it, in reading order.
+struct Spread<'a, T> {
+    of: &'a ImagePool,
+    weights: &'a [f64],
+    grad: &'a [[T; BLOCK]],
+    out: &'a mut [[T; BLOCK]],
+    accumulate: bool,
+}
+
+impl<T: Real> Kernel<T> for Spread<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Lanes<T>>(self, _: S) {
+        let Self { of: ImagePool { shape, readers, .. }, weights, grad, out, accumulate } = self;
+        let pitch = shape.columns.output;
+        let planes = grad.chunks_exact(shape.output_len()).zip(out.chunks_exact_mut(shape.input_len()));
+        for (grad, out) in planes {
+            places(readers, |at, rows, columns| {
+                let mut sum = if accumulate { out[at] } else { [T::zero(); BLOCK] };
+                for row in rows.clone() {
+                    let grads = &grad[row * pitch..][columns.clone()];
+                    for (grad, &weight) in grads.iter().zip(&weights[row * pitch..][columns.clone()]) {
+                        let weight = T::from_f64(weight);
+                        sum.iter_mut().zip(grad).for_each(|(sum, &grad)| *sum += grad * weight);
+                    }
+                }
+                out[at] = sum;
+            });
         }
     }
 }
 
 struct Pick<'a, T> {
-    shape: &'a PoolShape,
+    of: &'a ImagePool,
     image: &'a [[T; BLOCK]],
     along: &'a [[T; BLOCK]],
     out: &'a mut [[T; BLOCK]],
@@ -147,84 +205,65 @@ impl<T: Real> Kernel<T> for Pick<'_, T> {
 
     #[inline(always)]
     fn run<S: Lanes<T>>(self, _: S) {
-        let Self { shape, image, along, out } = self;
-        let planes = image.chunks_exact(shape.input_len()).zip(along.chunks_exact(shape.input_len()));
-        for ((image, along), out) in planes.zip(out.chunks_exact_mut(shape.output_len())) {
-            for (at, out) in out.iter_mut().enumerate() {
-                let place = (at / shape.columns.output, at % shape.columns.output);
-                let (_, places) = largest(shape, image, place);
-                for (lane, out) in out.iter_mut().enumerate() {
-                    *out = along[places[lane]][lane];
+        let Self { of: ImagePool { shape, windows, .. }, image, along, out } = self;
+        let inputs = image.chunks_exact(shape.input_len()).zip(along.chunks_exact(shape.input_len()));
+        for ((image, along), out) in inputs.zip(out.chunks_exact_mut(shape.output_len())) {
+            places(windows, |at, rows, columns| {
+                let largest = largest(image, shape.columns.input, rows, columns);
+                for (lane, out) in out[at].iter_mut().enumerate() {
+                    *out = along[largest[lane]][lane];
                 }
-            }
+            });
         }
     }
 }
 
-/// The largest of a window by lane, and where it lies; the first of equal ones, and a NaN before all.
+/// Where the largest of a window lies by lane; the first of equal ones, and a NaN before all.
 #[inline(always)]
 fn largest<T: Real>(
-    PoolShape { rows, columns, .. }: &PoolShape,
     image: &[[T; BLOCK]],
-    (row, column): (usize, usize),
-) -> ([T; BLOCK], [usize; BLOCK]) {
-    let (mut best, mut places) = ([T::zero(); BLOCK], [0; BLOCK]);
-    let mut first = true;
-    for r in (0..rows.kernel).filter_map(|k| rows.source(row, k)) {
-        for c in (0..columns.kernel).filter_map(|k| columns.source(column, k)) {
-            let at = r * columns.input + c;
+    pitch: usize,
+    rows: &Range<usize>,
+    columns: &Range<usize>,
+) -> [usize; BLOCK] {
+    let first = rows.start * pitch + columns.start;
+    let (mut best, mut places) = (image[first], [first; BLOCK]);
+    for row in rows.clone() {
+        for at in row * pitch + columns.start..row * pitch + columns.end {
             for lane in 0..BLOCK {
                 let (x, held) = (image[at][lane], best[lane]);
                 let missing = |x: T| x.partial_cmp(&x).is_none();
-                if first || x > held || (missing(x) && !missing(held)) {
+                if x > held || (missing(x) && !missing(held)) {
                     (best[lane], places[lane]) = (x, at);
                 }
             }
-            first = false;
         }
     }
-    (best, places)
+    places
 }
 
-struct Backward<'a, T> {
+/// The gradient of the largest: back to where it lay.
+struct Return<'a, T> {
     of: &'a ImagePool,
     image: &'a [[T; BLOCK]],
     grad: &'a [[T; BLOCK]],
     out: &'a mut [[T; BLOCK]],
 }
 
-impl<T: Real> Kernel<T> for Backward<'_, T> {
+impl<T: Real> Kernel<T> for Return<'_, T> {
     type Output = ();
 
     #[inline(always)]
     fn run<S: Lanes<T>>(self, _: S) {
-        let Self { of: ImagePool { shape, weights }, image, grad, out } = self;
-        let PoolShape { rows, columns, .. } = shape;
-        let (input, output) = (shape.input_len(), shape.output_len());
-        for (plane, (grad, out)) in grad.chunks_exact(output).zip(out.chunks_exact_mut(input)).enumerate() {
-            for (at, grad) in grad.iter().enumerate() {
-                let (row, column) = (at / columns.output, at % columns.output);
-                match weights {
-                    Some([by_row, by_column]) => {
-                        let weight = T::from_f64(by_row[row] * by_column[column]);
-                        let mut share = *grad;
-                        share.iter_mut().for_each(|share| *share *= weight);
-                        for r in (0..rows.kernel).filter_map(|k| rows.source(row, k)) {
-                            for c in (0..columns.kernel).filter_map(|k| columns.source(column, k)) {
-                                let pixel = &mut out[r * columns.input + c];
-                                pixel.iter_mut().zip(share).for_each(|(out, share)| *out += share);
-                            }
-                        }
-                    }
-                    None => {
-                        let image = &image[plane * input..(plane + 1) * input];
-                        let (_, places) = largest(shape, image, (row, column));
-                        for lane in 0..BLOCK {
-                            out[places[lane]][lane] += grad[lane];
-                        }
-                    }
+        let Self { of: ImagePool { shape, windows, .. }, image, grad, out } = self;
+        let inputs = image.chunks_exact(shape.input_len()).zip(grad.chunks_exact(shape.output_len()));
+        for ((image, grad), out) in inputs.zip(out.chunks_exact_mut(shape.input_len())) {
+            places(windows, |at, rows, columns| {
+                let largest = largest(image, shape.columns.input, rows, columns);
+                for (lane, &grad) in grad[at].iter().enumerate() {
+                    out[largest[lane]][lane] += grad;
                 }
-            }
+            });
         }
     }
 }

@@ -77,6 +77,21 @@ impl Axis {
         (o * self.stride + k * self.dilation).checked_sub(self.padding).filter(|&i| i < self.input)
     }
 
+    /// The places in the image that output `o` reads, where no tap is left out (dilation 1).
+    pub(crate) fn window(&self, o: usize) -> std::ops::Range<usize> {
+        let start = o * self.stride;
+        let end = (start + self.kernel).saturating_sub(self.padding).min(self.input);
+        start.saturating_sub(self.padding).min(end)..end
+    }
+
+    /// The outputs whose [`window`](Self::window) has place `i`.
+    pub(crate) fn readers(&self, i: usize) -> std::ops::Range<usize> {
+        let reach = i + self.padding;
+        let start = (reach + 1).saturating_sub(self.kernel).div_ceil(self.stride);
+        let end = (reach / self.stride + 1).min(self.output);
+        start.min(end)..end
+    }
+
     /// The outputs that tap `k` reads inside the image for: a range.
     pub(crate) fn outputs(&self, k: usize) -> std::ops::Range<usize> {
         let reach = k * self.dilation;
