@@ -1,6 +1,8 @@
+use crate::program::tested;
 use crate::{cargo, tidy};
 use anyhow::{Context, Result, bail};
 use std::path::Path;
+use std::process::Command;
 use std::time::Instant;
 
 const STEPS: [(&str, &str); 5] = [
@@ -32,13 +34,31 @@ pub fn ci(root: &Path) -> Result<()> {
         }
         times.push((command, start.elapsed()));
     }
-    eprintln!("\n== tidy");
-    let start = Instant::now();
-    tidy(root).context("step `tidy` failed")?;
-    times.push(("tidy", start.elapsed()));
+    for (name, step) in [("repro", quick_repro as fn(&Path) -> Result<()>), ("tidy", tidy)] {
+        eprintln!("\n== {name}");
+        let start = Instant::now();
+        step(root).with_context(|| format!("step `{name}` failed"))?;
+        times.push((name, start.elapsed()));
+    }
     eprintln!("\n== all passed");
     for (step, time) in times {
         eprintln!("{step:<8}{:>8.1} s", time.as_secs_f64());
+    }
+    Ok(())
+}
+
+/// A few minutes' worth of every published experiment, by the program as it was tested; where the data is not there, on
+/// the benchmark that comes with it.
+fn quick_repro(root: &Path) -> Result<()> {
+    let records = root.join("target/quick-repro");
+    if records.exists() {
+        std::fs::remove_dir_all(&records).context("cannot remove earlier records")?;
+    }
+    let mut repro = Command::new(tested(root)?);
+    repro.args(["repro", "all", "--quick", "--results"]).arg(records).current_dir(root);
+    let status = repro.status().context("cannot run the program")?;
+    if !status.success() {
+        bail!("`repro all --quick` failed ({status})");
     }
     Ok(())
 }

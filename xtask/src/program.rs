@@ -31,20 +31,36 @@ pub fn hand_over(root: &Path, args: &[OsString]) -> Result<ExitCode> {
     }
 }
 
-/// Builds the program and returns where cargo put it, whatever target folder is set.
+/// Builds the program and returns where cargo put it.
 fn build(root: &Path) -> Result<PathBuf> {
     let mut build = cargo("build", root);
-    build.args(["--release", "--package", PROGRAM, "--message-format", "json-render-diagnostics"]);
+    build.args(["--release", "--package", PROGRAM]);
     // a person sees the progress; a script sees only what went wrong
     if !std::io::stderr().is_terminal() {
         build.arg("--quiet");
     }
-    let output = build.stderr(Stdio::inherit()).output().context("cannot run cargo build")?;
+    put(build)
+}
+
+/// The program that the tests of the workspace ran.
+///
+/// # Errors
+/// Tests that cannot be built.
+pub(crate) fn tested(root: &Path) -> Result<PathBuf> {
+    let mut test = cargo("test", root);
+    test.args(["--workspace", "--all-features", "--no-run", "--quiet"]);
+    put(test)
+}
+
+/// Where cargo puts the program, whatever target folder is set.
+fn put(mut cargo: Command) -> Result<PathBuf> {
+    cargo.args(["--message-format", "json-render-diagnostics"]);
+    let output = cargo.stderr(Stdio::inherit()).output().context("cannot run cargo")?;
     ensure!(output.status.success(), "cannot build {PROGRAM}");
     String::from_utf8_lossy(&output.stdout)
         .lines()
         .filter_map(|line| serde_json::from_str::<Value>(line).ok())
-        .filter(|message| message["target"]["name"] == PROGRAM)
+        .filter(|message| message["target"]["name"] == PROGRAM && message["profile"]["test"] == false)
         .find_map(|message| message["executable"].as_str().map(PathBuf::from))
         .with_context(|| format!("cargo did not say where it put {PROGRAM}"))
 }

@@ -20,10 +20,24 @@ pub(super) struct Run {
     pub(super) begun: Begun,
     /// None where it was cut off.
     pub(super) result: Option<Value>,
-    /// What it has left so far.
-    pub(super) trials: Vec<Value>,
+    /// What its searches have left so far.
+    pub(super) left: Vec<Left>,
     /// By column: what `predict` said of architectures that it never saw.
     pub(super) predictions: Vec<(String, Vec<f64>)>,
+}
+
+/// The trials of one search.
+pub(super) struct Left {
+    /// Of a run that compares several, which; the repeats of one have the same name.
+    pub(super) of: String,
+    pub(super) trials: Vec<Value>,
+}
+
+impl Run {
+    /// All trials that were recorded.
+    pub(super) fn trials(&self) -> impl Iterator<Item = &Value> {
+        self.left.iter().flat_map(|left| &left.trials)
+    }
 }
 
 /// A published experiment as it stands.
@@ -111,15 +125,32 @@ impl Run {
             }
             false => None,
         };
-        let trials = match std::fs::read_to_string(folder.join("trials.jsonl")) {
-            // the last line may be half written
-            Ok(text) => text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect(),
-            Err(_) => Vec::new(),
-        };
+        let repeats = begun.settings.get("repeats").and_then(Value::as_u64).unwrap_or(1);
+        let left = left(folder, repeats > 1)?;
         let predictions = folder.join("predictions.csv");
         let predictions = if predictions.exists() { numbers(&predictions)? } else { Vec::new() };
-        Ok(Self { name, begun, result, trials, predictions })
+        Ok(Self { name, begun, result, left, predictions })
     }
+}
+
+/// What stands in the files `trials*.jsonl`, which are called after what they are of and, where it is repeated, the
+/// number of the repeat.
+fn left(folder: &Path, repeated: bool) -> Result<Vec<Left>, Failure> {
+    let mut all = Vec::new();
+    for path in sorted(folder)? {
+        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        let Some(of) = name.strip_prefix("trials").and_then(|name| name.strip_suffix(".jsonl")) else {
+            continue;
+        };
+        let of = if repeated { of.rsplit_once('-').map_or(of, |(of, _)| of) } else { of };
+        let of = of.trim_start_matches('-').to_owned();
+        let cannot = || format!("cannot read {}", path.display());
+        let text = std::fs::read_to_string(&path).with_context(cannot).or_input()?;
+        // the last line may be half written
+        let trials = text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
+        all.push(Left { of, trials });
+    }
+    Ok(all)
 }
 
 /// The columns of numbers of a CSV; what is no number is NaN.

@@ -76,8 +76,10 @@ fn of_run(run: &Run, pictures: Vec<Picture>) -> Section {
     let Begun { command, started_s, settings, inputs, host } = &run.begun;
     let ended = match &run.result {
         Some(result) => duration(result),
-        None if run.trials.is_empty() => "; no result yet: it was cut off, or is still going on".into(),
-        None => format!("; no result yet, {} trials so far", run.trials.len()),
+        None if run.trials().next().is_none() => {
+            "; no result yet: it was cut off, or is still going on".into()
+        }
+        None => format!("; no result yet, {} trials so far", run.trials().count()),
     };
     let said = format!("begun on {}{ended}", date(*started_s));
     let mut tables = Vec::new();
@@ -85,7 +87,7 @@ fn of_run(run: &Run, pictures: Vec<Picture>) -> Section {
         tables.extend(result.iter().filter_map(|(key, value)| Table::of(key, value)));
     }
     if run.result.is_none() {
-        tables.extend(Table::of("trials", &Value::Array(run.trials.clone())));
+        tables.extend(Table::of("trials", &Value::Array(run.trials().cloned().collect())));
     }
     let all = serde_json::json!({ "settings": settings, "inputs": inputs, "host": host });
     Section {

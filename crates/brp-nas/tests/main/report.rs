@@ -45,10 +45,16 @@ fn runs(table: &Table) {
         assert!(output.status.success(), "{name}: {}", String::from_utf8_lossy(&output.stderr));
     }
     // cut off after some trials
-    let mut cut = table.search("runs/cut");
-    cut.extend(words(&["--algorithm", "random"]));
-    assert!(run(&cut).status.success());
-    fs::remove_file(table.path("runs/cut/result.json")).unwrap();
+    for (name, flags) in [
+        ("cut", "--algorithm random"),
+        ("cut-repeats", "--algorithm random --repeats 2"),
+        ("cut-all", "--algorithm all --repeats 2 --proxy params --pool 6 --tournament 3 --warmup 100"),
+    ] {
+        let out = format!("runs/{name}");
+        let output = run(&more(&table.search(&out), &flags.split(' ').collect::<Vec<_>>()));
+        assert!(output.status.success(), "{name}: {}", String::from_utf8_lossy(&output.stderr));
+        fs::remove_file(table.path(&out).join("result.json")).unwrap();
+    }
 }
 
 #[test]
@@ -57,7 +63,7 @@ fn runs_become_a_page_and_pictures() {
     runs(&table);
     let folder = table.path("runs").display().to_string();
     let report = json(&words(&["report", &folder]));
-    assert_eq!((report["runs"].as_u64(), report["cut_off"].as_u64()), (Some(7), Some(1)));
+    assert_eq!((report["runs"].as_u64(), report["cut_off"].as_u64()), (Some(9), Some(3)));
     let files: Vec<&str> =
         report["files"].as_array().unwrap().iter().map(|file| file.as_str().unwrap()).collect();
     let names: Vec<&str> =
@@ -75,6 +81,8 @@ fn runs_become_a_page_and_pictures() {
         "scored-costs",
         "trained-training",
         "cut-curve",
+        "cut-repeats-curve",
+        "cut-all-curve",
     ] {
         assert!(names.contains(&expected), "{expected} is not among {names:?}");
     }
@@ -95,7 +103,7 @@ fn runs_become_a_page_and_pictures() {
     {
         assert!(page.contains(said), "{said}");
     }
-    assert!(page.matches("<section").count() == 7 && page.matches("<svg").count() == names.len());
+    assert!(page.matches("<section").count() == 9 && page.matches("<svg").count() == names.len());
     // the same runs give the same bytes
     let again = table.path("again").display().to_string();
     json(&words(&["report", &folder, "--to", &again]));
@@ -108,18 +116,9 @@ fn runs_become_a_page_and_pictures() {
         fs::copy(one.join(name), same.join(name)).unwrap();
     }
     let both = [one, same].map(|folder| folder.display().to_string());
-    let report = json(&words(&["report", &both[0], &both[1], "--to", &again]));
-    let count = report["files"].as_array().unwrap().len();
-    assert!(
-        count
-            == fs::read_dir(&again)
-                .unwrap()
-                .filter(|file| {
-                    let name = file.as_ref().unwrap().file_name().into_string().unwrap();
-                    name.starts_with("single") || name.starts_with("searches") || name == "report.html"
-                })
-                .count()
-    );
+    let to = table.path("both");
+    let report = json(&words(&["report", &both[0], &both[1], "--to", &to.display().to_string()]));
+    assert_eq!(report["files"].as_array().unwrap().len(), fs::read_dir(&to).unwrap().count());
 }
 
 /// Sorts a column by a key and a click, and hears what the browser has to say.

@@ -20,16 +20,22 @@ struct Curve {
     test: bool,
 }
 
-fn curve(run: &Run) -> Option<Curve> {
-    let Some(result) = &run.result else {
-        let values: Vec<f64> =
-            run.trials.iter().filter_map(|trial| trial.pointer("/result/Ok/value")?.as_f64()).collect();
-        return (!values.is_empty()).then(|| Curve {
-            mean: running_best(values),
-            spread: Vec::new(),
-            test: false,
-        });
-    };
+impl Curve {
+    /// As far as all of the repeats came.
+    fn of(all: &[Vec<f64>], test: bool) -> Option<Self> {
+        let length = all.iter().map(Vec::len).min().filter(|length| *length > 0)?;
+        let at = |place: usize| -> Vec<f64> { all.iter().map(|curve| curve[place]).collect() };
+        let spread = |place: usize| (all.len() > 1).then(|| stats::sample_deviation(&at(place)));
+        Some(Self {
+            mean: (0..length).map(|place| stats::mean(&at(place))).collect(),
+            spread: (0..length).filter_map(spread).collect(),
+            test,
+        })
+    }
+}
+
+/// Of a search and its repeats.
+fn of_result(result: &Value) -> Option<Curve> {
     let one = |found: &Value| match numbers(found.get("largest_test_by_trained")) {
         empty if empty.is_empty() => {
             let valid: Vec<f64> = list(found, "trained").iter().filter_map(|t| number(t, "valid")).collect();
@@ -38,17 +44,26 @@ fn curve(run: &Run) -> Option<Curve> {
         test => (test, true),
     };
     let repeats = list(result, "runs");
-    let all: Vec<(Vec<f64>, bool)> =
-        if repeats.is_empty() { vec![one(result)] } else { repeats.iter().map(one).collect() };
-    let length = all.iter().map(|(curve, _)| curve.len()).min().filter(|length| *length > 0)?;
-    let at = |place: usize| -> Vec<f64> { all.iter().map(|(curve, _)| curve[place]).collect() };
-    let mean = (0..length).map(|place| stats::mean(&at(place))).collect();
-    let spread = if all.len() > 1 {
-        (0..length).map(|place| stats::sample_deviation(&at(place))).collect()
-    } else {
-        Vec::new()
-    };
-    Some(Curve { mean, spread, test: all[0].1 })
+    let (all, test): (Vec<Vec<f64>>, Vec<bool>) =
+        if repeats.is_empty() { vec![one(result)] } else { repeats.iter().map(one).collect() }
+            .into_iter()
+            .unzip();
+    Curve::of(&all, test[0])
+}
+
+/// What a run without a result has come to, by what its searches are called; repeats that have not begun are left out.
+fn so_far(run: &Run) -> Vec<(&str, Curve)> {
+    let mut all: Vec<(&str, Vec<Vec<f64>>)> = Vec::new();
+    for left in &run.left {
+        let values = left.trials.iter().filter_map(|trial| trial.pointer("/result/Ok/value")?.as_f64());
+        let best = running_best(values);
+        match all.last_mut() {
+            _ if best.is_empty() => {}
+            Some((of, curves)) if *of == left.of => curves.push(best),
+            _ => all.push((&left.of, vec![best])),
+        }
+    }
+    all.into_iter().filter_map(|(of, curves)| Some((of, Curve::of(&curves, false)?))).collect()
 }
 
 /// A curve with its band, without the first trials, which would make all others flat.
@@ -61,54 +76,14 @@ fn line(name: &str, means: &[f64], spreads: &[f64]) -> Series {
 }
 
 pub(super) fn search(run: &Run) -> Result<Vec<Picture>, Failure> {
+    let Some(result) = &run.result else { return Ok(going_on(run)?.into_iter().collect()) };
+    let rows = list(result, "rows");
+    if !rows.is_empty() {
+        return Ok(vec![compared(run, result, rows)?]);
+    }
     let mut pictures = Vec::new();
-    let trained = Axis::linear("networks trained");
-    let result = run.result.clone().unwrap_or_default();
-    let compared = list(&result, "rows");
-    if !compared.is_empty() {
-        let rows = compared.iter().take(CURVES).map(|row| {
-            let part = match (number(row, "warmup"), number(row, "moves")) {
-                (Some(count), _) => format!(", warm-up {count}"),
-                (None, Some(count)) => format!(", moves {count}"),
-                _ => String::new(),
-            };
-            let [mean, spread] =
-                ["largest_test_by_trained", "largest_test_sd_by_trained"].map(|key| numbers(row.get(key)));
-            line(&format!("{}{part}", text(row, "algorithm")), &mean, &spread)
-        });
-        let repeats = number(&result, "repeats").unwrap_or(1.0);
-        let chart = Chart {
-            title: format!("Largest accuracy so far, mean and deviation of {repeats} runs"),
-            x: trained,
-            y: Axis::linear("accuracy, %"),
-            series: rows.collect(),
-            diagonal: false,
-        };
-        pictures.push(picture(&run.name, "curves", &chart)?);
-        return Ok(pictures);
-    }
-    if let Some(Curve { mean, spread, test }) = curve(run) {
-        let kind = if test { "test" } else { "validation" };
-        let repeats = list(&result, "runs").len();
-        let of = if repeats > 0 { format!(", mean and deviation of {repeats} runs") } else { String::new() };
-        let mut series = vec![line("largest", &mean, &spread)];
-        let by_valid = match repeats {
-            0 => numbers(result.get("best_valid_test_by_trained")),
-            _ => numbers(result.pointer("/mean/best_valid_test_by_trained")),
-        };
-        if test && by_valid.len() == mean.len() {
-            series.push(line("of the best by validation", &by_valid, &[]));
-        }
-        let chart = Chart {
-            title: format!("{}: {kind} accuracy so far{of}", text(&result, "algorithm")),
-            x: trained,
-            y: Axis::linear(format!("{kind} accuracy, %")),
-            series,
-            diagonal: false,
-        };
-        pictures.push(picture(&run.name, "curve", &chart)?);
-    }
-    pictures.extend(front(run, &result)?);
+    pictures.extend(ended(run, result)?);
+    pictures.extend(front(run, result)?);
     let best = result.pointer("/best/arch").and_then(Value::as_str);
     if let (Some(arch), Ok(space)) = (best, serde_json::from_value::<Space>(result["space"].clone())) {
         let (graph, live) = space.graph(arch).or_input()?;
@@ -116,6 +91,60 @@ pub(super) fn search(run: &Run) -> Result<Vec<Picture>, Failure> {
         pictures.push(Picture { name, title, svg: graph.svg(&live) });
     }
     Ok(pictures)
+}
+
+/// By trained networks.
+fn by_trained(title: String, kind: &str, series: Vec<Series>) -> Chart {
+    let (x, y) = (Axis::linear("networks trained"), Axis::linear(format!("{kind}, %")));
+    Chart { title, x, y, series, diagonal: false }
+}
+
+/// The curves of several algorithms.
+fn compared(run: &Run, result: &Value, rows: &[Value]) -> Result<Picture, Failure> {
+    let rows = rows.iter().take(CURVES).map(|row| {
+        let part = match (number(row, "warmup"), number(row, "moves")) {
+            (Some(count), _) => format!(", warm-up {count}"),
+            (None, Some(count)) => format!(", moves {count}"),
+            _ => String::new(),
+        };
+        let [mean, spread] =
+            ["largest_test_by_trained", "largest_test_sd_by_trained"].map(|key| numbers(row.get(key)));
+        line(&format!("{}{part}", text(row, "algorithm")), &mean, &spread)
+    });
+    let repeats = number(result, "repeats").unwrap_or(1.0);
+    let title = format!("Largest accuracy so far, mean and deviation of {repeats} runs");
+    picture(&run.name, "curves", &by_trained(title, "accuracy", rows.collect()))
+}
+
+/// What a run without a result has come to.
+fn going_on(run: &Run) -> Result<Option<Picture>, Failure> {
+    let curves = so_far(run);
+    let name = |of: &str| if of.is_empty() { "largest".to_owned() } else { of.to_owned() };
+    let series: Vec<Series> =
+        curves.iter().take(CURVES).map(|(of, curve)| line(&name(of), &curve.mean, &curve.spread)).collect();
+    if series.is_empty() {
+        return Ok(None);
+    }
+    let title = "Validation accuracy so far, of a run that has not ended".into();
+    picture(&run.name, "curve", &by_trained(title, "validation accuracy", series)).map(Some)
+}
+
+/// The curve of a search and its repeats.
+fn ended(run: &Run, result: &Value) -> Result<Option<Picture>, Failure> {
+    let Some(Curve { mean, spread, test }) = of_result(result) else { return Ok(None) };
+    let kind = if test { "test" } else { "validation" };
+    let repeats = list(result, "runs").len();
+    let of = if repeats > 0 { format!(", mean and deviation of {repeats} runs") } else { String::new() };
+    let mut series = vec![line("largest", &mean, &spread)];
+    let by_valid = match repeats {
+        0 => numbers(result.get("best_valid_test_by_trained")),
+        _ => numbers(result.pointer("/mean/best_valid_test_by_trained")),
+    };
+    if test && by_valid.len() == mean.len() {
+        series.push(line("of the best by validation", &by_valid, &[]));
+    }
+    let title = format!("{}: {kind} accuracy so far{of}", text(result, "algorithm"));
+    picture(&run.name, "curve", &by_trained(title, &format!("{kind} accuracy"), series)).map(Some)
 }
 
 /// What was trained by latency and accuracy, the front of it, and what was chosen.
@@ -150,6 +179,10 @@ fn front(run: &Run, result: &Value) -> Result<Option<Picture>, Failure> {
 /// All searches on the same axes, where there are several.
 pub(in crate::report) fn together(runs: &[Run]) -> Result<Vec<Picture>, Failure> {
     let searches = runs.iter().filter(|run| run.begun.command == "search");
+    let curve = |run: &Run| match &run.result {
+        Some(result) => of_result(result),
+        None => so_far(run).into_iter().map(|(_, curve)| curve).next(),
+    };
     let curves: Vec<(&Run, Curve)> = searches.filter_map(|run| Some((run, curve(run)?))).collect();
     let mut pictures = Vec::new();
     for (kind, test) in [("test", true), ("validation", false)] {
@@ -157,14 +190,9 @@ pub(in crate::report) fn together(runs: &[Run]) -> Result<Vec<Picture>, Failure>
         if some.len() < 2 {
             continue;
         }
-        let chart = Chart {
-            title: format!("Searches side by side: largest {kind} accuracy so far"),
-            x: Axis::linear("networks trained"),
-            y: Axis::linear(format!("{kind} accuracy, %")),
-            series: some.iter().map(|(run, curve)| line(&run.name, &curve.mean, &curve.spread)).collect(),
-            diagonal: false,
-        };
-        pictures.push(picture("searches", kind, &chart)?);
+        let series = some.iter().map(|(run, curve)| line(&run.name, &curve.mean, &curve.spread)).collect();
+        let title = format!("Searches side by side: largest {kind} accuracy so far");
+        pictures.push(picture("searches", kind, &by_trained(title, &format!("{kind} accuracy"), series))?);
     }
     Ok(pictures)
 }
