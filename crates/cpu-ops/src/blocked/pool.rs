@@ -229,9 +229,10 @@ fn largest<T: Real>(
     let first = rows.start * pitch + columns.start;
     let (mut best, mut places) = (image[first], [first; BLOCK]);
     for row in rows.clone() {
-        for at in row * pitch + columns.start..row * pitch + columns.end {
+        let pixels = &image[row * pitch..][columns.clone()];
+        for (at, pixel) in (row * pitch + columns.start..).zip(pixels) {
             for lane in 0..BLOCK {
-                let (x, held) = (image[at][lane], best[lane]);
+                let (x, held) = (pixel[lane], best[lane]);
                 let missing = |x: T| x.partial_cmp(&x).is_none();
                 if x > held || (missing(x) && !missing(held)) {
                     (best[lane], places[lane]) = (x, at);
