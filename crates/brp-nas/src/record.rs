@@ -152,6 +152,21 @@ impl Record {
     }
 }
 
+/// What the file of a search's trials is called, without its ending: where a run has several plans after which of them
+/// it is, and where they are repeated after the number of the repeat.
+pub(crate) fn trials_name(plan: Option<&str>, repeat: Option<usize>) -> String {
+    let plan = plan.map_or_else(String::new, |plan| format!("-{plan}"));
+    let repeat = repeat.map_or_else(String::new, |repeat| format!("-{repeat}"));
+    format!("trials{plan}{repeat}")
+}
+
+/// The plan in such a name, empty where there is but one; none of other names.
+pub(crate) fn plan_of_trials(name: &str, repeated: bool) -> Option<&str> {
+    let rest = name.strip_prefix("trials")?;
+    let plan = if repeated { rest.rsplit_once('-')?.0 } else { rest };
+    Some(plan.trim_start_matches('-'))
+}
+
 /// Writes a file as a whole or not at all.
 pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
     let name = path.file_name().unwrap_or_default().to_string_lossy();

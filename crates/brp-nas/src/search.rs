@@ -17,7 +17,7 @@ use crate::options::read_config;
 use crate::output;
 use crate::predictable::Predictable;
 use crate::progress::{Progress, beside};
-use crate::record::{Begun, Record};
+use crate::record::{Begun, Record, trials_name};
 use crate::registry::on_space;
 use crate::score::Scoring;
 use crate::train::{self, Bench};
@@ -193,13 +193,8 @@ fn files<S: Predictable>(
     record: &Record,
     single: bool,
 ) -> Result<Files<S::Arch>, Failure> {
-    let mut name = String::from("trials");
-    if settings.plans.len() > 1 {
-        name += &format!("-{}", plan.name());
-    }
-    if settings.repeats > 1 {
-        name += &format!("-{repeat}");
-    }
+    let of = (settings.plans.len() > 1).then(|| plan.name());
+    let name = trials_name(of.as_deref(), (settings.repeats > 1).then_some(repeat));
     let (lines, texts) = record.trials(&format!("{name}.jsonl"))?;
     let parsed = |trial: Trial<String>| -> Result<Trial<S::Arch>, Failure> {
         let Trial { number, iteration, arch, result } = trial;

@@ -1,7 +1,7 @@
 //! What is in the folders.
 
 use crate::failure::{Failure, OrFail};
-use crate::record::Begun;
+use crate::record::{Begun, plan_of_trials};
 use crate::repro::{Experiment, Kept, Shown, kept_in};
 use anyhow::{Context, anyhow};
 use serde_json::Value;
@@ -20,7 +20,7 @@ pub(super) struct Run {
     pub(super) begun: Begun,
     /// None where it was cut off.
     pub(super) result: Option<Value>,
-    /// What its searches have left so far.
+    /// What its searches have left so far, where it was cut off.
     pub(super) left: Vec<Left>,
     /// By column: what `predict` said of architectures that it never saw.
     pub(super) predictions: Vec<(String, Vec<f64>)>,
@@ -125,30 +125,25 @@ impl Run {
             }
             false => None,
         };
-        let repeats = begun.settings.get("repeats").and_then(Value::as_u64).unwrap_or(1);
-        let left = left(folder, repeats > 1)?;
+        let left = if result.is_none() { left(folder, &begun)? } else { Vec::new() };
         let predictions = folder.join("predictions.csv");
         let predictions = if predictions.exists() { numbers(&predictions)? } else { Vec::new() };
         Ok(Self { name, begun, result, left, predictions })
     }
 }
 
-/// What stands in the files `trials*.jsonl`, which are called after what they are of and, where it is repeated, the
-/// number of the repeat.
-fn left(folder: &Path, repeated: bool) -> Result<Vec<Left>, Failure> {
+/// The trials of every search of a run.
+fn left(folder: &Path, begun: &Begun) -> Result<Vec<Left>, Failure> {
+    let repeated = begun.settings.get("repeats").and_then(Value::as_u64) > Some(1);
     let mut all = Vec::new();
     for path in sorted(folder)? {
-        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-        let Some(of) = name.strip_prefix("trials").and_then(|name| name.strip_suffix(".jsonl")) else {
-            continue;
-        };
-        let of = if repeated { of.rsplit_once('-').map_or(of, |(of, _)| of) } else { of };
-        let of = of.trim_start_matches('-').to_owned();
+        let name = path.file_name().and_then(|name| name.to_str()?.strip_suffix(".jsonl"));
+        let Some(of) = name.and_then(|name| plan_of_trials(name, repeated)) else { continue };
         let cannot = || format!("cannot read {}", path.display());
         let text = std::fs::read_to_string(&path).with_context(cannot).or_input()?;
         // the last line may be half written
         let trials = text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
-        all.push(Left { of, trials });
+        all.push(Left { of: of.to_owned(), trials });
     }
     Ok(all)
 }

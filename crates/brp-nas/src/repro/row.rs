@@ -42,7 +42,8 @@ pub(super) fn run(
     if !output.status.success() {
         let said = String::from_utf8_lossy(&output.stderr);
         let last = said.lines().last().unwrap_or_default().to_owned();
-        return Err(anyhow!("`{}` ended with {}: {last}", words.join(" "), output.status)).or_failed();
+        let error = anyhow!("`{}` ended with {}: {last}", words.join(" "), output.status);
+        return if output.status.code() == Some(2) { Err(error).or_input() } else { Err(error).or_failed() };
     }
     let result: serde_json::Value = serde_json::from_slice(&output.stdout)
         .with_context(|| format!("the result of `{}`", words.join(" ")))

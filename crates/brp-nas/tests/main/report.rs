@@ -99,8 +99,13 @@ fn runs_become_a_page_and_pictures() {
     for outside in ["src=\"", "href=\"http", "@import", "url(http"] {
         assert!(!page.contains(outside), "{outside}");
     }
-    for said in ["no result yet, 12 trials so far", "Largest accuracy so far", "data-number=", "max_latency"]
-    {
+    for said in [
+        "no result yet, 12 trials so far",
+        "no result yet, 24 trials so far",
+        "Largest accuracy so far",
+        "data-number=",
+        "max_latency",
+    ] {
         assert!(page.contains(said), "{said}");
     }
     assert!(page.matches("<section").count() == 9 && page.matches("<svg").count() == names.len());

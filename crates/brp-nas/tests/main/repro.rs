@@ -213,7 +213,10 @@ fn what_is_not_there_is_done_on_the_benchmark() {
     let experiment = "title = \"t\"\npaper = \"p\"\n[data.absent]\nfile = \"later.csv\"\nfrom = \"nowhere\"\n\
         instead = { valid = \"valid\", test = \"test\" }\n[[row]]\nname = \"random\"\n\
         run = \"search --accuracy {absent}:valid --test {absent}:test --budget 5 --algorithm random\"\n\
-        value = [{ name = \"best\", at = \"/best/test\", published = 1.0 }]\n";
+        value = [{ name = \"best\", at = \"/best/test\", published = 1.0 }]\n\
+        [[row]]\nname = \"more than it has\"\n\
+        run = \"search --accuracy {absent}:valid --budget 20000 --algorithm random\"\n\
+        value = [{ name = \"best\", at = \"/best/test\" }]\n";
     fs::write(table.path("experiments/made-up.toml"), experiment).unwrap();
     let (shown, said) = repro(&table, "made-up", &[]);
     let row = &shown[0]["rows"][0];
@@ -222,10 +225,16 @@ fn what_is_not_there_is_done_on_the_benchmark() {
         "{row}"
     );
     assert_eq!((row["verdict"].as_str(), row["measured"].is_number()), (Some(""), true));
+    // what asks for more than it has is said, and does not keep the others from being done
+    assert!(said.contains("more than it has: not done, the benchmark does not do"), "{said}");
+    assert_eq!(
+        (shown[0]["rows"].as_array().map(Vec::len), shown[0]["rows"][1]["measured"].is_null()),
+        (Some(2), true)
+    );
     // done once, and again on the file
     assert!(!repro(&table, "made-up", &[]).1.contains("made-up, random"));
     fs::copy(table.path("table.csv"), table.path("later.csv")).unwrap();
-    let (shown, _) = repro(&table, "made-up", &[]);
+    let (shown, _) = repro(&table, "made-up", &["--rows", "random"]);
     let row = &shown[0]["rows"][0];
     assert_eq!((row["setting"].as_str(), row["verdict"].as_str()), (Some("random"), Some("reached")));
 }

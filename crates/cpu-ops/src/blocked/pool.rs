@@ -58,7 +58,7 @@ impl ImagePool {
         let set = InstructionSet::current();
         match &self.weights {
             Some(weights) => T::run(set, Mean { of: self, weights, image, out }),
-            None => T::run(set, Pick { of: self, image, along: image, out }),
+            None => T::run(set, Largest { of: self, image, out }),
         }
         Ok(())
     }
@@ -193,6 +193,28 @@ impl<T: Real> Kernel<T> for Spread<'_, T> {
     }
 }
 
+struct Largest<'a, T> {
+    of: &'a ImagePool,
+    image: &'a [[T; BLOCK]],
+    out: &'a mut [[T; BLOCK]],
+}
+
+impl<T: Real> Kernel<T> for Largest<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Lanes<T>>(self, _: S) {
+        let Self { of: ImagePool { shape, windows, .. }, image, out } = self;
+        let planes = image.chunks_exact(shape.input_len()).zip(out.chunks_exact_mut(shape.output_len()));
+        for (image, out) in planes {
+            places(windows, |at, rows, columns| {
+                out[at] = largest(image, shape.columns.input, rows, columns).0;
+            });
+        }
+    }
+}
+
+/// What lies `along` where the largest of the image lies.
 struct Pick<'a, T> {
     of: &'a ImagePool,
     image: &'a [[T; BLOCK]],
@@ -209,7 +231,7 @@ impl<T: Real> Kernel<T> for Pick<'_, T> {
         let inputs = image.chunks_exact(shape.input_len()).zip(along.chunks_exact(shape.input_len()));
         for ((image, along), out) in inputs.zip(out.chunks_exact_mut(shape.output_len())) {
             places(windows, |at, rows, columns| {
-                let largest = largest(image, shape.columns.input, rows, columns);
+                let (_, largest) = largest(image, shape.columns.input, rows, columns);
                 for (lane, out) in out[at].iter_mut().enumerate() {
                     *out = along[largest[lane]][lane];
                 }
@@ -218,14 +240,14 @@ impl<T: Real> Kernel<T> for Pick<'_, T> {
     }
 }
 
-/// Where the largest of a window lies by lane; the first of equal ones, and a NaN before all.
+/// The largest of a window by lane, and where it lies; the first of equal ones, and a NaN before all.
 #[inline(always)]
 fn largest<T: Real>(
     image: &[[T; BLOCK]],
     pitch: usize,
     rows: &Range<usize>,
     columns: &Range<usize>,
-) -> [usize; BLOCK] {
+) -> ([T; BLOCK], [usize; BLOCK]) {
     let first = rows.start * pitch + columns.start;
     let (mut best, mut places) = (image[first], [first; BLOCK]);
     for row in rows.clone() {
@@ -240,7 +262,7 @@ fn largest<T: Real>(
             }
         }
     }
-    places
+    (best, places)
 }
 
 /// The gradient of the largest: back to where it lay.
@@ -260,7 +282,7 @@ impl<T: Real> Kernel<T> for Return<'_, T> {
         let inputs = image.chunks_exact(shape.input_len()).zip(grad.chunks_exact(shape.output_len()));
         for ((image, grad), out) in inputs.zip(out.chunks_exact_mut(shape.input_len())) {
             places(windows, |at, rows, columns| {
-                let largest = largest(image, shape.columns.input, rows, columns);
+                let (_, largest) = largest(image, shape.columns.input, rows, columns);
                 for (lane, &grad) in grad[at].iter().enumerate() {
                     out[largest[lane]][lane] += grad;
                 }

@@ -44,11 +44,9 @@ fn of_result(result: &Value) -> Option<Curve> {
         test => (test, true),
     };
     let repeats = list(result, "runs");
-    let (all, test): (Vec<Vec<f64>>, Vec<bool>) =
-        if repeats.is_empty() { vec![one(result)] } else { repeats.iter().map(one).collect() }
-            .into_iter()
-            .unzip();
-    Curve::of(&all, test[0])
+    let repeats = if repeats.is_empty() { std::slice::from_ref(result) } else { repeats };
+    let (all, test): (Vec<Vec<f64>>, Vec<bool>) = repeats.iter().map(one).unzip();
+    Curve::of(&all, test.into_iter().all(|test| test))
 }
 
 /// What a run without a result has come to, by what its searches are called; repeats that have not begun are left out.
