@@ -16,6 +16,7 @@ mod relu;
 mod sgd;
 mod simd;
 mod tap;
+mod unfold;
 
 pub use adamw::{AdamW, AdamWSettings};
 pub use batch_norm::{BatchStatistics, batch_norm, batch_norm_inference, layer_norm};
@@ -30,3 +31,4 @@ pub use relu::{relu, relu_gradient};
 pub use sgd::{Sgd, SgdSettings};
 pub use simd::{BLOCK, InstructionSet};
 pub use tap::Tap;
+pub use unfold::unfold_rows;

@@ -5,14 +5,17 @@ use crate::PredictError;
 use arch_graph::Encode;
 use candle_core::backprop::GradStore;
 use candle_core::{DType, Device, Tensor, Var};
-use cpu_ops::{Conv2d, conv2d, linear, relu};
+use cpu_ops::{linear, relu, unfold_rows};
 use gcn::{GcnError, Pads, Parameters, TwoWayBatch, TwoWayGcn, TwoWayGraph, TwoWaySettings};
 use nas_core::{Seed, Stream};
 use rand::RngExt;
 use serde::{Deserialize, Serialize};
 
-/// Architectures embedded at once in prediction.
-const CHUNK: usize = 16_384;
+/// Architectures embedded at once in prediction: their states stay in the cache, and most of what many share is shared.
+const CHUNK: usize = 1_024;
+
+/// Neighbouring nodes that a convolution reads, itself one of them.
+const TAPS: usize = 3;
 
 /// What makes an embedding of an architecture.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -31,7 +34,6 @@ pub enum Trunk {
 #[derive(Debug)]
 pub(crate) enum Input {
     Graph(TwoWayGraph),
-    /// Channel by channel.
     Numbers(Vec<f32>),
 }
 
@@ -49,11 +51,12 @@ pub(crate) struct Shape {
 pub(crate) struct Network {
     trunk: Layers,
     nodes: usize,
-    /// Weight and bias of the dense layer, and of the output; (in, out) as in Keras.
+    /// Weight and bias of the dense layer, and of the output.
     head: [[Var; 2]; 2],
     pub(crate) parameters: Parameters,
 }
 
+/// Weights are (in, out) as in Keras, of a convolution (neighbours in, out).
 #[derive(Debug)]
 enum Layers {
     Gcn(TwoWayGcn),
@@ -75,12 +78,9 @@ pub(crate) fn inputs<A, E: Encode<A>>(
             Trunk::Gcn(pads) => Input::Graph(TwoWayGraph::new(nodes, width, &adjacency, &features, pads)?),
             Trunk::Mlp => Input::Numbers([features, adjacency].concat()),
             Trunk::Cnn => {
-                let channel = |numbers: &[f32], columns: usize| -> Vec<f32> {
-                    (0..columns)
-                        .flat_map(|c| numbers.iter().skip(c).step_by(columns.max(1)).copied())
-                        .collect()
-                };
-                Input::Numbers([channel(&features, width), channel(&adjacency, nodes)].concat())
+                let channels =
+                    |node: usize| [&features[node * width..][..width], &adjacency[node * nodes..][..nodes]];
+                Input::Numbers((0..nodes).flat_map(channels).flatten().copied().collect())
             }
         })
     };
@@ -98,27 +98,22 @@ impl Network {
         let Shape { trunk, hidden, layers, dense } = shape;
         let (nodes, width) = (encode.nodes(), encode.width());
         let mut own = Parameters::new(dtype);
-        let mut layer = |name: String, shape: &[usize]| -> Result<[Var; 2], GcnError> {
-            let mut rng = seed.stream(&name);
-            let taps: usize = shape.iter().skip(2).product();
-            let (inputs, outputs) = (shape[1] * taps, shape[0] * taps);
-            let bound = (6.0 / (inputs + outputs).max(1) as f64).sqrt();
-            let weight = own.uniform(&format!("{name}.weight"), shape, bound, &mut rng)?;
-            Ok([weight, own.constant(&format!("{name}.bias"), &[shape[0]], 0.0)?])
+        let mut layer = |l: usize, inputs: usize, taps: usize| -> Result<[Var; 2], GcnError> {
+            let name = format!("layer.{l}");
+            let bound = (6.0 / (taps * (inputs + hidden)).max(1) as f64).sqrt();
+            let shape = [taps * inputs, hidden];
+            let weight = own.uniform(&format!("{name}.weight"), &shape, bound, &mut seed.stream(&name))?;
+            Ok([weight, own.constant(&format!("{name}.bias"), &[hidden], 0.0)?])
         };
-        let mut sizes = |first: usize, kernel: &[usize]| -> Result<Vec<[Var; 2]>, GcnError> {
-            let inputs = std::iter::once(first).chain(std::iter::repeat(hidden)).take(layers);
-            inputs
-                .enumerate()
-                .map(|(l, inputs)| layer(format!("layer.{l}"), &[&[hidden, inputs], kernel].concat()))
-                .collect()
+        let mut stack = |first: usize, taps: usize| -> Result<Vec<[Var; 2]>, GcnError> {
+            (0..layers).map(|l| layer(l, if l == 0 { first } else { hidden }, taps)).collect()
         };
         let trunk = match trunk {
             Trunk::Gcn(_) => {
                 Layers::Gcn(TwoWayGcn::new(TwoWaySettings { width, hidden, layers }, dtype, seed)?)
             }
-            Trunk::Mlp => Layers::Mlp(sizes(nodes * (width + nodes), &[])?),
-            Trunk::Cnn => Layers::Cnn(sizes(width + nodes, &[1, 3])?),
+            Trunk::Mlp => Layers::Mlp(stack(nodes * (width + nodes), 1)?),
+            Trunk::Cnn => Layers::Cnn(stack(width + nodes, TAPS)?),
         };
         let mut head = Parameters::new(dtype);
         let mut one = |name: &str, shape: [usize; 2]| -> Result<[Var; 2], GcnError> {
@@ -153,8 +148,8 @@ impl Network {
         Ok(self.parameters.restore(&other.parameters.snapshot()?)?)
     }
 
-    /// What is read as numbers, in one tensor.
-    fn tensor(&self, inputs: &[&Input], shape: &[usize]) -> Result<Tensor, GcnError> {
+    /// What is read as numbers, in one tensor of so many rows an input.
+    fn tensor(&self, inputs: &[&Input], rows: usize) -> Result<Tensor, GcnError> {
         let mut all = Vec::new();
         for input in inputs {
             match input {
@@ -162,7 +157,7 @@ impl Network {
                 Input::Graph(_) => return Err(GcnError::Batch("a graph where numbers are read".into())),
             }
         }
-        Ok(Tensor::from_vec(all, shape, &Device::Cpu)?.to_dtype(self.dtype())?)
+        Ok(Tensor::from_vec(all, (rows * inputs.len(), ()), &Device::Cpu)?.to_dtype(self.dtype())?)
     }
 
     /// Hands `f` the embeddings, a leaf or a result of candle's tape, and then, where it gives gradients, those of the trunk.
@@ -191,22 +186,21 @@ impl Network {
                 Ok((result, grads))
             }
             Layers::Mlp(layers) => {
-                let width = layers.first().map_or(0, |[weight, _]| weight.dims()[1]);
-                let mut states = self.tensor(inputs, &[inputs.len(), width])?;
+                let mut states = self.tensor(inputs, 1)?;
                 for [weight, bias] in layers {
-                    states = relu(&linear(&states, &weight.as_tensor().t()?, bias.as_tensor())?)?;
+                    states = relu(&linear(&states, weight.as_tensor(), bias.as_tensor())?)?;
                 }
                 f(&states)
             }
             Layers::Cnn(layers) => {
-                let width = layers.first().map_or(0, |[weight, _]| weight.dims()[1]);
-                let mut states = self.tensor(inputs, &[inputs.len(), width, 1, self.nodes])?;
-                let settings = Conv2d { padding: (0, 1), ..Conv2d::default() };
+                let mut states = self.tensor(inputs, self.nodes)?;
                 for [weight, bias] in layers {
-                    let bias = Some(bias.as_tensor());
-                    states = relu(&conv2d(&states, weight.as_tensor(), bias, &settings)?)?;
+                    let around = unfold_rows(&states.reshape((inputs.len(), self.nodes, ()))?, TAPS)?;
+                    let around = around.flatten_to(1)?;
+                    states = relu(&linear(&around, weight.as_tensor(), bias.as_tensor())?)?;
                 }
-                f(&(states.sum((2, 3))? * (1.0 / self.nodes.max(1) as f64))?)
+                let states = states.reshape((inputs.len(), self.nodes, ()))?;
+                f(&(states.sum(1)? * (1.0 / self.nodes.max(1) as f64))?)
             }
         }
     }

@@ -1,8 +1,8 @@
-//! Matrix products, layer norm with ReLU, AdamW.
+//! Matrix products, rows side by side, layer norm with ReLU, AdamW.
 
 use crate::{gradient_error, list, tensor, values};
 use candle_core::{DType, Device, Tensor, Var};
-use cpu_ops::{AdamW, AdamWSettings, Kept, layer_norm_relu, linear, matmul};
+use cpu_ops::{AdamW, AdamWSettings, Kept, conv1d, layer_norm_relu, linear, matmul, unfold_rows};
 use proptest::prelude::*;
 
 proptest! {
@@ -53,6 +53,31 @@ proptest! {
         prop_assert!(gradient_error(&[x.clone(), w.clone()], &weight, product) < 1e-6);
         let affine = || linear(&x, &w, &b).unwrap();
         prop_assert!(gradient_error(&[x.clone(), w.clone(), b.clone()], &weight, affine) < 1e-6);
+    }
+
+    #[test]
+    fn a_product_of_rows_side_by_side_is_a_convolution(
+        (batch, rows, channels, out, half, x, w) in (1_usize..4, 1_usize..6, 1_usize..4, 1_usize..4, 0_usize..3)
+            .prop_flat_map(|(b, r, c, o, half)| {
+                (Just(b), Just(r), Just(c), Just(o), Just(half), values(b * r * c), values((2 * half + 1) * c * o))
+            }),
+    ) {
+        let kernel = 2 * half + 1;
+        let x = Var::from_tensor(&tensor(&x, &[batch, rows, channels])).unwrap();
+        let w = tensor(&w, &[kernel * channels, out]);
+        let wide = unfold_rows(&x, kernel).unwrap().flatten_to(1).unwrap();
+        let found = matmul(&wide, &w, (false, false)).unwrap();
+        // (batch, channels, rows) by (out, channels, kernel)
+        let weight = w.reshape((kernel, channels, out)).unwrap().permute((2, 1, 0)).unwrap();
+        let turned = x.transpose(1, 2).unwrap().contiguous().unwrap();
+        let expected = conv1d(&turned, &weight.contiguous().unwrap(), None, 1, half, 1, 1).unwrap();
+        let expected = expected.transpose(1, 2).unwrap();
+        for (f, e) in list(&found).iter().zip(list(&expected)) {
+            prop_assert!((f - e).abs() < 1e-12);
+        }
+        let weight = tensor(&vec![1.0; batch * rows * kernel * channels], &[batch, rows, kernel * channels]);
+        let squares = || unfold_rows(&x, kernel).unwrap().sqr().unwrap();
+        prop_assert!(gradient_error(std::slice::from_ref(&x), &weight, squares) < 1e-6);
     }
 
     #[test]

@@ -4,7 +4,7 @@ use crate::{numbers, single};
 use candle_core::{DType, Device, Tensor};
 use cpu_ops::{
     Conv2d, Padding, Pool2d, avg_pool2d, batch_norm, conv1d, conv2d, conv2d_input_gradient,
-    conv2d_weight_gradient, cross_entropy, max_pool2d, relu,
+    conv2d_weight_gradient, cross_entropy, max_pool2d, relu, unfold_rows,
 };
 
 #[test]
@@ -55,6 +55,8 @@ fn every_error_says_what_does_not_fit() {
         (max_pool2d(&t(&[1, 4, 4]), &Pool2d::new(2, 2, 0)), "[1, 4, 4]"),
         (batch_norm(&t(&[2, 3]), &t(&[2]), &t(&[3]), 1e-5).map(|(y, _)| y), "weight"),
         (batch_norm(&t(&[3]), &t(&[3]), &t(&[3]), 1e-5).map(|(y, _)| y), "(N, C, ...)"),
+        (unfold_rows(&t(&[2, 3]), 3), "[2, 3]"),
+        (unfold_rows(&t(&[2, 3, 1]), 2), "odd kernel"),
         (relu(&Tensor::zeros(3, DType::U8, &Device::Cpu).unwrap()), "U8"),
         (cross_entropy(&t(&[2, 3]), &[0], 0.0), "1 targets"),
         (cross_entropy(&t(&[2, 3]), &[0, 3], 0.0), "class 3"),

@@ -1,11 +1,11 @@
 //! PyTorch's values, first and second derivatives: `fixtures/cpu-ops/operators`.
 
-use crate::list;
+use crate::{list, numbers};
 use candle_core::backprop::GradStore;
 use candle_core::{Device, Tensor, Var};
 use cpu_ops::{
     Conv2d, Padding, Pool2d, Sgd, SgdSettings, avg_pool2d, batch_norm, batch_norm_inference, conv1d, conv2d,
-    cross_entropy, layer_norm, log_softmax, max_pool2d, relu,
+    cross_entropy, layer_norm, log_softmax, max_pool2d, relu, unfold_rows,
 };
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -169,6 +169,16 @@ fn second_derivatives_are_pytorchs() {
         }
     }
     assert!(compared >= 30, "only {compared} second derivatives");
+
+    // which PyTorch has not: the gradient of a sum of squares is H x, and so the gradient of that along u is H u
+    let var = |stream| Var::from_tensor(&numbers(&[2, 4, 3], stream)).unwrap();
+    let (x, u) = (var(1), var(2));
+    let slope = |x: &Var| {
+        let squares = unfold_rows(x, 3).unwrap().sqr().unwrap().sum_all().unwrap();
+        gradient(&squares.backward().unwrap(), x)
+    };
+    let twice = slope(&x).mul(&u).unwrap().sum_all().unwrap().backward().unwrap();
+    close(&gradient(&twice, &x), &slope(&u), "unfold_rows");
 }
 
 #[test]
