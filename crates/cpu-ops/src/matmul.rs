@@ -59,7 +59,7 @@ impl MatMul {
     }
 }
 
-/// Product into `dst`; a single row is computed as one of two, because gemm takes another path for vectors,
+/// Product into `dst`; a single row or column is computed as one of two, because gemm takes another path for vectors,
 /// with other rounding.
 fn product<T: Element>(
     [m, n, k]: [usize; 3],
@@ -68,6 +68,13 @@ fn product<T: Element>(
     b: Matrix<'_, T>,
     accumulate: bool,
 ) {
+    if n == 1 {
+        let columns: Vec<T> = (0..k).flat_map(|i| [b.data[i * b.row], T::zero()]).collect();
+        let mut wide: Vec<T> = dst.iter().flat_map(|&start| [start, T::zero()]).collect();
+        product([m, 2, k], &mut wide, a, Matrix::new(&columns, 2, false), accumulate);
+        dst.iter_mut().zip(wide.as_chunks::<2>().0).for_each(|(dst, &[value, _])| *dst = value);
+        return;
+    }
     if m != 1 {
         return T::gemm([m, n, k], dst, a, b, accumulate);
     }

@@ -113,15 +113,24 @@ proptest! {
 
 #[test]
 fn a_row_does_not_see_its_company() {
-    let (k, n) = (600, 70);
-    let data: Vec<f32> = (0..200 * k).map(|i| ((i * 7919) % 1009) as f32 / 1009.0 - 0.5).collect();
-    let a = Tensor::from_vec(data, (200, k), &Device::Cpu).unwrap();
-    let w = a.narrow(0, 0, n).unwrap().t().unwrap().contiguous().unwrap();
-    let bias = Tensor::arange(0_f32, n as f32, &Device::Cpu).unwrap();
-    let full = linear(&a, &w, &bias).unwrap();
-    for rows in [1, 2, 3, 7, 16, 17, 64, 199] {
-        let part = linear(&a.narrow(0, 0, rows).unwrap(), &w, &bias).unwrap();
-        assert_eq!(list(&part), list(&full.narrow(0, 0, rows).unwrap()), "{rows} rows");
+    for (most, k, n) in [
+        (200, 600, 70),
+        (20_000, 144, 144),
+        (20_000, 72, 72),
+        (20_000, 128, 1),
+        (20_000, 128, 2),
+        (300, 9, 1),
+    ] {
+        let data: Vec<f32> = (0..most * k).map(|i| ((i * 7919) % 1009) as f32 / 1009.0 - 0.5).collect();
+        let a = Tensor::from_vec(data, (most, k), &Device::Cpu).unwrap();
+        let w = a.narrow(0, 0, n).unwrap().t().unwrap().contiguous().unwrap();
+        let bias = Tensor::arange(0_f32, n as f32, &Device::Cpu).unwrap();
+        let full = linear(&a, &w, &bias).unwrap();
+        for rows in [1, 2, 3, 7, 16, 17, 64, 199, most / 16 + 1] {
+            let part = linear(&a.narrow(0, 0, rows).unwrap(), &w, &bias).unwrap();
+            let differ = list(&part).iter().zip(list(&full)).filter(|(part, full)| *part != full).count();
+            assert_eq!(differ, 0, "{rows} rows of {most} by {k}, {n} columns");
+        }
     }
 }
 
