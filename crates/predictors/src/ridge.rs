@@ -2,14 +2,15 @@ use crate::PredictError;
 use crate::body::check_labels;
 use crate::descriptors::{Standard, rows};
 use gcn::GcnError;
+use nalgebra::{Cholesky, DMatrix, DVector};
 use nas_core::{Fit, FitFrom, Labelled, Predict, Rank, Seed, order_by_score, stats};
 
 /// Ridge regression on descriptors of an architecture (Hoerl and Kennard, 1970), for instance
 /// [`ArchGraph::descriptors`](arch_graph::ArchGraph::descriptors): few weights, so that little data goes far.
 ///
 /// Minimises the mean squared error plus `penalty` times the squared weights of descriptors scaled to mean 0 and
-/// deviation 1 over the training data; one that is constant there gets no weight. O(rows d^2 + d^3) for `d`
-/// descriptors; nothing is random.
+/// deviation 1 over the training data; one that is constant there gets no weight. O(rows d m + m^3) for `d`
+/// descriptors and `m` the fewer of them and the rows; nothing is random.
 ///
 /// ```
 /// use nas_core::{Fit, Labelled, Predict, Seed};
@@ -51,35 +52,30 @@ impl<A, D: Fn(&A) -> Vec<f64> + Clone> Fit<A> for Ridge<D> {
         let standard = Standard::fit(&rows);
         rows.iter_mut().for_each(|row| standard.apply(row));
         let scales = standard.scales;
-        // the normal equations, a row each with its right-hand side last
-        let width = scales.len();
-        let mut system = vec![vec![0.0; width + 1]; width];
-        for (i, equation) in system.iter_mut().enumerate() {
-            for (row, value) in rows.iter().zip(train.values()) {
-                let known = row.iter().copied().chain([value - mean]);
-                equation.iter_mut().zip(known).for_each(|(sum, x)| *sum += row[i] * x / count);
-            }
-            equation[i] += self.penalty;
-        }
-        let solved = solve(system);
+        let (n, d) = (rows.len(), scales.len());
+        let x = DMatrix::from_row_iterator(n, d, rows.into_iter().flatten());
+        let y = DVector::from_iterator(n, train.values().iter().map(|value| (value - mean) / count));
+        // of the two forms that give the same weights, the one with the smaller system
+        let solved = if d <= n {
+            solve(x.tr_mul(&x) / count, self.penalty, &x.tr_mul(&y))
+        } else {
+            x.tr_mul(&solve(&x * x.transpose() / count, self.penalty, &y))
+        };
         let weights: Vec<f64> = solved.iter().zip(&scales).map(|(w, (_, factor))| w * factor).collect();
         let shift: f64 = weights.iter().zip(&scales).map(|(w, (mean, _))| w * mean).sum();
         Ok(FittedRidge { describe: self.describe.clone(), offset: mean - shift, weights })
     }
 }
 
-/// Solves a symmetric positive definite system by elimination, which needs no pivoting there.
-fn solve(mut system: Vec<Vec<f64>>) -> Vec<f64> {
-    for i in 0..system.len() {
-        let pivot = system[i][i];
-        system[i].iter_mut().for_each(|x| *x /= pivot);
-        let equation = system[i].clone();
-        for (_, other) in system.iter_mut().enumerate().filter(|(k, _)| *k != i) {
-            let factor = other[i];
-            other.iter_mut().zip(&equation).for_each(|(x, y)| *x -= factor * y);
-        }
+/// Solves a system of a positive semidefinite matrix plus `penalty` on its diagonal.
+fn solve(mut matrix: DMatrix<f64>, penalty: f64, right: &DVector<f64>) -> DVector<f64> {
+    for i in 0..matrix.nrows() {
+        matrix[(i, i)] += penalty;
     }
-    system.iter().filter_map(|equation| equation.last().copied()).collect()
+    // where rounding leaves less than the penalty there should be, it is put back
+    Cholesky::new_with_substitute(matrix, penalty)
+        .expect("a positive penalty can take the place of any pivot")
+        .solve(right)
 }
 
 /// The solution is a closed form, so it does not depend on the start.

@@ -242,6 +242,13 @@ fn a_ridge_is_at_the_bottom_of_its_objective() {
         assert!((slope + penalty * variance * weight).abs() < 1e-8, "descriptor {j}");
         assert_eq!(weight == 0.0, j == 5, "only a constant has no weight");
     }
+    // twenty of each descriptor share its weight, and are more than there are rows
+    let wide = |cell: &Cell| counts(cell).repeat(20);
+    let shared = Ridge { describe: wide, penalty: 20.0 * penalty };
+    let shared = shared.fit(&data, &Labelled::empty(), Seed(0)).unwrap().predict(&cells).unwrap();
+    for (wide, narrow) in shared.iter().zip(&predicted) {
+        assert!((wide - narrow).abs() < 1e-9 * narrow.abs().max(1.0), "{wide} instead of {narrow}");
+    }
     // a heavy penalty leaves the mean
     let heavy = Ridge { describe: counts, penalty: 1e12 }.fit(&data, &Labelled::empty(), Seed(0)).unwrap();
     assert!((heavy.predict(&cells[..1]).unwrap()[0] - stats::mean(&values)).abs() < 1e-6);
