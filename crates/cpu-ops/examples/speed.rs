@@ -1,10 +1,11 @@
 //! Times one operator a line read from standard input, in milliseconds of processor time: the partner of
 //! `fixtures/cpu-ops/speed/compare.py`, which asks PyTorch for the same in turn.
 //!
-//! A line is `conv forward|both BATCH CHANNELS_IN CHANNELS_OUT SIZE KERNEL STRIDE`, or `pool`, `norm`, `relu` with
-//! `forward|both BATCH CHANNELS SIZE`, or `adamw|sgd ELEMENTS`. `error BATCH CHANNELS_IN CHANNELS_OUT SIZE KERNEL STRIDE`
-//! gives the largest error in f32 relative to the largest value in f64 instead, of the convolution, its gradient by the
-//! input and that by the weight. With the word `wall` the time is the wall's, for more than one thread. The argument `avx2` or `portable` holds it to that.
+//! A line is `conv forward|both BATCH CHANNELS_IN CHANNELS_OUT SIZE KERNEL STRIDE`, or `depthwise forward|both BATCH
+//! CHANNELS SIZE KERNEL STRIDE`, or `pool`, `norm`, `relu` with `forward|both BATCH CHANNELS SIZE`, or `adamw|sgd
+//! ELEMENTS`. `error BATCH CHANNELS_IN CHANNELS_OUT SIZE KERNEL STRIDE` gives the largest error in f32 relative to the
+//! largest value in f64 instead, of the convolution, its gradient by the input and that by the weight. With the word
+//! `wall` the time is the wall's, for more than one thread. The argument `avx2` or `portable` holds it to that.
 
 use candle_core::{CpuStorage, CustomOp1, DType, Device, Layout, Result, Shape, Tensor, Var};
 use cpu_ops::{
@@ -75,6 +76,11 @@ fn operator(line: &str) -> Result<Box<dyn FnMut() -> Result<()>>> {
         ("conv", &[n, c, o, size, kernel, stride]) => {
             let (x, w) = (input(&[n, c, size, size])?, input(&[o, c, kernel, kernel])?);
             let settings = Conv2d::new(stride, kernel / 2);
+            forward_and(both, move || conv2d(&x, &w, None, &settings))?
+        }
+        ("depthwise", &[n, c, size, kernel, stride]) => {
+            let (x, w) = (input(&[n, c, size, size])?, input(&[c, 1, kernel, kernel])?);
+            let settings = Conv2d { groups: c, ..Conv2d::new(stride, kernel / 2) };
             forward_and(both, move || conv2d(&x, &w, None, &settings))?
         }
         ("pool", &[n, c, size]) => {

@@ -12,7 +12,7 @@ pub use elementwise::{Term, cap, cap_mask, combine, mask, moments, products};
 pub use pool::{ImagePool, copy_channels, image_mean, image_mean_gradient};
 
 use crate::conv::{
-    Conv2d, ConvShape, Correlation, Plan, Source, Strip, Tiles, WeightGradient, Winograd, blocks,
+    Conv2d, ConvShape, Correlation, Depthwise, Plan, Source, Strip, Tiles, WeightGradient, Winograd, blocks,
 };
 use crate::conv::{FromBlocked, ToBlocked, WinogradWeightGradient};
 use crate::element::Element;
@@ -26,7 +26,8 @@ pub trait Real: Element {}
 impl Real for f32 {}
 impl Real for f64 {}
 
-/// One convolution of one group as the engine sees it: channels in and out, height and width, kernel, settings.
+/// One convolution as the engine sees it, of one group or depthwise: channels in and out, height and width, kernel,
+/// settings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct ImageShape {
     /// Channels in and out.
@@ -35,24 +36,27 @@ pub struct ImageShape {
     pub size: (usize, usize),
     /// Rows and columns of the kernel.
     pub kernel: (usize, usize),
-    /// Stride, padding and dilation; one group.
+    /// Stride, padding and dilation; one group, or one a channel.
     pub settings: Conv2d,
 }
 
 impl ImageShape {
     fn check(&self) -> Result<ConvShape> {
-        if self.settings.groups != 1 {
-            bail!("blocked convolution: {} groups, expected 1", self.settings.groups);
+        let (groups, (inputs, outputs)) = (self.settings.groups, self.channels);
+        if groups != 1 && (inputs, outputs) != (groups, groups) {
+            bail!(
+                "blocked convolution: {groups} groups of {inputs} channels in and {outputs} out, expected 1 or one each"
+            );
         }
-        let input = [1, self.channels.0, self.size.0, self.size.1];
-        let weight = [self.channels.1, self.channels.0, self.kernel.0, self.kernel.1];
+        let input = [1, inputs, self.size.0, self.size.1];
+        let weight = [outputs, inputs / groups.max(1), self.kernel.0, self.kernel.1];
         ConvShape::new("blocked convolution", &input, &weight, &self.settings)
     }
 
     /// Height and width of the result.
     ///
     /// # Errors
-    /// As [`crate::conv2d`], and more than one group.
+    /// As [`crate::conv2d`], and groups of several channels.
     pub fn output(&self) -> Result<(usize, usize)> {
         let shape = self.check()?;
         Ok((shape.rows.output, shape.columns.output))
@@ -117,6 +121,7 @@ pub struct ImageConv<T> {
 enum How<T> {
     Tiles { conv: Winograd<T>, from: Vec<usize>, to: Vec<usize> },
     Direct { conv: Correlation<T>, to: Vec<usize> },
+    Depthwise { conv: Depthwise, set: InstructionSet, weights: Vec<[T; BLOCK]> },
 }
 
 /// Memory that an [`ImageConv`] or [`ImageWeightGradient`] works in; one a thread.
@@ -128,10 +133,10 @@ pub struct Scratch<T> {
 }
 
 impl<T: Real> ImageConv<T> {
-    /// The convolution; `weight` is `(O, C, KH, KW)`.
+    /// The convolution; `weight` is `(O, C / groups, KH, KW)`.
     ///
     /// # Errors
-    /// As [`crate::conv2d`], more than one group, a weight of another size.
+    /// As [`crate::conv2d`], groups of several channels, a weight of another size.
     pub fn forward(shape: &ImageShape, weight: &[T]) -> Result<Self> {
         Self::new(shape, weight, false)
     }
@@ -167,6 +172,12 @@ impl<T: Real> ImageConv<T> {
             (shape.rows.input * shape.columns.input, shape.rows.output * shape.columns.output);
         let (source, target) = if transposed { (output, input) } else { (input, output) };
         let how = match Tiles::fit::<T>(&shape, transposed) {
+            _ if Depthwise::fits(&shape) => {
+                let conv = Depthwise::new(&shape, transposed);
+                let mut weights = vec![[T::zero(); BLOCK]; blocks(inputs) * conv.taps()];
+                conv.pack(weight, &mut weights);
+                How::Depthwise { conv, set, weights }
+            }
             Some(tiles) => {
                 let kernels = weight.as_chunks::<9>().0;
                 let conv = Winograd::new(tiles, set, channels, transposed, |t, s| &kernels[kernel(t, s)]);
@@ -202,6 +213,7 @@ impl<T: Real> ImageConv<T> {
             How::Direct { conv, .. } => {
                 conv.pack(|t, s, r, c| weight[(kernel(t, s) * rows + r) * columns + c]);
             }
+            How::Depthwise { conv, weights, .. } => conv.pack(weight, weights),
         }
         Ok(())
     }
@@ -220,6 +232,7 @@ impl<T: Real> ImageConv<T> {
                 target: zeros(self.target.0, self.target.1),
                 strip: None,
             },
+            How::Depthwise { .. } => Scratch { source: Vec::new(), target: Vec::new(), strip: None },
         }
     }
 
@@ -277,6 +290,7 @@ impl<T: Real> ImageConv<T> {
                     collect(&scratch.target, to, self.target.1, target, accumulate);
                 }
             }
+            How::Depthwise { conv, set, weights } => conv.run(*set, weights, source, target, accumulate),
         }
         Ok(())
     }
@@ -322,17 +336,21 @@ pub struct ImageWeightGradient {
 enum GradientHow {
     Tiles { gradient: WinogradWeightGradient, from: Vec<usize>, to: Vec<usize> },
     Direct { gradient: WeightGradient, to: Vec<usize> },
+    Depthwise { conv: Depthwise, set: InstructionSet },
 }
 
 impl ImageWeightGradient {
     /// For images of type `T`.
     ///
     /// # Errors
-    /// As [`crate::conv2d`], and more than one group.
+    /// As [`crate::conv2d`], and groups of several channels.
     pub fn new<T: Real>(shape: &ImageShape) -> Result<Self> {
         let set = InstructionSet::current();
         let checked = shape.check()?.flattened();
         let how = match Tiles::fit::<T>(&checked, false) {
+            _ if Depthwise::fits(&checked) => {
+                GradientHow::Depthwise { conv: Depthwise::new(&checked, false), set }
+            }
             Some(tiles) => GradientHow::Tiles {
                 gradient: WinogradWeightGradient::new(tiles, set, shape.channels),
                 from: tiles.source_pixels(),
@@ -359,6 +377,7 @@ impl ImageWeightGradient {
         match &self.how {
             GradientHow::Tiles { gradient, .. } => gradient.sums_len(),
             GradientHow::Direct { gradient, .. } => gradient.sums_len(),
+            GradientHow::Depthwise { conv, .. } => self.source.0 * conv.taps() * BLOCK,
         }
     }
 
@@ -367,6 +386,7 @@ impl ImageWeightGradient {
         match &self.how {
             GradientHow::Tiles { gradient, .. } => gradient.sums(),
             GradientHow::Direct { gradient, .. } => gradient.sums(),
+            GradientHow::Depthwise { .. } => vec![T::zero(); self.sums_len()],
         }
     }
 
@@ -384,6 +404,7 @@ impl ImageWeightGradient {
                 target: zeros(self.target.0, gradient.target_plane()),
                 strip: None,
             },
+            GradientHow::Depthwise { .. } => Scratch { source: Vec::new(), target: Vec::new(), strip: None },
         }
     }
 
@@ -431,11 +452,21 @@ impl ImageWeightGradient {
                 place(grad, to, gradient.target_plane(), &mut scratch.target);
                 gradient.add(Source::Blocks(x), &scratch.target, sums);
             }
+            GradientHow::Depthwise { conv, set } => {
+                let expected = self.sums_len();
+                let (sums, []) = sums.as_chunks_mut::<BLOCK>() else {
+                    bail!("blocked weight gradient: {} sums, expected {expected}", sums.len());
+                };
+                if sums.len() * BLOCK != expected {
+                    bail!("blocked weight gradient: {} sums, expected {expected}", sums.len() * BLOCK);
+                }
+                conv.add_weight_gradient(*set, x, grad, sums);
+            }
         }
         Ok(())
     }
 
-    /// The gradient `(O, C, KH, KW)` from the sums; sums of several parts are added up element by element before.
+    /// The gradient `(O, C / groups, KH, KW)` from the sums; sums of several parts are added up element by element before.
     pub fn finish<T: Real>(&self, sums: &[T]) -> Vec<T> {
         let ((inputs, outputs), (rows, columns)) = (self.channels, self.kernel);
         let mut out = vec![T::zero(); outputs * inputs * rows * columns];
@@ -445,6 +476,10 @@ impl ImageWeightGradient {
         match &self.how {
             GradientHow::Tiles { gradient, .. } => gradient.unpack(sums, put),
             GradientHow::Direct { gradient, .. } => gradient.unpack(sums, put),
+            GradientHow::Depthwise { conv, .. } => {
+                out.truncate(outputs * rows * columns);
+                conv.unpack(sums.as_chunks().0, &mut out);
+            }
         }
         out
     }

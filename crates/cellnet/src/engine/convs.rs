@@ -6,8 +6,8 @@ use cpu_ops::BLOCK;
 use cpu_ops::Conv2d;
 use cpu_ops::blocked::{ImageConv, ImageShape, ImageWeightGradient, Real, Scratch};
 
-/// A convolution or linear layer. Groups are computed several at a time, as many as fill whole blocks of channels, as
-/// one convolution with zeros between them.
+/// A convolution or linear layer. Groups of several channels are computed some at a time, as many as fill whole blocks of
+/// channels, as one convolution with zeros between them.
 #[derive(Debug)]
 pub(super) struct Conv<T> {
     /// Of one piece.
@@ -45,11 +45,13 @@ impl<T: Real> Conv<T> {
             let filled = |channels: usize| (channels * groups).is_multiple_of(BLOCK);
             all.is_multiple_of(*groups) && filled(group.0) && filled(group.1)
         };
-        let groups = (1..all).find(whole).unwrap_or(all);
-        let settings = Conv2d { groups: 1, ..plan.settings };
+        let depthwise = all > 1 && group == (1, 1);
+        let groups = if depthwise { all } else { (1..all).find(whole).unwrap_or(all) };
+        let settings = Conv2d { groups: if depthwise { all } else { 1 }, ..plan.settings };
         let channels = (group.0 * groups, group.1 * groups);
         let shape = ImageShape { channels, size: plan.size, kernel: plan.kernel, settings };
-        let dense = vec![T::zero(); channels.0 * channels.1 * plan.kernel.0 * plan.kernel.1];
+        let reads = if depthwise { 1 } else { channels.0 };
+        let dense = vec![T::zero(); channels.1 * reads * plan.kernel.0 * plan.kernel.1];
         let piece = || -> Result<Piece<T>> {
             let back = back.then(|| ImageConv::input_gradient(&shape, &dense)).transpose()?;
             Ok(Piece { there: ImageConv::forward(&shape, &dense)?, back })
@@ -82,12 +84,14 @@ impl<T: Real> Conv<T> {
         for (number, (piece, weight)) in
             pieces.iter_mut().zip(weight.chunks_exact(outputs * size)).enumerate()
         {
-            let whole = *groups == 1 && scale.is_none();
+            // what no other group lies beside
+            let whole = dense.len() == weight.len() && scale.is_none();
             if !whole {
+                let wide = dense.len() / outputs;
                 for (o, (weight, row)) in
-                    weight.chunks_exact(size).zip(dense.chunks_exact_mut(inputs * taps)).enumerate()
+                    weight.chunks_exact(size).zip(dense.chunks_exact_mut(wide)).enumerate()
                 {
-                    let first = o / group.1 * size;
+                    let first = o / group.1 * size % wide;
                     match scale {
                         Some(scale) => {
                             let scale = scale[number * outputs + o];
@@ -152,15 +156,14 @@ impl<T: Real> Conv<T> {
     /// The gradient by the weight, as the weight is, from the sums.
     pub(super) fn finish(&self, sums: &[T], out: &mut [T]) {
         let taps = self.shape.kernel.0 * self.shape.kernel.1;
-        let (inputs, outputs) = self.shape.channels;
+        let outputs = self.shape.channels.1;
         let size = self.group.0 * taps;
         let pieces = sums.chunks(self.gradient.sums_len()).zip(out.chunks_exact_mut(outputs * size));
         for (sums, out) in pieces {
             let dense = self.gradient.finish(sums);
-            for (o, (out, row)) in
-                out.chunks_exact_mut(size).zip(dense.chunks_exact(inputs * taps)).enumerate()
-            {
-                out.copy_from_slice(&row[o / self.group.1 * size..][..size]);
+            let wide = dense.len() / outputs;
+            for (o, (out, row)) in out.chunks_exact_mut(size).zip(dense.chunks_exact(wide)).enumerate() {
+                out.copy_from_slice(&row[o / self.group.1 * size % wide..][..size]);
             }
         }
     }

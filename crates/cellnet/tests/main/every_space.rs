@@ -1,7 +1,7 @@
 //! The networks of the search spaces: against PyTorch, the published tables and the engine.
 
 use crate::engine::{check_along, every_way, numbers};
-use crate::{close, list, some_images};
+use crate::{close, list};
 use candle_core::{DType, Device, Tensor};
 use cellnet::{
     Builder, ChainSkeleton, DartsSkeleton, LanguageNetwork, LanguageSkeleton, Mode, Network, NetworkError,
@@ -345,22 +345,23 @@ proptest! {
 
 #[test]
 fn a_short_training_of_every_space_learns() {
-    let images = some_images(96);
+    // in smaller ones, the last layers of a chain see nothing but padding
+    let images = images::fashion_mnist().unwrap().0.take(192, Seed(1)).unwrap().resize(16, 16).unwrap();
     let (colours, recipe) = (1, Recipe { batch: 24, crop: 1, rate: 0.02, ..Recipe::nas_bench_201(8) });
     let mut rng = Seed(3).stream("arch");
     let mut nets = Vec::new();
-    let skeleton = Skeleton { channels: 8, stacks: 2, modules: 1, classes: 10, image: 8 };
+    let skeleton = Skeleton { channels: 8, stacks: 2, modules: 1, classes: 10, image: 16 };
     nets.push(nas_bench_101(&NasBench101.sample(&mut rng), &skeleton, colours).unwrap());
-    let skeleton = DartsSkeleton { channels: 4, cells: 3, classes: 10, image: 8 };
+    let skeleton = DartsSkeleton { channels: 4, cells: 3, classes: 10, image: 16 };
     nets.push(darts(&Darts.sample(&mut rng), &skeleton, colours).unwrap());
     for space in CHAINS {
-        let skeleton = ChainSkeleton { channels: 8, classes: 10, image: 8 };
+        let skeleton = ChainSkeleton { channels: 8, classes: 10, image: 16 };
         nets.push(chain(space, &space.sample(&mut rng), &skeleton, colours).unwrap());
     }
     for (space, net) in nets.into_iter().enumerate() {
         let mut trainer = Trainer::new(net, recipe, images.statistics(), Seed(1)).unwrap();
         let losses: Vec<f64> = (0..8).map(|_| trainer.epoch(&images).unwrap().loss).collect();
-        assert!(losses[7] < 0.95 * losses[0], "{space}: {losses:?}");
+        assert!(losses[7] < 0.85 * losses[0], "{space}: {losses:?}");
     }
 }
 

@@ -1,4 +1,5 @@
 use super::correlate::{Correlation, Source};
+use super::depthwise::Depthwise;
 use super::layout::{FromBlocked, ToBlocked, pad};
 use super::plan::{Plan, blocks};
 use super::pointwise::{Pointwise, PointwiseGradient};
@@ -38,6 +39,9 @@ fn either<T: Element>(
     let ((input, output), (inputs, outputs)) = (shape.image_lens(), (shape.in_channels, shape.out_channels));
     let (channels, lens) =
         if transposed { ((outputs, inputs), (output, input)) } else { ((inputs, outputs), (input, output)) };
+    if Depthwise::fits(&shape) {
+        return depthwise(&shape, transposed, source, w, bias);
+    }
     if shape.is_pointwise() {
         return pointwise(&shape, channels, weight, source, bias, lens);
     }
@@ -86,6 +90,37 @@ fn correlate<T: Element, W: Fn(usize, usize, usize, usize) -> T>(
                 set,
                 FromBlocked { blocked: &written, channels: targets, pixels: &pixels, plane, image: out },
             );
+        }
+    });
+    out
+}
+
+/// The same as [`correlate`], where every channel sees itself alone.
+fn depthwise<T: Element>(
+    shape: &ConvShape,
+    transposed: bool,
+    source: &[T],
+    weight: &[T],
+    bias: Option<&[T]>,
+) -> Vec<T> {
+    let (set, channels, conv) = (InstructionSet::current(), shape.groups, Depthwise::new(shape, transposed));
+    let mut weights = vec![[T::zero(); BLOCK]; blocks(channels) * conv.taps()];
+    conv.pack(weight, &mut weights);
+    let (plane, target_plane) = (conv.source_plane(), conv.target_plane());
+    let [from, to] = [plane, target_plane].map(|plane| (0..plane).collect::<Vec<usize>>());
+    let mut out = vec![T::zero(); shape.batch * channels * target_plane];
+    parallel::chunks(shape.batch, &mut out, channels * target_plane, |range, out| {
+        let mut read = vec![[T::zero(); BLOCK]; blocks(channels) * plane];
+        let mut written = vec![[T::zero(); BLOCK]; blocks(channels) * target_plane];
+        for (out, image) in out.chunks_exact_mut(channels * target_plane).zip(range) {
+            let image = &source[image * channels * plane..][..channels * plane];
+            T::run(set, ToBlocked { image, channels, pixels: &from, plane, blocked: &mut read });
+            if let Some(bias) = bias {
+                start(&mut written, bias, target_plane);
+            }
+            conv.run(set, &weights, &read, &mut written, bias.is_some());
+            let (blocked, plane) = (&written[..], target_plane);
+            T::run(set, FromBlocked { blocked, channels, pixels: &to, plane, image: out });
         }
     });
     out
@@ -171,6 +206,10 @@ pub(crate) fn weight_gradient<T: Element>(shape: &ConvShape, x: &[T], dy: &[T]) 
     let shape = shape.flattened();
     let [_, per_group, kh, kw] = shape.weight_dims();
     let mut out = vec![T::zero(); shape.weight_dims().iter().product()];
+    if Depthwise::fits(&shape) {
+        depthwise_weight_gradient(&shape, x, dy, &mut out);
+        return out;
+    }
     for group in 0..shape.groups {
         let put = |o, i, r, c, sum| {
             out[(((group * shape.out_channels + o) * per_group + i) * kh + r) * kw + c] = sum
@@ -241,6 +280,29 @@ fn direct_weight_gradient<T: Element>(
     });
     if let Some(sums) = merged(parts) {
         gradient.unpack(&sums, put);
+    }
+}
+
+fn depthwise_weight_gradient<T: Element>(shape: &ConvShape, x: &[T], dy: &[T], out: &mut [T]) {
+    let (set, channels, conv) = (InstructionSet::current(), shape.groups, Depthwise::new(shape, false));
+    let (plane, target_plane) = (conv.source_plane(), conv.target_plane());
+    let [from, to] = [plane, target_plane].map(|plane| (0..plane).collect::<Vec<usize>>());
+    let parts = parallel::parts(shape.batch, |range| {
+        let mut source = vec![[T::zero(); BLOCK]; blocks(channels) * plane];
+        let mut target = vec![[T::zero(); BLOCK]; blocks(channels) * target_plane];
+        let mut sums = vec![T::zero(); blocks(channels) * conv.taps() * BLOCK];
+        for image in range {
+            let x = &x[image * channels * plane..][..channels * plane];
+            let dy = &dy[image * channels * target_plane..][..channels * target_plane];
+            T::run(set, ToBlocked { image: x, channels, pixels: &from, plane, blocked: &mut source });
+            let plane = target_plane;
+            T::run(set, ToBlocked { image: dy, channels, pixels: &to, plane, blocked: &mut target });
+            conv.add_weight_gradient(set, &source, &target, sums.as_chunks_mut().0);
+        }
+        sums
+    });
+    if let Some(sums) = merged(parts) {
+        conv.unpack(sums.as_chunks().0, out);
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod buffers;
 mod correlate;
+mod depthwise;
 mod layout;
 mod op;
 mod plan;
@@ -12,6 +13,7 @@ mod weight_gradient;
 mod winograd;
 
 pub(crate) use correlate::{Correlation, Source};
+pub(crate) use depthwise::Depthwise;
 pub(crate) use layout::{FromBlocked, ToBlocked};
 pub use op::{conv1d, conv2d, conv2d_input_gradient, conv2d_weight_gradient};
 pub(crate) use plan::{Plan, blocks};

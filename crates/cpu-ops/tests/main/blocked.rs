@@ -12,8 +12,8 @@ fn check<T: Real + WithDType>(case: &Case, dtype: DType, bound: f64) {
     let tensor = |shape: &[usize], stream| numbers(shape, stream).to_dtype(dtype).unwrap();
     let (x, w, dy) = (tensor(&case.input(), 1), tensor(&case.weight(), 2), tensor(&case.output(), 3));
     let flat = |t: &Tensor| t.flatten_all().unwrap().to_vec1::<T>().unwrap();
-    let shape =
-        ImageShape { channels: case.channels, size: case.size, kernel: case.kernel, settings: case.settings };
+    let channels = (case.input()[1], case.output()[1]);
+    let shape = ImageShape { channels, size: case.size, kernel: case.kernel, settings: case.settings };
     let [_, _, rows, columns] = case.output();
     assert_eq!(shape.output().unwrap(), (rows, columns));
     let blocks = |channels: usize, plane: usize| vec![[T::one(); BLOCK]; channels.div_ceil(BLOCK) * plane];
@@ -26,19 +26,18 @@ fn check<T: Real + WithDType>(case: &Case, dtype: DType, bound: f64) {
     let mut found = [Vec::new(), Vec::new()];
     for image in 0..case.batch {
         let (x, dy) = (flat(&x.get(image).unwrap()), flat(&dy.get(image).unwrap()));
-        let (mut source, mut target) = (blocks(case.channels.0, planes.0), blocks(case.channels.1, planes.1));
+        let (mut source, mut target) = (blocks(channels.0, planes.0), blocks(channels.1, planes.1));
         let (mut dx, mut dy_blocked) = (source.clone(), target.clone());
-        to_blocked(&x, case.channels.0, &mut source).unwrap();
-        to_blocked(&dy, case.channels.1, &mut dy_blocked).unwrap();
+        to_blocked(&x, channels.0, &mut source).unwrap();
+        to_blocked(&dy, channels.1, &mut dy_blocked).unwrap();
         for accumulate in [false, true] {
             forward.run(&source, &mut target, accumulate, &mut forward_scratch).unwrap();
             backward.run(&dy_blocked, &mut dx, accumulate, &mut backward_scratch).unwrap();
         }
         gradient.add(&source, &dy_blocked, &mut sums, &mut scratch).unwrap();
-        let mut out =
-            (vec![T::zero(); case.channels.1 * planes.1], vec![T::zero(); case.channels.0 * planes.0]);
-        from_blocked(&target, case.channels.1, &mut out.0).unwrap();
-        from_blocked(&dx, case.channels.0, &mut out.1).unwrap();
+        let mut out = (vec![T::zero(); channels.1 * planes.1], vec![T::zero(); channels.0 * planes.0]);
+        from_blocked(&target, channels.1, &mut out.0).unwrap();
+        from_blocked(&dx, channels.0, &mut out.1).unwrap();
         found[0].extend(out.0);
         found[1].extend(out.1);
     }
@@ -70,6 +69,15 @@ proptest! {
     }
 
     #[test]
+    fn depthwise_images_are_the_operator(case in any_case(20, 1), channels in 2_usize..40) {
+        let case = Case { settings: Conv2d { groups: channels, ..case.settings }, ..case };
+        with_every_set(|_| {
+            check::<f64>(&case, DType::F64, 1e-12);
+            check::<f32>(&case, DType::F32, 1e-5);
+        });
+    }
+
+    #[test]
     fn tiles_are_the_operator(size in 1_usize..13, channels in 16_usize..50, padding in 0_usize..3) {
         prop_assume!(size + 2 * padding >= 3);
         let settings = Conv2d::new(1, padding);
@@ -88,6 +96,15 @@ fn buffers_of_other_sizes_are_errors() {
             &[0f32; 3]
         )
         .is_err()
+    );
+    let depthwise = ImageShape { settings: Conv2d { groups: 16, ..shape.settings }, ..shape };
+    assert!(ImageConv::forward(&depthwise, &[0f32; 16 * 16 * 9]).is_err());
+    let gradient = ImageWeightGradient::new::<f32>(&depthwise).unwrap();
+    let mut sums = gradient.sums::<f32>();
+    assert!(
+        gradient
+            .add(&[[0f32; BLOCK]; 16], &[[0f32; BLOCK]; 16], &mut sums[1..], &mut gradient.scratch())
+            .is_err()
     );
     let conv = ImageConv::forward(&shape, &[0f32; 16 * 16 * 9]).unwrap();
     let (mut short, mut whole) = ([[0f32; BLOCK]; 15], [[0f32; BLOCK]; 16]);

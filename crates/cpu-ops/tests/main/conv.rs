@@ -127,6 +127,11 @@ proptest! {
     }
 
     #[test]
+    fn a_channel_alone_is_a_lane(case in any_case(20, 1), channels in 2_usize..40) {
+        check(&Case { settings: Conv2d { groups: channels, ..case.settings }, ..case });
+    }
+
+    #[test]
     fn every_gradient_can_be_differentiated(case in any_case(4, 2)) {
         let var = |shape: &[usize], stream| Var::from_tensor(&numbers(shape, stream)).unwrap();
         let (x, w, dy) = (var(&case.input(), 1), var(&case.weight(), 2), var(&case.output(), 3));
