@@ -73,11 +73,6 @@ impl Predictable for Darts {
     fn scores(&self) -> Vec<Proxy> {
         vec![Proxy::Params, Proxy::Flops]
     }
-
-    /// Not measured yet as features.
-    fn seen(&self) -> Vec<Proxy> {
-        Vec::new()
-    }
 }
 
 /// Counts of operations, and how deep the nodes lie.

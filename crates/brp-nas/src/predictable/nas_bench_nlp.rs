@@ -1,6 +1,6 @@
 use super::{Predictable, Seen, counted};
 use crate::registry::{EncodingName, Proxy};
-use arch_graph::{ArchGraph, Cost, Encode, Features, Global};
+use arch_graph::{ArchGraph, Cost, Encode, Features, Global, Op};
 use cellnet::{LanguageNetwork, LanguageSkeleton, SequenceNetwork};
 use nas_core::SearchSpace;
 use spaces::nas_bench_nlp::{Operation, Recipe, RecipeEncoding};
@@ -50,15 +50,21 @@ impl Predictable for NasBenchNlp {
         encoding.features.iter().chain(&encoding.adjacency).copied().map(f64::from).collect()
     }
 
-    /// The features of the graph, then how many states it has.
+    /// The features of the graph and how many states it has; then those of what lies between the token and the state that
+    /// is read out, and between the states before and that one, which decide whether the cell reads and remembers.
     fn structure(&self) -> anyhow::Result<Seen<Recipe>> {
-        let words = self.parse(SMALLEST)?.graph();
-        let graphs = Features::new(words.vocabulary(), Operation::ALL.map(Operation::name))?;
-        let blocks = vec![Block::numbers(graphs.names().len() + 1)];
+        let words = self.parse(SMALLEST)?.graph().vocabulary().clone();
+        let graphs = Features::new(&words, Operation::ALL.map(Operation::name))?;
+        let ops = |names: &[&str]| names.iter().map(|name| words.op(name)).collect::<Result<Vec<Op>, _>>();
+        let by_token = ops(&["h_prev_0", "h_prev_1", "h_prev_2", "h_new_1", "h_new_2"])?;
+        let by_state = ops(&["x", "h_new_1", "h_new_2"])?;
+        let width = graphs.names().len();
+        let blocks = [width + 1, width, width].map(Block::numbers).to_vec();
         Ok(Seen::new(blocks, move |recipe: &Recipe| {
-            let mut row = graphs.of(&recipe.graph()).unwrap_or_default();
-            row.push(recipe.hidden() as f64);
-            row
+            let graph = recipe.graph();
+            let of = |graph: &ArchGraph| graphs.of(graph).unwrap_or_default();
+            let without = |cut: &[Op]| of(&cut.iter().fold(graph.clone(), |graph, &op| graph.isolated(op)));
+            [of(&graph), vec![recipe.hidden() as f64], without(&by_token), without(&by_state)].concat()
         }))
     }
 
@@ -66,7 +72,7 @@ impl Predictable for NasBenchNlp {
         vec![Proxy::Params, Proxy::Flops]
     }
 
-    /// Not measured yet as features.
+    /// They add nothing (Kendall of `ours` from 171 recipes .551 with, .560 without, seeds from 900 on).
     fn seen(&self) -> Vec<Proxy> {
         Vec::new()
     }
