@@ -329,6 +329,7 @@ pub struct ImageWeightGradient {
     source: (usize, usize),
     target: (usize, usize),
     kernel: (usize, usize),
+    /// In, of one group, and out.
     channels: (usize, usize),
 }
 
@@ -368,7 +369,7 @@ impl ImageWeightGradient {
             source: (blocks(shape.channels.0), rows.input * columns.input),
             target: (blocks(shape.channels.1), rows.output * columns.output),
             kernel: shape.kernel,
-            channels: shape.channels,
+            channels: (checked.in_channels, shape.channels.1),
         })
     }
 
@@ -453,14 +454,10 @@ impl ImageWeightGradient {
                 gradient.add(Source::Blocks(x), &scratch.target, sums);
             }
             GradientHow::Depthwise { conv, set } => {
-                let expected = self.sums_len();
-                let (sums, []) = sums.as_chunks_mut::<BLOCK>() else {
-                    bail!("blocked weight gradient: {} sums, expected {expected}", sums.len());
-                };
-                if sums.len() * BLOCK != expected {
-                    bail!("blocked weight gradient: {} sums, expected {expected}", sums.len() * BLOCK);
+                if sums.len() != self.sums_len() {
+                    bail!("blocked weight gradient: another's sums");
                 }
-                conv.add_weight_gradient(*set, x, grad, sums);
+                conv.add_weight_gradient(*set, x, grad, sums.as_chunks_mut().0);
             }
         }
         Ok(())
@@ -476,10 +473,7 @@ impl ImageWeightGradient {
         match &self.how {
             GradientHow::Tiles { gradient, .. } => gradient.unpack(sums, put),
             GradientHow::Direct { gradient, .. } => gradient.unpack(sums, put),
-            GradientHow::Depthwise { conv, .. } => {
-                out.truncate(outputs * rows * columns);
-                conv.unpack(sums.as_chunks().0, &mut out);
-            }
+            GradientHow::Depthwise { conv, .. } => conv.unpack(sums.as_chunks().0, &mut out),
         }
         out
     }

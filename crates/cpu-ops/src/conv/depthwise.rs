@@ -254,24 +254,35 @@ impl<T: Element> Kernel<T> for Products<'_, T> {
                     for &(tap_row, source_row) in taps {
                         for &(tap, first) in &run.taps {
                             let from = (source_row * of.source.1 + first) * parts + part;
-                            let (reads, grads) = (&source[from..], &grad[run.start * parts + part..]);
-                            let (by, step) = (run.shift * parts, run.step * parts);
-                            let mut partial = [simd.splat(T::zero()); SUMS];
-                            let whole = run.count - run.count % SUMS;
-                            for n in (0..whole).step_by(SUMS) {
-                                for (k, sum) in partial.iter_mut().enumerate() {
-                                    *sum = simd.mul_add(reads[(n + k) * by], grads[(n + k) * step], *sum);
-                                }
-                            }
-                            for n in whole..run.count {
-                                partial[0] = simd.mul_add(reads[n * by], grads[n * step], partial[0]);
-                            }
+                            let reads = (&source[from..], run.shift * parts);
+                            let grads = (&grad[run.start * parts + part..], run.step * parts);
                             let held = &mut sums[(tap_row * of.kernel.1 + tap) * parts + part];
-                            *held = partial.into_iter().fold(*held, |sum, part| simd.add(sum, part));
+                            *held = simd.add(*held, dot::<T, S>(simd, run.count, reads, grads));
                         }
                     }
                 }
             }
         }
     }
+}
+
+/// The sum of products of so many of each, taken at their steps.
+#[inline(always)]
+fn dot<T: Element, S: Lanes<T>>(
+    simd: S,
+    count: usize,
+    (a, by): (&[S::V], usize),
+    (b, step): (&[S::V], usize),
+) -> S::V {
+    let mut sums = [simd.splat(T::zero()); SUMS];
+    let whole = count - count % SUMS;
+    for n in (0..whole).step_by(SUMS) {
+        for (k, sum) in sums.iter_mut().enumerate() {
+            *sum = simd.mul_add(a[(n + k) * by], b[(n + k) * step], *sum);
+        }
+    }
+    for n in whole..count {
+        sums[0] = simd.mul_add(a[n * by], b[n * step], sums[0]);
+    }
+    sums[1..].iter().fold(sums[0], |all, &sum| simd.add(all, sum))
 }
