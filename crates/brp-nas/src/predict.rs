@@ -2,6 +2,7 @@
 
 mod baseline;
 mod few;
+mod fits;
 mod found;
 mod method;
 mod network;
@@ -14,23 +15,21 @@ use crate::failure::{Failure, OrFail};
 use crate::features::Features;
 use crate::host::Stopwatch;
 use crate::named_scores::{Proxies, as_features};
-use crate::options::{Common, read_config};
+use crate::options::Common;
 use crate::output;
 use crate::predictable::Predictable;
-use crate::progress::{Progress, beside};
-use crate::record::Record;
+use crate::record::{Begun, Record};
 use crate::registry::{EncodingName, Space, on_space};
 use anyhow::anyhow;
 use clap::ValueEnum;
+use fits::Fits;
 use found::Found;
 use method::{Method, chosen, one_or_several};
 use nas_core::{Seed, Split};
-use network::{Start, start};
-use predictions::Predictions;
-use report::{Report, judge};
+use network::Start;
+use report::Report;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
-use std::sync::atomic::Ordering;
 use tables::{Column, TableRef};
 
 /// What kind of number a column holds.
@@ -90,6 +89,10 @@ pub(crate) struct Args {
     /// flops where the space has them, and the scores that come with the program, as far as they are complete].
     #[arg(long, value_parser = as_features)]
     scores: Option<Proxies>,
+    /// Go on with the run in this folder, with its settings; fits that it has are not done again.
+    #[arg(long)]
+    #[serde(skip)]
+    resume: Option<PathBuf>,
     /// TOML file with the same options; flags win.
     #[arg(long)]
     #[serde(skip)]
@@ -114,9 +117,15 @@ impl Args {
             sources: self.sources.or(other.sources),
             choose: self.choose.or(other.choose),
             scores: self.scores.or(other.scores),
+            resume: self.resume,
             config: self.config,
             common: self.common.or(other.common),
         }
+    }
+
+    /// Rows of the column that networks start from.
+    fn transfer_train(&self) -> usize {
+        self.transfer_train.unwrap_or(900)
     }
 }
 
@@ -129,14 +138,21 @@ struct Plan {
     validation: usize,
 }
 
-/// What the record says of a run: the plan, and the flags as they were given.
+/// What the record says of a run: what its fits depend on, and the flags as they were given.
 #[derive(Debug, Serialize)]
 struct Recorded<'a> {
     methods: &'a [Method],
+    seed: u64,
     #[serde(flatten)]
     plan: Plan,
+    chosen_rows: bool,
+    transfer_train: usize,
+    scores: Option<&'a Proxies>,
     flags: &'a Args,
 }
+
+/// Settings that may be others when a run is gone on with: fits are kept by method.
+const FREE: [&str; 1] = ["methods"];
 
 /// The space, the plan, what surrogates see where one is used, and what is known of other devices.
 struct Ground<'a, S: Predictable> {
@@ -155,12 +171,15 @@ impl<S: Predictable> Ground<'_, S> {
 }
 
 pub(crate) fn main(args: Args) -> Result<(), Failure> {
-    let config: Args = read_config(args.config.as_deref())?;
-    let args = args.or(config);
-    on_space!(args.space.unwrap_or_default(), space => on(space, &args))
+    let (begun, config) = Begun::or_config(args.resume.as_deref(), args.config.as_deref())?;
+    let mut args: Args = args.or(config);
+    if args.resume.is_some() {
+        args.common.out.clone_from(&args.resume);
+    }
+    on_space!(args.space.unwrap_or_default(), space => on(space, &args, begun.as_ref()))
 }
 
-fn on<S: Predictable>(space: &S, args: &Args) -> Result<(), Failure> {
+fn on<S: Predictable>(space: &S, args: &Args, begun: Option<&Begun>) -> Result<(), Failure> {
     let repeats = args.common.repeats()?;
     let table = args.table.as_ref().ok_or_else(|| anyhow!("name the values to predict: --table FILE:COLUMN"));
     let table = table.or_input()?;
@@ -224,38 +243,29 @@ fn on<S: Predictable>(space: &S, args: &Args) -> Result<(), Failure> {
     if let Some(source) = &source {
         provenance.push(serde_json::to_value(source.provenance()).or_failed()?);
     }
-    let recorded = Recorded { methods: &methods, plan, flags: args };
-    let record = Record::start("predict", args.common.out.as_deref(), seeds[0], &recorded, &provenance)?;
-    let ground = Ground { space, plan, features, known, lookup };
-    let transferred = if source.is_some() { methods.iter().filter(|m| m.is_network()).count() } else { 0 };
-    let bar = Progress::new("fitted", repeats * (methods.len() + transferred));
-    let found = beside(Some(bar), (repeats, args.common.cores()?), |repeat, done| {
-        let (seed, split) = (seeds[repeat], &splits[repeat]);
-        let mut runs = Vec::new();
-        let mut predictions = (repeat == 0).then(|| Predictions::of(&split.test));
-        for &method in &methods {
-            let start = match (&source, &args.transfer_from) {
-                (Some(source), Some(from)) if method.is_network() => {
-                    let rows = args.transfer_train.unwrap_or(900);
-                    let split_source = source.labelled().split(rows, rows / 9, Seed(seed)).or_input()?;
-                    Some(start(&ground, method, label_of(&from.column), &split_source, Seed(seed))?)
-                }
-                _ => None,
-            };
-            for from in start.iter().map(Some).chain([None]) {
-                let found = one(&ground, method, split, from, seed)?;
-                predictions.iter_mut().for_each(|all| all.add(method, from.is_some(), &found));
-                let truth = split.test.values();
-                runs.push(judge(method, encoding, from.is_some(), seed, found, truth).or_failed()?);
-                done.fetch_add(1, Ordering::Relaxed);
-            }
+    let scores = args.scores.as_ref();
+    let transfer_train = args.transfer_train();
+    let (methods, seed) = (&methods[..], seeds[0]);
+    let recorded = Recorded { methods, seed, plan, chosen_rows, transfer_train, scores, flags: args };
+    let record = match (begun, &args.resume) {
+        (Some(begun), Some(folder)) => {
+            begun.check("predict", &recorded, &provenance, &FREE)?;
+            Record::go_on(folder)
         }
-        Ok((runs, predictions))
-    })?;
-    let (runs, predictions): (Vec<Vec<_>>, Vec<_>) = found.into_iter().unzip();
-    let runs = runs.concat();
-    let report = Report::new(args.space.unwrap_or_default(), table, &plan, test, repeats, &methods, runs);
-    predictions.iter().flatten().try_for_each(|first| first.write(record.folder()))?;
+        _ => Record::start("predict", args.common.out.as_deref(), seed, &recorded, &provenance)?,
+    };
+    let ground = Ground { space, plan, features, known, lookup };
+    let fits = Fits {
+        ground: &ground,
+        methods,
+        seeds: &seeds,
+        splits: &splits,
+        source: source.as_ref(),
+        args,
+    };
+    let (runs, said) = fits.all(&record, args.common.cores()?)?;
+    let report = Report::new(args.space.unwrap_or_default(), table, &plan, test, repeats, methods, runs);
+    predictions::write(record.folder(), &splits[0].test, &said)?;
     record.write("result.json", &report)?;
     output::print(&report, args.common.format())
 }

@@ -1,16 +1,18 @@
 use crate::failure::{Failure, OrFail};
 use crate::host::{Host, now_s};
-use anyhow::Context;
+use crate::options::read_config;
+use anyhow::{Context, anyhow};
 use nas_core::{Evaluation, Observe, Trial};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::fmt::Display;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-/// The folder of one run: `settings.json` before anything starts, `trials*.jsonl` as trials come, and
-/// `result.json` at the end. Where it is missing, the run was cut off; the trials say how far it came.
+/// The folder of one run: `settings.json` before anything starts, `trials*.jsonl` or `fits.jsonl` as they come, and
+/// `result.json` at the end. Where it is missing, the run was cut off; the lines say how far it came.
 #[derive(Debug)]
 pub(crate) struct Record {
     folder: PathBuf,
@@ -37,6 +39,19 @@ pub(crate) struct Begun {
 }
 
 impl Begun {
+    /// The run to go on with and its flags, where one is named; else the flags of a configuration file.
+    pub(crate) fn or_config<T: DeserializeOwned + Default>(
+        resume: Option<&Path>,
+        config: Option<&Path>,
+    ) -> Result<(Option<Self>, T), Failure> {
+        let begun = resume.map(Self::read).transpose()?;
+        let flags = match &begun {
+            Some(begun) => begun.flags()?,
+            None => read_config(config)?,
+        };
+        Ok((begun, flags))
+    }
+
     /// Of the run in this folder.
     pub(crate) fn read(folder: &Path) -> Result<Self, Failure> {
         let path = folder.join("settings.json");
@@ -47,7 +62,7 @@ impl Begun {
     }
 
     /// The flags of that run, as they were given.
-    pub(crate) fn flags<T: serde::de::DeserializeOwned>(&self) -> Result<T, Failure> {
+    fn flags<T: DeserializeOwned>(&self) -> Result<T, Failure> {
         let flags = self.settings.get("flags").cloned().unwrap_or_default();
         serde_json::from_value(flags).context("the flags in settings.json").or_input()
     }
@@ -62,7 +77,7 @@ impl Begun {
     ) -> Result<(), Failure> {
         let differ = |what: String| {
             let advice = "go on with the settings it was made with, or begin a new one with --out";
-            Err(anyhow::anyhow!("the record is one of other settings: {what}; {advice}")).or_input()
+            Err(anyhow!("the record is one of other settings: {what}; {advice}")).or_input()
         };
         if self.command != command {
             return differ(format!("it is of `{}`", self.command));
@@ -105,7 +120,7 @@ impl Record {
         if folder.join("settings.json").exists() {
             let folder = folder.display();
             let advice = "name another folder with --out, or go on with it where the command has --resume";
-            return Err(anyhow::anyhow!("{folder} already holds a run; {advice}")).or_input();
+            return Err(anyhow!("{folder} already holds a run; {advice}")).or_input();
         }
         let record = Self { folder };
         fs::create_dir_all(&record.folder)
@@ -131,24 +146,32 @@ impl Record {
         write_whole(&self.folder.join(name), text.as_bytes()).or_failed()
     }
 
-    /// A file that takes one trial a line, and what it holds already. A last line that was cut off is dropped.
-    pub(crate) fn trials(&self, name: &str) -> Result<(TrialLines, Vec<Trial<String>>), Failure> {
+    /// A file that takes one object a line, and what it holds already. A last line that was cut off is dropped.
+    /// Nobody else can have it until it is closed.
+    pub(crate) fn lines<T: DeserializeOwned>(&self, name: &str) -> Result<(Lines, Vec<T>), Failure> {
         let path = self.folder.join(name);
-        let open = || -> std::io::Result<(File, Vec<u8>)> {
-            let mut bytes = if path.exists() { fs::read(&path)? } else { Vec::new() };
+        let cannot = || format!("cannot write {}", path.display());
+        let file = OpenOptions::new().create(true).append(true).open(&path);
+        let file = file.with_context(cannot).or_failed()?;
+        if let Err(TryLockError::WouldBlock) = file.try_lock() {
+            let advice = "stop it or wait for its end";
+            return Err(anyhow!("another process is at work in {}: {advice}", self.folder.display()))
+                .or_input();
+        }
+        let whole = || -> std::io::Result<Vec<u8>> {
+            let mut bytes = fs::read(&path)?;
             bytes.truncate(bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1));
-            let file = OpenOptions::new().create(true).append(true).open(&path)?;
             file.set_len(bytes.len() as u64)?;
-            Ok((file, bytes))
+            Ok(bytes)
         };
-        let (file, bytes) = open().with_context(|| format!("cannot write {}", path.display())).or_failed()?;
+        let bytes = whole().with_context(cannot).or_failed()?;
         let lines = bytes.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
         let parse = |(number, line): (usize, &[u8])| {
-            let place = || format!("{}, line {number}: expected a trial", path.display());
+            let place = || format!("{}, line {number}: not what this version writes", path.display());
             serde_json::from_slice(line).with_context(place).or_input()
         };
-        let trials = (1..).zip(lines).map(parse).collect::<Result<_, _>>()?;
-        Ok((TrialLines { file }, trials))
+        let held = (1..).zip(lines).map(parse).collect::<Result<_, _>>()?;
+        Ok((Lines { file }, held))
     }
 }
 
@@ -187,10 +210,18 @@ fn fresh(command: &str, seed: u64) -> PathBuf {
     number.map(PathBuf::from).find(|folder| !folder.exists()).unwrap_or_else(|| base.into())
 }
 
-/// Trials as JSON lines, each handed to the operating system before anybody hears of it.
+/// Objects as JSON lines, each handed to the operating system before anybody hears of it.
 #[derive(Debug)]
-pub(crate) struct TrialLines {
+pub(crate) struct Lines {
     file: File,
+}
+
+impl Lines {
+    pub(crate) fn add<T: Serialize>(&mut self, object: &T) -> std::io::Result<()> {
+        let mut line = serde_json::to_vec(object)?;
+        line.push(b'\n');
+        self.file.write_all(&line)
+    }
 }
 
 /// A trial with its architecture as text.
@@ -202,12 +233,9 @@ struct Line<'a> {
     result: &'a Result<Evaluation, String>,
 }
 
-impl<A: Display> Observe<A> for TrialLines {
+impl<A: Display> Observe<A> for Lines {
     fn on_trial(&mut self, trial: &Trial<A>) -> std::io::Result<()> {
         let Trial { number, iteration, arch, result } = trial;
-        let line = Line { number: *number, iteration: *iteration, arch: arch.to_string(), result };
-        let mut line = serde_json::to_vec(&line)?;
-        line.push(b'\n');
-        self.file.write_all(&line)
+        self.add(&Line { number: *number, iteration: *iteration, arch: arch.to_string(), result })
     }
 }

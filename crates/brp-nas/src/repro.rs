@@ -93,7 +93,8 @@ pub(crate) fn main(args: &Args) -> Result<(), Failure> {
                     .map_or_else(String::new, |left| format!(", about {:.0} min left", left / 60.0));
                 let on = if stands_in { ", on the program's own benchmark" } else { "" };
                 eprintln!("{}, {}{on}{left}", experiment.name, row.name);
-                let done = match run(row, experiment, &folders, quick) {
+                let at_work = results.at_work(experiment, quick, row);
+                let done = match run(row, experiment, &folders, quick, &at_work) {
                     // a row may ask for more architectures than a benchmark has; what is quick is made for it
                     Err(Failure::Input(error)) if stands_in && !quick => {
                         eprintln!(

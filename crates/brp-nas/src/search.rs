@@ -13,7 +13,6 @@ pub(crate) use args::Args;
 
 use crate::failure::{Failure, OrFail};
 use crate::host::Stopwatch;
-use crate::options::read_config;
 use crate::output;
 use crate::predictable::Predictable;
 use crate::progress::{Progress, beside};
@@ -46,12 +45,8 @@ struct Recorded<'a> {
 
 pub(crate) fn main(args: Args) -> Result<(), Failure> {
     let watch = Stopwatch::start();
-    let begun = args.resume.as_deref().map(Begun::read).transpose()?;
-    let config: Args = match &begun {
-        Some(begun) => begun.flags()?,
-        None => read_config(args.config.as_deref())?,
-    };
-    let mut args = args.or(config);
+    let (begun, config) = Begun::or_config(args.resume.as_deref(), args.config.as_deref())?;
+    let mut args: Args = args.or(config);
     if args.resume.is_some() {
         args.common.out.clone_from(&args.resume);
     }
@@ -195,7 +190,7 @@ fn files<S: Predictable>(
 ) -> Result<Files<S::Arch>, Failure> {
     let of = (settings.plans.len() > 1).then(|| plan.name());
     let name = trials_name(of.as_deref(), (settings.repeats > 1).then_some(repeat));
-    let (lines, texts) = record.trials(&format!("{name}.jsonl"))?;
+    let (lines, texts) = record.lines(&format!("{name}.jsonl"))?;
     let parsed = |trial: Trial<String>| -> Result<Trial<S::Arch>, Failure> {
         let Trial { number, iteration, arch, result } = trial;
         let arch = space.parse(&arch).with_context(|| format!("{name}.jsonl, trial {number}")).or_input()?;

@@ -2,7 +2,7 @@
 
 use crate::host::Stopwatch;
 use nas_core::stats::{self, StatsError};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// What a fit says of the rest.
 #[derive(Debug, Default)]
@@ -46,7 +46,7 @@ impl Found {
 
 /// How far a relation is from an order, asked pair by pair as the authors do: how many pairs contradict themselves when
 /// they are swapped, how many triples go in a circle, and how a sort by it goes with the truth.
-#[derive(Debug, Clone, Copy, Serialize)]
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub(super) struct Raw {
     pub(super) contradictions_pct: f64,
     pub(super) cycles_pct: f64,
@@ -82,7 +82,7 @@ pub(super) fn defined(result: Result<f64, StatsError>) -> Result<Option<f64>, St
 }
 
 /// How predictions agree with labels, as the Neural Predictor's paper counts it; none where a number is not defined.
-#[derive(Debug, Clone, Copy, Default, Serialize)]
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
 pub(super) struct Agreement {
     /// How many rows.
     pub(super) rows: f64,

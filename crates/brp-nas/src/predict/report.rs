@@ -5,11 +5,11 @@ use super::{Method, Plan};
 use crate::output::{Show, grid, number, word};
 use crate::registry::{EncodingName, Space};
 use nas_core::stats::{self, StatsError};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use tables::TableRef;
 
 /// How one fit did on the rows that it never saw.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Row {
     method: Method,
     encoding: EncodingName,
@@ -27,30 +27,36 @@ pub(super) struct Row {
     r2: Option<f64>,
     epochs: Option<usize>,
     /// Over the repeats, where there are several.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     half_width_95: Option<HalfWidths>,
     /// Percent of the rest within the interval that is believed to hold 50, 80 and 95 of 100.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     believed_50_80_95: Option<[f64; 3]>,
     /// What `ours` chose.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     chosen: Option<String>,
     /// On the rows that it was fitted on, those to stop by, and those that a first stage accepts.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     on_training: Option<Agreement>,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     on_validation: Option<Agreement>,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     on_accepted: Option<Agreement>,
     /// What the authors' comparator of a relation says of itself.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     raw: Option<Raw>,
     fit_s: f64,
     score_s: f64,
 }
 
+impl Row {
+    pub(super) fn is_of(&self, method: Method, transfer: bool, seed: u64) -> bool {
+        (self.method, self.transfer, self.seed) == (method, transfer, seed)
+    }
+}
+
 /// Half of the 95 % interval of each mean (Student's t over the repeats); none where a number is not defined.
-#[derive(Debug, Clone, Copy, Serialize)]
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 struct HalfWidths {
     within_1pct: Option<f64>,
     within_5pct: Option<f64>,

@@ -79,6 +79,14 @@ impl Results {
         self.folder.join(format!("{experiment}{}.json", if quick { "-quick" } else { "" }))
     }
 
+    /// Where a row is at work, by its place in the experiment.
+    pub(crate) fn at_work(&self, experiment: &Experiment, quick: bool, row: &Row) -> PathBuf {
+        let place = experiment.rows(false, None).position(|other| other.name == row.name).unwrap_or_default();
+        let name = self.file(&experiment.name, quick);
+        let name = name.file_stem().unwrap_or_default();
+        self.folder.join(".at-work").join(name).join(place.to_string())
+    }
+
     /// What is known of an experiment; nothing where nobody did it.
     pub(crate) fn kept(&self, experiment: &Experiment, quick: bool) -> Result<Kept, Failure> {
         let file = self.file(&experiment.name, quick);

@@ -4,7 +4,8 @@ use super::experiment::{Experiment, Row};
 use crate::failure::{Failure, OrFail};
 use anyhow::{Context, anyhow};
 use serde::{Deserialize, Serialize};
-use std::path::PathBuf;
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
@@ -18,6 +19,9 @@ pub(crate) struct Done {
     /// Of the program that did it.
     pub(crate) revision: String,
     pub(crate) seconds: f64,
+    /// Whether the seconds are those after a kill, what was kept by then being gone on with.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) gone_on: bool,
     /// Whether it was done on the program's own benchmark, because a file was not there.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(crate) on_benchmark: bool,
@@ -25,19 +29,33 @@ pub(crate) struct Done {
     pub(crate) measured: Vec<Option<f64>>,
 }
 
+/// Does a row in a folder of its own, which is removed at the end; what a killed one left there is gone on with.
 pub(super) fn run(
     row: &Row,
     experiment: &Experiment,
     folders: &[PathBuf],
     quick: bool,
+    folder: &Path,
 ) -> Result<Done, Failure> {
     let program = std::env::current_exe().context("the path of this program").or_failed()?;
-    let out = tempfile::tempdir().context("a folder for the run").or_failed()?;
     let words = row.words(experiment, folders, quick);
+    let revision = env!("BRP_NAS_REVISION");
+    let record = folder.join("run");
+    let gone_on = begun(folder, &format!("{revision}\n{}\n", words.join(" "))).or_failed()?;
     let start = Instant::now();
     let mut command = Command::new(program);
-    command.args(&words).args(["--format", "json", "--out"]).arg(out.path().join("run"));
-    let output = command.stdin(Stdio::null()).stderr(Stdio::piped()).output();
+    match words.first().map(String::as_str) {
+        Some(word @ ("predict" | "search")) if gone_on => command.args([word, "--resume"]).arg(&record),
+        Some("train" | "score") => {
+            if gone_on {
+                // their store is what is gone on with
+                fs::remove_dir_all(&record).context("what a killed run left").or_failed()?;
+            }
+            command.args(&words).arg("--store").arg(folder.join("store.sqlite")).arg("--out").arg(&record)
+        }
+        _ => command.args(&words).arg("--out").arg(&record),
+    };
+    let output = command.args(["--format", "json"]).stdin(Stdio::null()).stderr(Stdio::piped()).output();
     let output = output.context("cannot run this program again").or_failed()?;
     if !output.status.success() {
         let said = String::from_utf8_lossy(&output.stderr);
@@ -55,12 +73,35 @@ pub(super) fn run(
         }
     };
     let measured = row.values.iter().map(value).collect::<Result<_, _>>()?;
+    fs::remove_dir_all(folder).with_context(|| format!("cannot remove {}", folder.display())).or_failed()?;
+    for above in folder.ancestors().skip(1).take(2) {
+        // where it is empty
+        let _ = fs::remove_dir(above);
+    }
     Ok(Done {
         name: row.name.clone(),
         run: row.line(quick),
-        revision: env!("BRP_NAS_REVISION").into(),
+        revision: revision.into(),
         seconds: start.elapsed().as_secs_f64(),
+        gone_on,
         on_benchmark: row.stands_in(experiment, folders),
         measured,
     })
+}
+
+/// Makes the folder, unless it is there with a record of the same; whether it has one.
+fn begun(folder: &Path, of: &str) -> anyhow::Result<bool> {
+    let note = folder.join("row");
+    if fs::read_to_string(&note).is_ok_and(|before| before == of) {
+        return Ok(folder.join("run/settings.json").exists());
+    }
+    let make = || {
+        if folder.exists() {
+            fs::remove_dir_all(folder)?;
+        }
+        fs::create_dir_all(folder)?;
+        fs::write(&note, of)
+    };
+    make().with_context(|| format!("cannot make {}", folder.display()))?;
+    Ok(false)
 }

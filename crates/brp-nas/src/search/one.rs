@@ -15,7 +15,7 @@ use crate::failure::{Failure, OrFail};
 use crate::host::Stopwatch;
 use crate::predictable::Predictable;
 use crate::progress::Progress;
-use crate::record::TrialLines;
+use crate::record::Lines;
 use crate::registry::{EncodingName, Setting};
 use crate::watch::Watcher;
 use anyhow::anyhow;
@@ -42,7 +42,7 @@ pub(super) struct Search<'a, S: Predictable> {
 
 /// Where the trials of one search go, and those that are there already.
 pub(super) struct Files<A> {
-    pub(super) lines: TrialLines,
+    pub(super) lines: Lines,
     pub(super) recorded: Vec<Trial<A>>,
     pub(super) watchers: Vec<Watcher>,
     pub(super) progress: Option<Progress>,

@@ -1,6 +1,6 @@
 //! `predict` on every space, by every method, and what it refuses.
 
-use super::{json, run};
+use super::{json, run, timeless};
 use nas_core::{SearchSpace, Seed};
 use rand::RngExt;
 use spaces::chain::{FB_NET, NAS_BENCH_MACRO, PROXYLESS_NAS};
@@ -308,4 +308,59 @@ fn a_label_of_chance_is_said_to_be_one() {
     let output = run(&predict(&folder, "chance", "proxyless-nas", &column, &args));
     let said = String::from_utf8_lossy(&output.stdout);
     assert!(said.contains('±') && said.contains("includes 0, as for chance: "), "{said}");
+}
+
+#[test]
+fn a_killed_run_goes_on_behind_its_last_fit() {
+    let folder = tempfile::tempdir().unwrap();
+    let column = format!("{}:accuracy", table(&NasBench201, &folder));
+    let flags = ["--method", "flops,linear,forest", "--validation", "0", "--repeats", "4", "--threads", "1"];
+    let args = predict(&folder, "run", NasBench201::NAME, &column, &flags);
+    let whole = json(&args);
+    let path = |name: &str| folder.path().join("run").join(name);
+    let fits = fs::read_to_string(path("fits.jsonl")).unwrap();
+    assert_eq!(fits.lines().count(), 12);
+    let predictions = fs::read_to_string(path("predictions.csv")).unwrap();
+    assert_eq!(predictions.lines().next(), Some("arch,truth,flops,linear,forest"));
+    assert_eq!(predictions.lines().count(), 1 + 16);
+
+    // a kill in the middle of a line, and one before the first
+    for left in [fits.len() * 2 / 3, 0] {
+        fs::write(path("fits.jsonl"), &fits[..left]).unwrap();
+        fs::remove_file(path("result.json")).unwrap();
+        fs::remove_file(path("predictions.csv")).unwrap();
+        let resume = ["predict", "--resume", &path("").display().to_string()].map(String::from);
+        assert_eq!(timeless(json(&resume)), timeless(whole.clone()));
+        let again = fs::read_to_string(path("fits.jsonl")).unwrap();
+        let kept = fits[..left].rfind('\n').map_or(0, |end| end + 1);
+        assert!(again.starts_with(&fits[..kept]), "what is kept is not done again");
+        assert_eq!(again.lines().count(), 12);
+        assert_eq!(fs::read_to_string(path("predictions.csv")).unwrap(), predictions);
+    }
+
+    // more of the same is taken up, other settings are not
+    let resume = |more: &[&str]| {
+        let run = path("").display().to_string();
+        let args = ["predict", "--resume", &run];
+        args.iter().chain(more).map(ToString::to_string).collect::<Vec<_>>()
+    };
+    assert_eq!(json(&resume(&["--repeats", "5"]))["runs"].as_array().unwrap().len(), 15);
+    for (more, says) in [
+        (["--train", "20"], "train is 24 in it and 20 now"),
+        (["--seed", "1"], "seed is 0 in it and 1 now"),
+        (["--method=gp", "--scores=none"], "scores is null in it"),
+    ] {
+        let output = run(&resume(&more));
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{said}");
+        assert!(said.contains(says), "{said}");
+    }
+
+    // two at once would each write what the other does
+    let held = fs::OpenOptions::new().append(true).open(path("fits.jsonl")).unwrap();
+    held.lock().unwrap();
+    let output = run(&resume(&[]));
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    assert!(said.contains("another process is at work"), "{said}");
 }

@@ -3,7 +3,9 @@
 use crate::{Table, run};
 use serde_json::Value;
 use std::fs;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 
 const EXPERIMENT: &str = r#"
 title = "Random search on a made-up table"
@@ -96,6 +98,72 @@ fn an_experiment_is_done_once_kept_and_compared() {
         (Some(true), Some(2))
     );
     assert!(table.path("results/made-up-quick.json").exists());
+}
+
+/// A row that is killed with everything that it started goes on where it was.
+#[test]
+fn a_killed_row_goes_on() {
+    let table = begun();
+    let rows = r#"
+title = "Forests on a made-up table"
+paper = "nobody, figure 2"
+
+[data.table]
+file = "table.csv"
+from = "nowhere"
+
+[[row]]
+name = "forests"
+run = "predict --table {table}:valid --train 200 --validation 0 --method forest --repeats 40 --threads 1"
+value = [{ name = "Kendall", at = "/kendall" }]
+
+[[row]]
+name = "search"
+run = "search --accuracy {table}:valid --budget 20 --algorithm random"
+value = [{ name = "best", at = "/best/valid" }]
+"#;
+    fs::write(table.path("experiments/forests.toml"), rows).unwrap();
+    let (whole, _) = repro(&table, "forests", &[]);
+    assert!(whole[0]["rows"][0]["gone_on"].is_null());
+    assert!(!table.path("results/.at-work").exists());
+    fs::remove_dir_all(table.path("results")).unwrap();
+
+    let mut child = Command::new(env!("CARGO_BIN_EXE_brp-nas"))
+        .args(words(table.folder.path(), "forests", &[]))
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .process_group(0)
+        .spawn()
+        .unwrap();
+    let fits = table.path("results/.at-work/forests/0/run/fits.jsonl");
+    let lines = || fs::read_to_string(&fits).map_or(0, |text| text.lines().count());
+    while lines() < 2 {
+        std::thread::yield_now();
+        assert!(child.try_wait().unwrap().is_none(), "it ended before it could be killed");
+    }
+    let group = format!("-{}", child.id());
+    assert!(Command::new("kill").args(["-KILL", "--", &group]).status().unwrap().success());
+    child.wait().unwrap();
+    assert!((2..40).contains(&lines()));
+    // the killed process may hold its file for a moment after it is gone for us
+    let file = fs::OpenOptions::new().append(true).open(&fits).unwrap();
+    file.lock().unwrap();
+    drop(file);
+    let (gone_on, _) = repro(&table, "forests", &[]);
+    let measured = |shown: &Value| shown[0]["rows"][0]["measured"].clone();
+    assert_eq!(measured(&gone_on), measured(&whole));
+    let record = fs::read_to_string(table.path("results/forests.json")).unwrap();
+    assert_eq!(record.matches("\"gone_on\": true").count(), 1, "{record}");
+    assert!(!table.path("results/.at-work").exists());
+
+    // a record of another row in its place is not gone on with
+    fs::remove_dir_all(table.path("results")).unwrap();
+    fs::create_dir_all(fits.parent().unwrap()).unwrap();
+    fs::write(table.path("results/.at-work/forests/0/row"), "of another revision\n").unwrap();
+    fs::write(fits.with_file_name("settings.json"), "{}").unwrap();
+    fs::write(&fits, "not a fit\n").unwrap();
+    let (anew, _) = repro(&table, "forests", &[]);
+    assert_eq!(measured(&anew), measured(&whole));
 }
 
 /// What takes long is done by its name alone; values stand once for all rows, and side by side in a text.
