@@ -255,14 +255,8 @@ fn on<S: Predictable>(space: &S, args: &Args, begun: Option<&Begun>) -> Result<(
         _ => Record::start("predict", args.common.out.as_deref(), seed, &recorded, &provenance)?,
     };
     let ground = Ground { space, plan, features, known, lookup };
-    let fits = Fits {
-        ground: &ground,
-        methods,
-        seeds: &seeds,
-        splits: &splits,
-        source: source.as_ref(),
-        args,
-    };
+    let fits =
+        Fits { ground: &ground, methods, seeds: &seeds, splits: &splits, source: source.as_ref(), args };
     let (runs, said) = fits.all(&record, args.common.cores()?)?;
     let report = Report::new(args.space.unwrap_or_default(), table, &plan, test, repeats, methods, runs);
     predictions::write(record.folder(), &splits[0].test, &said)?;

@@ -1,13 +1,19 @@
-use crate::{Block, FittedGaussian, GaussianProcess, GaussianSettings, Robust, SurrogateError};
-use nas_core::stats::within;
+use crate::shares::{self, folds, held_out};
+use crate::{
+    Block, Boosting, BoostingSettings, FittedBoosting, FittedGaussian, GaussianProcess, GaussianSettings,
+    Robust, SurrogateError,
+};
+use nas_core::stats::{mean, within};
 use nas_core::{Fit, Labelled, Predict, Seed};
 use serde::{Deserialize, Serialize};
 
-/// A Gaussian process for latencies, energies and other positive costs whose relative error matters; how rows that
-/// do not fit are taken is chosen by what the others say of each.
+/// A Gaussian process for latencies, energies and other positive costs whose relative error matters, and boosted trees
+/// beside it where they help; how rows that do not fit are taken, and the share of the trees, are chosen by what the
+/// others say of each row.
 ///
 /// Measured costs have a few wild values and drifts that no feature explains. A process that believes them bends
-/// towards them; one that doubts them too much loses what is true of few.
+/// towards them; one that doubts them too much loses what is true of few. Costs that jump, as where a device has
+/// another kernel from some width on, are what trees are for.
 ///
 /// ```
 /// use nas_core::{Fit, Labelled, Predict, Seed};
@@ -75,6 +81,39 @@ const SMOOTH: usize = 5;
 /// How much better a factor must do than none: a percent of rows within about a tenth, the standard error on 900.
 const WORTH: f64 = 1.0;
 
+/// Beyond which a relative error does not count as any larger.
+const WORST: f64 = 0.2;
+
+/// How much smaller, as a part of it, the error must be for a share of trees: see [`shares::best`].
+const DOUBT: f64 = 1.0;
+
+/// What all ways say, of what the first three do.
+fn all_ways(mut said: Vec<Vec<f64>>) -> Vec<Vec<f64>> {
+    let middle = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| (a + b) / 2.0).collect();
+    said.extend([middle(&said[0], &said[1]), middle(&said[1], &said[2])]);
+    said
+}
+
+fn times(factor: f64, mut values: Vec<f64>) -> Vec<f64> {
+    values.iter_mut().for_each(|value| *value *= factor);
+    values
+}
+
+/// The weighted geometric mean, the share being that of the process.
+fn together(trees: &[f64], process: &[f64], share: f64) -> Vec<f64> {
+    let mean = |(trees, process): (&f64, &f64)| ((1.0 - share) * trees.ln() + share * process.ln()).exp();
+    trees.iter().zip(process).map(mean).collect()
+}
+
+/// The mean relative error, of wild rows at most [`WORST`]: so the mean over all bounds up to that of how many rows are
+/// not within them.
+fn error(said: &[f64], truth: &[f64]) -> f64 {
+    let errors = said.iter().zip(truth).map(|(said, truth)| (said / truth - 1.0).abs());
+    // not `min`, which drops a NaN
+    let errors: Vec<f64> = errors.map(|error| if error > WORST { WORST } else { error }).collect();
+    mean(&errors)
+}
+
 impl Judged {
     /// A tenth is what a limit is checked by; a twentieth tells ways apart that are equal there.
     fn good(&self) -> f64 {
@@ -114,6 +153,9 @@ impl Judged {
 #[derive(Debug, Clone)]
 pub struct FittedCosts<F> {
     process: FittedGaussian<F>,
+    /// Where they have a share.
+    trees: Option<FittedBoosting<F>>,
+    share: f64,
     judged: Vec<Judged>,
     best: usize,
     /// Labels over what the others say of them, rising.
@@ -124,6 +166,11 @@ impl<F> FittedCosts<F> {
     /// The way that was chosen, and all that it was chosen from.
     pub fn choice(&self) -> (Doubt, &[Judged]) {
         (self.judged[self.best].doubt, &self.judged)
+    }
+
+    /// The share of the process; the trees have the rest.
+    pub fn share(&self) -> f64 {
+        self.share
     }
 
     /// How likely a label of what is predicted so much is at most `limit`: the share of training rows whose label, over
@@ -145,51 +192,58 @@ impl<F> FittedCosts<F> {
         meets as f64 / self.ratios.len().max(1) as f64
     }
 
-    /// The process that predicts, before the factor of [`choice`](Self::choice).
+    /// The process, before the trees' share and the factor of [`choice`](Self::choice).
     pub fn process(&self) -> &FittedGaussian<F> {
         &self.process
     }
 }
 
-impl<A, F: Fn(&A) -> Vec<f64> + Clone> Fit<A> for Costs<F> {
+impl<A: Clone, F: Fn(&A) -> Vec<f64> + Clone> Fit<A> for Costs<F> {
     type Model = FittedCosts<F>;
     type Error = SurrogateError;
 
-    /// Time of a fit of the process and ten more solutions, O(rows^3) each; `validation` is not looked at.
+    /// Time of a fit of the process, ten more solutions, O(rows^3) each, and six fits of trees; `validation` is not
+    /// looked at.
     ///
     /// # Errors
     /// As those of the process, and [`SurrogateError::NotPositive`] for a label that is no cost.
     fn fit(
         &self,
         train: &Labelled<A>,
-        _: &Labelled<A>,
+        none: &Labelled<A>,
         seed: Seed,
     ) -> Result<FittedCosts<F>, SurrogateError> {
         let (features, blocks) = (self.features.clone(), self.blocks.clone());
         let process = GaussianProcess { features, blocks, settings: GaussianSettings::cost() };
         let fitted = process.fit_all(train, &[Robust::No, Robust::Absolute, Robust::Cauchy], seed)?;
-        let mut said: Vec<Vec<f64>> = fitted.iter().map(FittedGaussian::left_out_labels).collect();
-        let mean =
-            |a: &[f64], b: &[f64]| -> Vec<f64> { a.iter().zip(b).map(|(a, b)| (a + b) / 2.0).collect() };
-        let means = [mean(&said[0], &said[1]), mean(&said[1], &said[2])];
-        said.extend(means);
+        let said = all_ways(fitted.iter().map(FittedGaussian::left_out_labels).collect());
         let ways = [Doubt::None, Doubt::Absolute, Doubt::Cauchy, Doubt::Half, Doubt::Strong];
         let judge = |(doubt, said): (Doubt, &Vec<f64>)| Judged::aimed(doubt, said, train.values());
         let judged: Vec<Judged> = ways.into_iter().zip(&said).map(judge).collect();
         let better = |best: usize, i: usize| if judged[i].good() > judged[best].good() { i } else { best };
         let best = (1..judged.len()).fold(0, better);
+        let factor = judged[best].factor;
+        let trees = Boosting { features: self.features.clone(), settings: BoostingSettings::cost() };
+        let [by_trees] = held_out(train, seed, |rest, held| {
+            Ok::<_, SurrogateError>([trees.fit(rest, none, seed)?.predict(held)?])
+        });
+        // trees cannot leave one row out in time, so the process is not judged by that either
+        let parts = folds(train.len(), seed);
+        let by_process = fitted.iter().map(|process| process.left_out_together(&parts)).collect();
+        let by_process = all_ways(by_process).swap_remove(best);
+        let by = |share: f64| times(factor, together(&by_trees, &by_process, share));
+        let least = error(&by(1.0), train.values());
+        let share = shares::best(1.0, DOUBT, train.len(), |share| -error(&by(share), train.values()) / least);
+        let trees = if share < 1.0 { Some(trees.fit(train, none, seed)?) } else { None };
+
+        let chosen = if share < 1.0 { by(share) } else { times(factor, said[best].clone()) };
+        let ratio = |(label, said): (&f64, f64)| label / said.max(f64::MIN_POSITIVE);
+        let mut ratios: Vec<f64> = train.values().iter().zip(chosen).map(ratio).collect();
+        ratios.sort_by(f64::total_cmp);
         let mixed = [(0, 1), (1, 2)].map(|(a, b): (usize, usize)| fitted[a].clone().with_mean_of(&fitted[b]));
         let process = fitted.into_iter().chain(mixed).nth(best);
         let process = process.ok_or(SurrogateError::Covariance { rows: train.len() })?;
-        let factor = judged[best].factor;
-        let mut ratios: Vec<f64> = train
-            .values()
-            .iter()
-            .zip(&said[best])
-            .map(|(label, said)| label / (said * factor).max(f64::MIN_POSITIVE))
-            .collect();
-        ratios.sort_by(f64::total_cmp);
-        Ok(FittedCosts { process, judged, best, ratios })
+        Ok(FittedCosts { process, trees, share, judged, best, ratios })
     }
 }
 
@@ -199,6 +253,12 @@ impl<A, F: Fn(&A) -> Vec<f64>> Predict<A> for FittedCosts<F> {
 
     fn predict(&self, archs: &[A]) -> Result<Vec<f64>, SurrogateError> {
         let factor = self.judged[self.best].factor;
-        Ok(self.process.predict(archs)?.into_iter().map(|label| label * factor).collect())
+        let rows = self.process.rows(archs)?;
+        let process = self.process.labels(&rows);
+        let said = match &self.trees {
+            Some(trees) => together(&trees.labels(&rows), &process, self.share),
+            None => process,
+        };
+        Ok(times(factor, said))
     }
 }

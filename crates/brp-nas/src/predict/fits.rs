@@ -70,12 +70,7 @@ impl<S: Predictable> Fits<'_, S> {
         Ok(fits)
     }
 
-    fn fit(
-        &self,
-        method: Method,
-        source: Option<&Column<S::Arch>>,
-        repeat: usize,
-    ) -> Result<Fit, Failure> {
+    fn fit(&self, method: Method, source: Option<&Column<S::Arch>>, repeat: usize) -> Result<Fit, Failure> {
         let Self { ground, args, .. } = self;
         let (seed, split) = (self.seeds[repeat], &self.splits[repeat]);
         let start = match (source, &args.transfer_from) {

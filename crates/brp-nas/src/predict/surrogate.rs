@@ -47,7 +47,8 @@ pub(super) fn fit<S: Predictable>(
             let model = Costs { features: see, blocks }.fit(train, &none, seed).map_err(mine)?;
             let (doubt, _) = model.choice();
             let found = Found::of(watch, || model.predict(archs)).map_err(mine)?;
-            Ok(Found { chosen: Some(format!("doubt {doubt:?}").to_lowercase()), ..found })
+            let doubt = format!("doubt {doubt:?}").to_lowercase();
+            Ok(Found { chosen: Some(format!("{doubt}, {} of the process", model.share())), ..found })
         }
         _ => {
             let model = Ours { features: see, blocks }.fit(train, &none, seed).map_err(mine)?;
@@ -55,7 +56,7 @@ pub(super) fn fit<S: Predictable>(
             let believed = Some(held(&model, &split.test).map_err(mine)?);
             Ok(Found {
                 believed,
-                chosen: Some(format!("{:?}", model.choice().method).to_lowercase()),
+                chosen: Some(format!("{} of the process", model.choice().process)),
                 ..found
             })
         }
