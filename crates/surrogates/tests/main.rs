@@ -102,8 +102,8 @@ fn ours_takes_what_orders_the_held_out_rows_best() {
     let choice = model.choice();
     // another share than the usual one stands only for what it orders better
     let together = choice.together.unwrap();
-    assert!(together + 0.5 * 0.09 / 60_f64.sqrt() >= choice.boosting.unwrap());
-    assert!(together + 0.5 * 0.49 / 60_f64.sqrt() >= choice.gaussian.unwrap());
+    assert!(together + 0.09 / 60_f64.sqrt() >= choice.boosting.unwrap());
+    assert!(together + 0.49 / 60_f64.sqrt() >= choice.gaussian.unwrap());
     assert!((0.0..=1.0).contains(&choice.process));
     let seen = model.believe(&[[0; 6]]).unwrap();
     assert!(seen[0].deviation > 0.0);
