@@ -48,38 +48,42 @@ pub(crate) enum Space {
 /// each of them; the spaces implement [`Predictable`].
 macro_rules! on_space {
     ($name:expr, $space:ident => $work:expr) => {
+        $crate::registry::on_space!($name, $space => $work, $space => $work)
+    };
+    // of what reads images, and of what reads sequences
+    ($name:expr, $images:ident => $of_images:expr, $sequences:ident => $of_sequences:expr) => {
         match $name {
             $crate::registry::Space::NasBench201 => {
-                let $space = &spaces::NasBench201;
-                $work
+                let $images = &spaces::NasBench201;
+                $of_images
             }
             $crate::registry::Space::NasBench101 => {
-                let $space = &spaces::NasBench101;
-                $work
+                let $images = &spaces::NasBench101;
+                $of_images
             }
             $crate::registry::Space::Darts => {
-                let $space = &spaces::Darts;
-                $work
+                let $images = &spaces::Darts;
+                $of_images
             }
             $crate::registry::Space::ProxylessNas => {
-                let $space = &spaces::chain::PROXYLESS_NAS;
-                $work
+                let $images = &spaces::chain::PROXYLESS_NAS;
+                $of_images
             }
             $crate::registry::Space::FbNet => {
-                let $space = &spaces::chain::FB_NET;
-                $work
+                let $images = &spaces::chain::FB_NET;
+                $of_images
             }
             $crate::registry::Space::NasBenchMacro => {
-                let $space = &spaces::chain::NAS_BENCH_MACRO;
-                $work
+                let $images = &spaces::chain::NAS_BENCH_MACRO;
+                $of_images
             }
             $crate::registry::Space::NasBenchAsr => {
-                let $space = &spaces::NasBenchAsr;
-                $work
+                let $sequences = &spaces::NasBenchAsr;
+                $of_sequences
             }
             $crate::registry::Space::NasBenchNlp => {
-                let $space = &spaces::NasBenchNlp;
-                $work
+                let $sequences = &spaces::NasBenchNlp;
+                $of_sequences
             }
         }
     };
@@ -91,33 +95,7 @@ pub(crate) use on_space;
 /// others.
 macro_rules! on_images {
     ($name:expr, $space:ident => $work:expr) => {
-        match $name {
-            $crate::registry::Space::NasBench201 => {
-                let $space = &spaces::NasBench201;
-                Some($work)
-            }
-            $crate::registry::Space::NasBench101 => {
-                let $space = &spaces::NasBench101;
-                Some($work)
-            }
-            $crate::registry::Space::Darts => {
-                let $space = &spaces::Darts;
-                Some($work)
-            }
-            $crate::registry::Space::ProxylessNas => {
-                let $space = &spaces::chain::PROXYLESS_NAS;
-                Some($work)
-            }
-            $crate::registry::Space::FbNet => {
-                let $space = &spaces::chain::FB_NET;
-                Some($work)
-            }
-            $crate::registry::Space::NasBenchMacro => {
-                let $space = &spaces::chain::NAS_BENCH_MACRO;
-                Some($work)
-            }
-            $crate::registry::Space::NasBenchAsr | $crate::registry::Space::NasBenchNlp => None,
-        }
+        $crate::registry::on_space!($name, $space => Some($work), _space => None)
     };
 }
 
