@@ -62,17 +62,38 @@ pub(crate) fn read_columns<S: SearchSpace>(
     names: &[&str],
 ) -> Result<Vec<Column<S::Arch>>, Failure> {
     if !is_meant(file) {
-        return tables::read_columns(space, file, names).or_input();
+        let columns = tables::read_columns(space, file, names).or_input()?;
+        note_without_value(file, &columns);
+        return Ok(columns);
     }
     if space.name() != NasBench201.name() {
         let (own, other) = (NasBench201.name(), space.name());
         return Err(anyhow!("the {BENCHMARK} is of {own}, and not of {other}: name a table of it"))
             .or_input();
     }
-    names.iter().map(|name| column(space, name)).collect()
+    let (columns, counts): (Vec<_>, Vec<_>) =
+        names.iter().map(|name| column(space, name)).collect::<Result<Vec<_>, _>>()?.into_iter().unzip();
+    let classes = firsts().len();
+    if counts.iter().any(|count| *count < classes) {
+        let parts = names.iter().zip(counts).map(|(name, count)| format!("{name} of {count}"));
+        let parts = parts.collect::<Vec<_>>().join(", ");
+        eprintln!("the {BENCHMARK} is partial so far: {parts}, of {classes} classes of equal networks");
+    }
+    Ok(columns)
 }
 
-fn column<S: SearchSpace>(space: &S, name: &str) -> Result<Column<S::Arch>, Failure> {
+/// Says how many rows of a file have no value, where there are such.
+fn note_without_value<A: Ord>(file: &Path, columns: &[Column<A>]) {
+    let lacking = columns.iter().map(Column::provenance).filter(|of| of.without_value > 0);
+    let parts: Vec<String> =
+        lacking.map(|of| format!("{} rows have no {}", of.without_value, of.column)).collect();
+    if !parts.is_empty() {
+        eprintln!("{}: {} and are left out", file.display(), parts.join(", "));
+    }
+}
+
+/// A column of the benchmark, and of how many classes it knows something.
+fn column<S: SearchSpace>(space: &S, name: &str) -> Result<(Column<S::Arch>, usize), Failure> {
     let mut known = Vec::new();
     for (table, bytes) in TABLES.iter().zip(FILES) {
         let table =
@@ -91,12 +112,6 @@ fn column<S: SearchSpace>(space: &S, name: &str) -> Result<Column<S::Arch>, Fail
                 None => missing += 1,
             }
         }
-        let (classes, count) = (firsts().len(), table.count(name));
-        if count < classes {
-            eprintln!(
-                "{BENCHMARK}:{name} is partial: it has {count} of {classes} classes of equal networks so far"
-            );
-        }
         let provenance = Provenance {
             file: BENCHMARK.into(),
             column: name.into(),
@@ -104,7 +119,7 @@ fn column<S: SearchSpace>(space: &S, name: &str) -> Result<Column<S::Arch>, Fail
             without_value: missing,
             sha256: hex(&Sha256::digest(bytes)),
         };
-        return Ok(Column::new(Labelled::new(archs, values).or_failed()?, provenance));
+        return Ok((Column::new(Labelled::new(archs, values).or_failed()?, provenance), table.count(name)));
     }
     let known: Vec<&str> = known.iter().map(|name| name.as_str()).collect();
     Err(anyhow!("the {BENCHMARK} has no column `{name}`; there are {}", known.join(", "))).or_input()

@@ -82,9 +82,15 @@ pub(crate) fn date(seconds: u64) -> String {
     format!("{year:04}-{month:02}-{day:02}")
 }
 
+/// Hours and minutes of the day in UTC.
+pub(crate) fn time(seconds: u64) -> String {
+    let minutes = seconds / 60 % 1_440;
+    format!("{:02}:{:02}", minutes / 60, minutes % 60)
+}
+
 #[cfg(test)]
 mod tests {
-    use super::date;
+    use super::{date, time};
 
     #[test]
     fn days_are_those_of_the_calendar() {
@@ -93,6 +99,7 @@ mod tests {
             assert_eq!(date(seconds), day);
         }
         assert_eq!(date(1_798_761_599), "2026-12-31");
+        assert_eq!([0, 59, 86_399].map(time), ["00:00", "00:00", "23:59"]);
         assert_eq!(date(1_798_761_600), "2027-01-01");
     }
 }

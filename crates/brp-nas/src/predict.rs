@@ -257,6 +257,7 @@ fn on<S: Predictable>(space: &S, args: &Args, begun: Option<&Begun>) -> Result<(
     let ground = Ground { space, plan, features, known, lookup };
     let fits =
         Fits { ground: &ground, methods, seeds: &seeds, splits: &splits, source: source.as_ref(), args };
+    eprintln!("{} rows, {train} of them to fit on; the record is in {}", rows, record.folder().display());
     let (runs, said) = fits.all(&record, args.common.cores()?)?;
     let report = Report::new(args.space.unwrap_or_default(), table, &plan, test, repeats, methods, runs);
     predictions::write(record.folder(), &splits[0].test, &said)?;

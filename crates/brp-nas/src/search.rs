@@ -81,7 +81,7 @@ fn of_space<S: Predictable>(
         _ => Record::start("search", args.common.out.as_deref(), settings.seed, &recorded, &data.provenance)?,
     };
     eprintln!(
-        "{} architectures, {} trained{}; the record is in {}",
+        "{} architectures, {} to train{}; the record is in {}",
         candidates.len(),
         settings.budget,
         if repeats > 1 { format!(", {repeats} repeats") } else { String::new() },

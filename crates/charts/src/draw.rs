@@ -62,7 +62,7 @@ fn range(chart: &Chart, axis: usize) -> std::ops::Range<f64> {
         let more = (high / low).powf(0.04).max(1.05);
         return low / more..high * more;
     }
-    let more = if high > low { 0.04 * (high - low) } else { 0.5 * high.abs().max(1.0) };
+    let more = if high > low { 0.04 * (high - low) } else { 0.02 * high.abs().max(1.0) };
     low - more..high + more
 }
 

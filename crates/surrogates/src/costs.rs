@@ -3,7 +3,7 @@ use crate::{
     Block, Boosting, BoostingSettings, FittedBoosting, FittedGaussian, GaussianProcess, GaussianSettings,
     Robust, SurrogateError,
 };
-use nas_core::stats::{mean, within};
+use nas_core::stats::{mean, quantile, within};
 use nas_core::{Fit, Labelled, Predict, Seed};
 use serde::{Deserialize, Serialize};
 
@@ -26,6 +26,7 @@ use serde::{Deserialize, Serialize};
 /// let costs = Costs { features: |a: &[f64; 2]| a.to_vec(), blocks: vec![Block::counts(2)] };
 /// let model = costs.fit(&Labelled::new(archs, labels)?, &Labelled::empty(), Seed(0))?;
 /// assert!((model.predict(&[[3.0, 4.0]])?[0] / 17.0 - 1.0).abs() < 0.05);
+/// assert!(model.off_pct() < 5.0);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug, Clone)]
@@ -190,6 +191,12 @@ impl<F> FittedCosts<F> {
     pub fn chance(&self, prediction: f64, limit: f64) -> f64 {
         let meets = self.ratios.partition_point(|ratio| ratio * prediction <= limit);
         meets as f64 / self.ratios.len().max(1) as f64
+    }
+
+    /// How far training labels are from what the others say of them, in percent, in the median.
+    pub fn off_pct(&self) -> f64 {
+        let off: Vec<f64> = self.ratios.iter().map(|ratio| 100.0 * (ratio - 1.0).abs()).collect();
+        quantile(&off, 0.5)
     }
 
     /// The process, before the trees' share and the factor of [`choice`](Self::choice).

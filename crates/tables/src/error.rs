@@ -87,10 +87,10 @@ pub enum TableError {
     },
     /// The header has no column `arch`.
     #[error(
-        "{}, line {line}: no column `arch`, which holds the architectures; there are {}; \
-         rename the right one, or add a header if the first row is data",
+        "{}, line {line}: no column `arch`, which holds the architectures; there are {}; {}",
         file.display(),
-        list(there)
+        list(there),
+        advice(there)
     )]
     NoArchColumn {
         /// The file.
@@ -141,7 +141,10 @@ pub enum TableError {
         second: u64,
     },
     /// A value that is not a number.
-    #[error("{at}: expected a number or nothing, found `{found}`: mend the row or choose another column")]
+    #[error(
+        "{at}: expected a number or nothing, found `{found}`: mend the row, leave the field empty where there is no \
+         value, or choose another column"
+    )]
     NotANumber {
         /// The field.
         at: Box<Place>,
@@ -301,4 +304,12 @@ fn list(names: &[String]) -> String {
         text.push(format!("{} more", names.len() - 40));
     }
     text.join(", ")
+}
+
+/// What to do about a header without the column of architectures.
+fn advice(there: &[String]) -> &'static str {
+    match there {
+        [one] if one.contains([';', '\t']) => "columns are separated by commas",
+        _ => "rename the right one, or add a header if the first row is data",
+    }
 }

@@ -309,7 +309,11 @@ impl Job {
         };
         let usual = match usual {
             Some(usual) => usual,
-            None => protocol.quiet(&clock, &mut reference).context("the reference").or_failed()?,
+            None => {
+                let quiet = protocol.quiet(&clock, &mut reference).context("the reference").or_failed()?;
+                note_busy();
+                quiet
+            }
         };
         let mut reference = Reference { workload: &mut reference, usual: Some(usual) };
         let mut workloads: Vec<&mut dyn Workload> = Vec::new();
@@ -361,5 +365,17 @@ fn row_of(key: &Key, state: &State) -> Option<Row> {
             Some(Row { reason: Some(reason.clone()), ..Row::empty(key.arch.clone()) })
         }
         _ => None,
+    }
+}
+
+/// Says that the scale of all latencies was found on a busy machine.
+fn note_busy() {
+    let processors = std::thread::available_parallelism().map_or(1, usize::from);
+    // this program is one of those that want to run
+    if let Some(load) = load().filter(|load| load + 1.0 > processors as f64) {
+        eprintln!(
+            "the machine was busy while its reference was measured (load {load:.1} on {processors} processors): latencies \
+             of this store hold beside each other; for absolute ones begin a store when it is quiet, or give --reference-ms"
+        );
     }
 }

@@ -232,9 +232,12 @@ fn agreed(runs: &[&Row], of: impl Fn(&Row) -> Option<Agreement>) -> Option<Agree
 fn counted(runs: &[&Row]) -> Option<String> {
     let mut chosen: Vec<&str> = runs.iter().filter_map(|run| run.chosen.as_deref()).collect();
     chosen.sort_unstable();
-    let counts: Vec<String> =
-        chosen.chunk_by(|a, b| a == b).map(|same| format!("{} {}", same.len(), same[0])).collect();
-    (!counts.is_empty()).then(|| counts.join(", "))
+    let times = |same: &[&str]| match (same.len(), runs.len()) {
+        (_, 1) => same[0].to_owned(),
+        (count, _) => format!("{count} times {}", same[0]),
+    };
+    let counts: Vec<String> = chosen.chunk_by(|a, b| a == b).map(times).collect();
+    (!counts.is_empty()).then(|| counts.join("; "))
 }
 
 impl Show for Report {

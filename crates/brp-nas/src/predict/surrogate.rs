@@ -48,19 +48,20 @@ pub(super) fn fit<S: Predictable>(
             let (doubt, _) = model.choice();
             let found = Found::of(watch, || model.predict(archs)).map_err(mine)?;
             let doubt = format!("doubt {doubt:?}").to_lowercase();
-            Ok(Found { chosen: Some(format!("{doubt}, {} of the process", model.share())), ..found })
+            Ok(Found { chosen: Some(format!("{doubt}, {}", shared(model.share()))), ..found })
         }
         _ => {
             let model = Ours { features: see, blocks }.fit(train, &none, seed).map_err(mine)?;
             let found = scored(watch, cost, || model.scores(archs), || model.predict(archs)).map_err(mine)?;
             let believed = Some(held(&model, &split.test).map_err(mine)?);
-            Ok(Found {
-                believed,
-                chosen: Some(format!("{} of the process", model.choice().process)),
-                ..found
-            })
+            Ok(Found { believed, chosen: Some(shared(model.choice().process)), ..found })
         }
     }
+}
+
+/// Of trees and process, in words.
+fn shared(process: f64) -> String {
+    format!("{:.1} boosting + {process:.1} gp", 1.0 - process)
 }
 
 /// Values, and for accuracies what orders, of which the seconds are.

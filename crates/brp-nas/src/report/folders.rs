@@ -38,6 +38,30 @@ impl Run {
     pub(super) fn trials(&self) -> impl Iterator<Item = &Value> {
         self.left.iter().flat_map(|left| &left.trials)
     }
+
+    /// What a flag was given; nothing where it was not.
+    pub(super) fn flag(&self, name: &str) -> Option<&str> {
+        self.begun.settings.pointer(&format!("/flags/{name}"))?.as_str()
+    }
+
+    /// Of a search, how it went.
+    pub(super) fn algorithm(&self) -> Option<&str> {
+        self.result.as_ref()?.get("algorithm")?.as_str()
+    }
+
+    /// The values that a search looked for the best of.
+    pub(super) fn searched(&self) -> String {
+        let named = |name| self.flag(name).map(|table| table.rsplit('/').next().unwrap_or(table));
+        match (named("accuracy"), named("test")) {
+            (Some(accuracy), Some(test)) => {
+                let (file, column) = test.split_once(':').unwrap_or_default();
+                let shared = accuracy.split_once(':').is_some_and(|(other, _)| other == file);
+                format!("{accuracy}, {}", if shared { column } else { test })
+            }
+            (Some(accuracy), None) => accuracy.to_owned(),
+            (None, _) => "what was trained".to_owned(),
+        }
+    }
 }
 
 /// A published experiment as it stands.

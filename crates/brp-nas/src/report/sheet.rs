@@ -4,7 +4,7 @@ use super::Picture;
 use super::folders::{Found, Record, Run};
 use super::pictures;
 use crate::failure::Failure;
-use crate::host::date;
+use crate::host::{date, time};
 use crate::record::Begun;
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -142,6 +142,10 @@ const HEADLINES: [(&str, [&str; 2]); 9] = [
     ("wall s", ["/mean/wall_s", "/wall_s"]),
 ];
 
+/// What tells runs of a command apart.
+const FLAGS: [(&str, &str); 4] =
+    [("accuracy", "accuracy"), ("table", "table"), ("budget", "budget"), ("limit, ms", "max-latency")];
+
 fn overview(runs: &[Run]) -> Table {
     let number = |run: &Run, at: &[&str; 2]| {
         let result = run.result.as_ref()?;
@@ -149,13 +153,23 @@ fn overview(runs: &[Run]) -> Table {
     };
     let used: Vec<&(&str, [&str; 2])> =
         HEADLINES.iter().filter(|(_, at)| runs.iter().any(|run| number(run, at).is_some())).collect();
+    let flag = |run: &Run, name: &str| match run.begun.settings.pointer(&format!("/flags/{name}")) {
+        Some(Value::String(text)) => Some(Cell::text(text.rsplit('/').next().unwrap_or(text))),
+        Some(Value::Number(number)) => number.as_f64().map(Cell::number),
+        _ => None,
+    };
+    let given: Vec<&(&str, &str)> =
+        FLAGS.iter().filter(|(_, name)| runs.iter().any(|run| flag(run, name).is_some())).collect();
     let rows = runs.iter().map(|run| {
-        let mut row = vec![Cell::text(&run.name), Cell::text(&run.begun.command)];
-        row.push(Cell::text(&date(run.begun.started_s)));
+        let how = run.algorithm().map_or_else(String::new, |algorithm| format!(", {algorithm}"));
+        let mut row = vec![Cell::text(&run.name), Cell::text(&format!("{}{how}", run.begun.command))];
+        row.push(Cell::text(&format!("{} {}", date(run.begun.started_s), time(run.begun.started_s))));
+        row.extend(given.iter().map(|(_, name)| flag(run, name).unwrap_or_else(|| Cell::text(""))));
         row.extend(used.iter().map(|(_, at)| number(run, at).map_or_else(|| Cell::text(""), Cell::number)));
         row
     });
-    let header = ["run", "command", "begun"].into_iter().chain(used.iter().map(|(name, _)| *name));
+    let header = ["run", "command", "begun"].into_iter().chain(given.iter().map(|(name, _)| *name));
+    let header = header.chain(used.iter().map(|(name, _)| *name));
     let header = header.map(String::from).collect();
     Table { title: "Runs".into(), header, rows: rows.collect(), more: 0 }
 }

@@ -130,13 +130,21 @@ impl<S: Predictable> Data<S> {
         archs.sort_by_cached_key(|arch| (self.space.number(arch), arch.clone()));
         let dropped = self.archs.len() - archs.len();
         if dropped > 0 {
-            eprintln!("{dropped} architectures have an accuracy but no latency or cost and are left out");
+            let advice = match (settings.max_latency, &self.latency) {
+                (None, Some(_)) => "; with --max-latency, latencies are predicted",
+                _ => "",
+            };
+            eprintln!(
+                "{dropped} architectures have an accuracy but no latency or cost and are left out{advice}"
+            );
         }
         let count = archs.len();
         for (flag, wanted) in [("--budget", Some(settings.budget)), ("--warmup", asked(settings))] {
             if let Some(wanted) = wanted.filter(|&wanted| wanted > count) {
-                return Err(anyhow!("{flag} is {wanted}, but the tables know only {count} architectures"))
-                    .or_input();
+                return Err(anyhow!(
+                    "{flag} is {wanted}, but the tables know only {count} architectures: ask for at most {count}"
+                ))
+                .or_input();
             }
         }
         Ok(archs)

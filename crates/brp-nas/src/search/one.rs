@@ -101,6 +101,7 @@ impl<S: Predictable> Search<'_, S> {
         let space = data.space;
         let mut candidates = self.candidates.to_vec();
         let (mut within, mut latencies, mut chances) = (None, BTreeMap::new(), Vec::new());
+        let mut learned = None;
         if let (Some(limit), Some(column), Some(known)) =
             (settings.max_latency, &data.latency, &data.latency_rows)
         {
@@ -116,7 +117,7 @@ impl<S: Predictable> Search<'_, S> {
             };
             within = Some(limited.predicted.iter().filter(|ms| **ms <= limit).count());
             latencies = limited.archs.iter().cloned().zip(limited.predicted).collect();
-            (candidates, chances) = (limited.archs, limited.chances);
+            (candidates, chances, learned) = (limited.archs, limited.chances, limited.learned);
         }
         let parts = self.parts(plan, &candidates, root)?;
         let unscored = parts.warm_up.as_ref().map(|warm_up| [warm_up.asked, warm_up.unscored]);
@@ -164,6 +165,7 @@ impl<S: Predictable> Search<'_, S> {
             summary: summarise(&searched.trials, settings.max_latency),
             agreement: agreement(data, ranking.as_deref())?,
             within_limit: within,
+            learned,
             warm_up: unscored,
             slowest: data.slowest(),
         };

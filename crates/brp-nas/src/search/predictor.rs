@@ -16,6 +16,7 @@ use predictors::{
     PredictError, RegressorSettings, RelationSettings, Ridge, Transferred, TwoStage, TwoStageSettings,
 };
 use search::{Limited, SearchError, Selection, WarmUp, within_limit};
+use serde::Serialize;
 use surrogates::Costs;
 
 /// Share of the last ranking, from its top, that the network fills alone. It knows the top, where half of its
@@ -241,11 +242,28 @@ pub(super) struct Within<A> {
     pub(super) predicted: Vec<f64>,
     /// That each does.
     pub(super) chances: Vec<f64>,
+    /// Nothing where latencies are looked up.
+    pub(super) learned: Option<Learned>,
+}
+
+/// What a predictor of latencies learned from.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub(super) struct Learned {
+    rows: usize,
+    /// How far their latencies are from what the others say of them, in percent, in the median; not known of networks.
+    off_pct: Option<f64>,
+}
+
+impl std::fmt::Display for Learned {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "latencies predicted from {} measured ones", self.rows)?;
+        self.off_pct.map_or(Ok(()), |off| write!(f, ", off by {off:.1} % in the median of what was left out"))
+    }
 }
 
 impl<A> From<Limited<A>> for Within<A> {
     fn from(Limited { archs, predicted, .. }: Limited<A>) -> Self {
-        Self { chances: vec![1.0; archs.len()], archs, predicted }
+        Self { chances: vec![1.0; archs.len()], archs, predicted, learned: None }
     }
 }
 
@@ -279,17 +297,21 @@ pub(super) fn within_predicted<S: Predictable>(
         let predictor = GcnRegressor { encode, settings: RegressorSettings::fast_latency(train) };
         let model =
             Fit::fit(&predictor, &split.train, &split.validation, seed).context(failed).or_failed()?;
-        return within_limit(candidates, &model, limit).map(Within::from).map_err(mine);
+        let learned = Some(Learned { rows: train, off_pct: None });
+        let within = within_limit(candidates, &model, limit).map_err(mine)?;
+        return Ok(Within { learned, ..within.into() });
     }
     let features = Features::of_costs(space)?;
     let costs = Costs { features: |arch: &S::Arch| features.of(arch), blocks: features.blocks() };
     let model = costs.fit(&split.train, &Labelled::empty(), seed).context(failed).or_input()?;
+    let learned = Some(Learned { rows: train, off_pct: Some(model.off_pct()) });
     if !doubtful {
-        return within_limit(candidates, &model, limit).map(Within::from).map_err(mine);
+        let within = within_limit(candidates, &model, limit).map_err(mine)?;
+        return Ok(Within { learned, ..within.into() });
     }
     let (of, predicted) = (candidates.len(), model.predict(&candidates).or_failed()?);
     let lowest = predicted.iter().copied().fold(f64::INFINITY, f64::min);
-    let mut within = Within { archs: Vec::new(), predicted: Vec::new(), chances: Vec::new() };
+    let mut within = Within { archs: Vec::new(), predicted: Vec::new(), chances: Vec::new(), learned };
     for (arch, ms) in candidates.into_iter().zip(predicted) {
         let chance = model.chance(ms, limit);
         if chance >= UNLIKELY {

@@ -1,4 +1,5 @@
 use super::args::Algorithm;
+use super::predictor::Learned;
 use super::settings::Settings;
 use crate::host::Stopwatch;
 use crate::output::{Show, grid, number};
@@ -75,6 +76,9 @@ pub(super) struct Found {
     /// Trained networks that were predicted to meet the limit and do not.
     #[serde(skip_serializing_if = "Option::is_none")]
     false_positives: Option<usize>,
+    /// What latencies are predicted from.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    latency_predictor: Option<Learned>,
     /// The best value that meets the limit, where the tables know it.
     #[serde(skip_serializing_if = "Option::is_none")]
     optimum_valid: Option<f64>,
@@ -117,6 +121,7 @@ pub(super) struct Outcome {
     /// Kendall and Spearman of the last ranking.
     pub(super) agreement: (Option<f64>, Option<f64>),
     pub(super) within_limit: Option<usize>,
+    pub(super) learned: Option<Learned>,
     /// How many were to be scored before, and how many have no score.
     pub(super) warm_up: Option<[usize; 2]>,
     /// The largest latency that is known.
@@ -131,7 +136,8 @@ impl Found {
         measured: impl Fn(&A) -> bool,
         watch: &Stopwatch,
     ) -> Self {
-        let Outcome { seed, limit, optimum, summary, agreement, within_limit, warm_up, slowest } = outcome;
+        let Outcome { seed, limit, optimum, summary, agreement, within_limit, learned, warm_up, slowest } =
+            outcome;
         let (kendall, spearman) = agreement;
         let row = |trial: &Trial<A>| {
             let latency = evaluated(trial).and_then(|e| e.latency_ms);
@@ -179,6 +185,7 @@ impl Found {
             front: front.into_iter().map(|i| trained[i].clone()).collect(),
             trained,
             within_limit,
+            latency_predictor: learned,
             optimum_valid: optimum,
             optimum_after,
             regret_by_trained,
@@ -267,6 +274,14 @@ impl Report {
         if self.runs.is_empty() { std::slice::from_ref(&self.first) } else { &self.runs }
     }
 
+    /// Whether accuracies are in percent, and not fractions, losses or the like.
+    fn in_percent(&self) -> bool {
+        self.all()
+            .iter()
+            .flat_map(|run| &run.trained)
+            .any(|trial| trial.valid.is_some_and(|valid| valid > 1.0))
+    }
+
     /// Whether there are latencies, and a run of which no trial has one.
     pub(super) fn front_is_empty(&self) -> bool {
         self.all().iter().any(|run| run.hypervolume.is_some() && run.front.is_empty())
@@ -286,19 +301,23 @@ fn regret_places(length: usize) -> Vec<usize> {
     places
 }
 
+/// Where latencies stand in such a table.
+const LATENCY: usize = 4;
+
 /// How many of the best architectures a table for people shows.
 const SHOWN: usize = 10;
 
 impl Show for Report {
     fn table(&self) -> String {
         let mut text = String::new();
+        let (unit, digits) = if self.in_percent() { (" %", 2) } else { ("", 4) };
         if let Some(mean) = &self.mean {
             let rows = self.all().iter().map(|run| {
                 let best = run.best.as_ref();
                 vec![
                     run.seed.to_string(),
-                    number(best.and_then(|b| b.valid), 2),
-                    number(best.and_then(|b| b.test), 2),
+                    number(best.and_then(|b| b.valid), digits),
+                    number(best.and_then(|b| b.test), digits),
                     number(best.and_then(|b| b.latency), 3),
                     number(run.kendall, 3),
                     number(run.spearman, 3),
@@ -307,10 +326,11 @@ impl Show for Report {
             });
             let means =
                 [mean.best_valid, mean.best_test, None, mean.kendall, mean.spearman, Some(mean.cpu_s)];
-            let decimals = [2, 2, 3, 3, 3, 1];
+            let decimals = [digits, digits, 3, 3, 3, 1];
             let last = std::iter::once("mean".to_string())
                 .chain(means.into_iter().zip(decimals).map(|(value, decimals)| number(value, decimals)));
-            let header = ["seed", "best valid %", "its test %", "latency ms", "kendall", "spearman", "cpu s"];
+            let [valid, test] = ["best valid", "its test"].map(|name| format!("{name}{unit}"));
+            let header = ["seed", &valid, &test, "latency ms", "kendall", "spearman", "cpu s"];
             text += &grid(&header, rows.chain(std::iter::once(last.collect())));
             for trained in regret_places(mean.regret_by_trained.len()) {
                 let (found, regret) =
@@ -330,20 +350,28 @@ impl Show for Report {
         order.sort_by(|a, b| {
             meets(b).cmp(&meets(a)).then(b.valid.unwrap_or(f64::MIN).total_cmp(&a.valid.unwrap_or(f64::MIN)))
         });
+        let latencies = order.iter().any(|t| t.latency.is_some());
         let rows = order.iter().take(SHOWN).enumerate().map(|(place, t)| {
-            let latency = number(t.latency, 3);
-            let latency = latency + if t.predicted { " (predicted)" } else { "" };
-            let latency = latency + if meets(t) { "" } else { " (over)" };
-            vec![
+            let mut row = vec![
                 (place + 1).to_string(),
                 t.arch.clone(),
-                number(t.valid, 2),
-                number(t.test, 2),
-                latency,
+                number(t.valid, digits),
+                number(t.test, digits),
                 t.iteration.to_string(),
-            ]
+            ];
+            if latencies {
+                let predicted = if t.predicted { " (predicted)" } else { "" };
+                let over = if meets(t) { "" } else { " (over)" };
+                row.insert(LATENCY, format!("{}{predicted}{over}", number(t.latency, 3)));
+            }
+            row
         });
-        text += &grid(&["", "architecture", "valid %", "test %", "latency ms", "round"], rows);
+        let [valid, test] = ["valid", "test"].map(|name| format!("{name}{unit}"));
+        let mut header = vec!["", "architecture", &valid, &test, "iteration"];
+        if latencies {
+            header.insert(LATENCY, "latency ms");
+        }
+        text += &grid(&header, rows);
         let trained = run.trained.len();
         text +=
             &format!("{trained} trained, {:.1} s of processor time, {:.1} s in all", run.cpu_s, run.wall_s);
@@ -352,6 +380,9 @@ impl Show for Report {
         }
         if let (Some(within), Some(wrong)) = (run.within_limit, run.false_positives) {
             text += &format!("; {within} predicted to meet the limit, {wrong} trained that do not");
+        }
+        if let Some(learned) = run.latency_predictor {
+            text += &format!("; {learned}");
         }
         if let Some(volume) = run.hypervolume {
             let count = run.front.len();

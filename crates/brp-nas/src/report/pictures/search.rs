@@ -93,7 +93,11 @@ pub(super) fn search(run: &Run) -> Result<Vec<Picture>, Failure> {
 
 /// By trained networks.
 fn by_trained(title: String, kind: &str, series: Vec<Series>) -> Chart {
-    let (x, y) = (Axis::linear("networks trained"), Axis::linear(format!("{kind}, %")));
+    let first = series.iter().filter_map(|series| series.points.first()).map(|point| point[0]);
+    let first = first.fold(f64::INFINITY, f64::min);
+    // what `line` leaves out is said
+    let from = if first > 1.0 && first.is_finite() { format!(", from {first} on") } else { String::new() };
+    let (x, y) = (Axis::linear(format!("networks trained{from}")), Axis::linear(format!("{kind}, %")));
     Chart { title, x, y, series, diagonal: false }
 }
 
@@ -174,23 +178,41 @@ fn front(run: &Run, result: &Value) -> Result<Option<Picture>, Failure> {
     picture(&run.name, "front", &chart).map(Some)
 }
 
-/// All searches on the same axes, where there are several.
+/// All searches of the same tables on the same axes, where there are several.
 pub(in crate::report) fn together(runs: &[Run]) -> Result<Vec<Picture>, Failure> {
     let searches = runs.iter().filter(|run| run.begun.command == "search");
     let curve = |run: &Run| match &run.result {
         Some(result) => of_result(result),
         None => so_far(run).into_iter().map(|(_, curve)| curve).next(),
     };
-    let curves: Vec<(&Run, Curve)> = searches.filter_map(|run| Some((run, curve(run)?))).collect();
-    let mut pictures = Vec::new();
-    for (kind, test) in [("test", true), ("validation", false)] {
-        let some: Vec<_> = curves.iter().filter(|(_, curve)| curve.test == test).take(CURVES).collect();
-        if some.len() < 2 {
-            continue;
+    let mut groups: Vec<(String, bool, Vec<(&Run, Curve)>)> = Vec::new();
+    for run in searches {
+        let Some(curve) = curve(run) else { continue };
+        let (of, test) = (run.searched(), curve.test);
+        match groups.iter_mut().find(|(other, kind, _)| *other == of && *kind == test) {
+            Some((_, _, group)) => group.push((run, curve)),
+            None => groups.push((of, test, vec![(run, curve)])),
         }
-        let series = some.iter().map(|(run, curve)| line(&run.name, &curve.mean, &curve.spread)).collect();
-        let title = format!("Searches side by side: largest {kind} accuracy so far");
-        pictures.push(picture("searches", kind, &by_trained(title, &format!("{kind} accuracy"), series))?);
+    }
+    groups.retain(|(_, _, group)| group.len() > 1);
+    let mut pictures = Vec::new();
+    for (at, (of, test, group)) in groups.iter().enumerate() {
+        let kind = if *test { "test" } else { "validation" };
+        let named = |run: &Run| match run.algorithm() {
+            Some(algorithm) if !run.name.contains(algorithm) => format!("{algorithm}, {}", run.name),
+            _ => run.name.clone(),
+        };
+        let drawn = group.iter().take(CURVES);
+        let series = drawn.map(|(run, curve)| line(&named(run), &curve.mean, &curve.spread)).collect();
+        let left = if group.len() > CURVES {
+            format!(" (the first {CURVES} of {})", group.len())
+        } else {
+            String::new()
+        };
+        let title = format!("Largest {kind} accuracy so far, {of}{left}");
+        let before = groups[..at].iter().filter(|(_, other, _)| other == test).count();
+        let name = if before > 0 { format!("{kind}-{}", before + 1) } else { kind.to_owned() };
+        pictures.push(picture("searches", &name, &by_trained(title, &format!("{kind} accuracy"), series))?);
     }
     Ok(pictures)
 }
