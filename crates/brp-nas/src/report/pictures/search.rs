@@ -178,41 +178,59 @@ fn front(run: &Run, result: &Value) -> Result<Option<Picture>, Failure> {
     picture(&run.name, "front", &chart).map(Some)
 }
 
-/// All searches of the same tables on the same axes, where there are several.
-pub(in crate::report) fn together(runs: &[Run]) -> Result<Vec<Picture>, Failure> {
-    let searches = runs.iter().filter(|run| run.begun.command == "search");
-    let curve = |run: &Run| match &run.result {
-        Some(result) => of_result(result),
-        None => so_far(run).into_iter().map(|(_, curve)| curve).next(),
-    };
-    let mut groups: Vec<(String, bool, Vec<(&Run, Curve)>)> = Vec::new();
-    for run in searches {
-        let Some(curve) = curve(run) else { continue };
-        let (of, test) = (run.searched(), curve.test);
-        match groups.iter_mut().find(|(other, kind, _)| *other == of && *kind == test) {
-            Some((_, _, group)) => group.push((run, curve)),
-            None => groups.push((of, test, vec![(run, curve)])),
+/// Searches whose curves are comparable.
+struct Group<'a> {
+    /// The values that they look for the best of.
+    of: String,
+    /// Whether the curves are of test accuracies.
+    test: bool,
+    curves: Vec<(&'a Run, Curve)>,
+}
+
+impl<'a> Group<'a> {
+    fn all(runs: &'a [Run]) -> Vec<Self> {
+        let mut groups: Vec<Self> = Vec::new();
+        for run in runs.iter().filter(|run| run.begun.command == "search") {
+            let curve = match &run.result {
+                Some(result) => of_result(result),
+                None => so_far(run).into_iter().map(|(_, curve)| curve).next(),
+            };
+            let Some(curve) = curve else { continue };
+            let (of, test) = (run.searched(), curve.test);
+            match groups.iter_mut().find(|group| group.of == of && group.test == test) {
+                Some(group) => group.curves.push((run, curve)),
+                None => groups.push(Self { of, test, curves: vec![(run, curve)] }),
+            }
         }
+        groups.retain(|group| group.curves.len() > 1);
+        groups
     }
-    groups.retain(|(_, _, group)| group.len() > 1);
-    let mut pictures = Vec::new();
-    for (at, (of, test, group)) in groups.iter().enumerate() {
-        let kind = if *test { "test" } else { "validation" };
+
+    fn kind(&self) -> &'static str {
+        if self.test { "test" } else { "validation" }
+    }
+
+    fn chart(&self) -> Chart {
         let named = |run: &Run| match run.algorithm() {
             Some(algorithm) if !run.name.contains(algorithm) => format!("{algorithm}, {}", run.name),
             _ => run.name.clone(),
         };
-        let drawn = group.iter().take(CURVES);
+        let drawn = self.curves.iter().take(CURVES);
         let series = drawn.map(|(run, curve)| line(&named(run), &curve.mean, &curve.spread)).collect();
-        let left = if group.len() > CURVES {
-            format!(" (the first {CURVES} of {})", group.len())
-        } else {
-            String::new()
-        };
-        let title = format!("Largest {kind} accuracy so far, {of}{left}");
-        let before = groups[..at].iter().filter(|(_, other, _)| other == test).count();
-        let name = if before > 0 { format!("{kind}-{}", before + 1) } else { kind.to_owned() };
-        pictures.push(picture("searches", &name, &by_trained(title, &format!("{kind} accuracy"), series))?);
+        let count = self.curves.len();
+        let left = if count > CURVES { format!(" (the first {CURVES} of {count})") } else { String::new() };
+        let title = format!("Largest {} accuracy so far, {}{left}", self.kind(), self.of);
+        by_trained(title, &format!("{} accuracy", self.kind()), series)
     }
-    Ok(pictures)
+}
+
+/// All searches of the same tables on the same axes, where there are several.
+pub(in crate::report) fn together(runs: &[Run]) -> Result<Vec<Picture>, Failure> {
+    let groups = Group::all(runs);
+    let one = |(at, group): (usize, &Group<'_>)| {
+        let before = groups[..at].iter().filter(|other| other.test == group.test).count();
+        let number = if before > 0 { format!("-{}", before + 1) } else { String::new() };
+        picture("searches", &format!("{}{number}", group.kind()), &group.chart())
+    };
+    groups.iter().enumerate().map(one).collect()
 }
