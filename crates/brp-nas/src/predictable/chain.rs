@@ -58,6 +58,17 @@ impl Predictable for ChainSpace {
         }))
     }
 
+    /// The structure, parameters and multiply-adds.
+    fn costs(&self) -> anyhow::Result<Seen<Chain>> {
+        let (space, structure) = (*self, self.structure()?);
+        let blocks = structure.blocks.iter().copied().chain([Block::numbers(2)]).collect();
+        Ok(Seen::new(blocks, move |chain: &Chain| {
+            let cost = Predictable::cost(&space, chain).unwrap_or_default();
+            let numbers = [cost.parameters as f64, cost.multiply_adds as f64];
+            structure.of(chain).into_iter().chain(numbers).collect()
+        }))
+    }
+
     fn drawn(&self, chain: &Chain) -> anyhow::Result<(ArchGraph, Vec<bool>)> {
         let graph = ChainEncoding::new(self, Global::Without)?.graph(chain)?;
         let live = vec![true; graph.len()];
