@@ -239,8 +239,11 @@ fn predict_judges_on_the_rest() {
     assert_eq!(refused.status.code(), Some(2));
     assert!(String::from_utf8_lossy(&refused.stderr).contains("--scores belongs to"));
     let extra =
-        ["--transfer-from", &accuracy, "--transfer-train", "90", "--label", "accuracy", "--repeats", "2"];
-    let transfer = json(&more(&args("transfer", "relation"), &extra));
+        ["--transfer-from", &accuracy, "--transfer-train", "30", "--label", "accuracy", "--repeats", "2"];
+    let mut few = args("transfer", "relation");
+    few[4] = "30".into();
+    let transfer = json(&more(&few, &extra));
+    assert_eq!(transfer["train"], 30);
     assert_eq!(transfer["rows"].as_array().unwrap().len(), 2);
     assert_eq!(transfer["runs"].as_array().unwrap().len(), 4);
     assert_eq!(transfer["rows"][0]["transfer"], true);
