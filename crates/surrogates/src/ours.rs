@@ -32,7 +32,7 @@ const FOUR_FIFTHS: f64 = 1.2816;
 /// let ours = Ours { features: |x: &f64| vec![*x], blocks: vec![] };
 /// let model = ours.fit(&Labelled::new(archs, labels)?, &Labelled::empty(), Seed(0))?;
 /// // a smooth curve
-/// assert_eq!(model.choice().process, 1.0);
+/// assert!(model.choice().process > 0.5);
 /// assert_eq!(model.rank(&[23.5, 7.5])?, [1, 0]);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
