@@ -88,7 +88,7 @@ fn note_without_value<A: Ord>(file: &Path, columns: &[Column<A>]) {
     let parts: Vec<String> =
         lacking.map(|of| format!("{} rows have no {}", of.without_value, of.column)).collect();
     if !parts.is_empty() {
-        eprintln!("{}: {} and are left out", file.display(), parts.join(", "));
+        eprintln!("{}: {}", file.display(), parts.join(", "));
     }
 }
 

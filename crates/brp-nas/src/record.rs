@@ -67,6 +67,20 @@ impl Begun {
         serde_json::from_value(flags).context("the flags in settings.json").or_input()
     }
 
+    /// That this is the revision of the program that began it, where what it keeps is not done again.
+    pub(crate) fn check_revision(&self) -> Result<(), Failure> {
+        let now = serde_json::to_value(Host::here()).or_failed()?;
+        if self.host["revision"] == now["revision"] {
+            return Ok(());
+        }
+        let (before, now) = (&self.host["revision"], &now["revision"]);
+        Err(anyhow!(
+            "the record is of revision {before}, and this program is {now}: what two keep is not mixed; begin a new one \
+             with --out"
+        ))
+        .or_input()
+    }
+
     /// That these are its settings and inputs, apart from the keys that may differ.
     pub(crate) fn check<S: Serialize>(
         &self,

@@ -100,9 +100,13 @@ fn times(factor: f64, mut values: Vec<f64>) -> Vec<f64> {
     values
 }
 
-/// The weighted geometric mean, the share being that of the process.
+/// The weighted geometric mean, the share being that of the process; of the trees alone where the process, which knows
+/// no bound, says that something costs nothing or less.
 fn together(trees: &[f64], process: &[f64], share: f64) -> Vec<f64> {
-    let mean = |(trees, process): (&f64, &f64)| ((1.0 - share) * trees.ln() + share * process.ln()).exp();
+    let mean = |(&trees, &process): (&f64, &f64)| match process {
+        ..=0.0 => trees,
+        _ => ((1.0 - share) * trees.ln() + share * process.ln()).exp(),
+    };
     trees.iter().zip(process).map(mean).collect()
 }
 
@@ -267,5 +271,18 @@ impl<A, F: Fn(&A) -> Vec<f64>> Predict<A> for FittedCosts<F> {
             None => process,
         };
         Ok(times(factor, said))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::together;
+
+    #[test]
+    fn a_process_below_nothing_is_not_asked() {
+        let said = together(&[4.0, 4.0, 4.0, f64::NAN], &[9.0, -1.0, 0.0, 9.0], 0.5);
+        assert!((said[0] - 6.0).abs() < 1e-12);
+        assert_eq!(said[1..3], [4.0, 4.0]);
+        assert!(said[3].is_nan(), "what is not known of one is not known of both");
     }
 }

@@ -129,7 +129,7 @@ fn sum(factors: [f64; 2], mut first: Vec<f64>, second: &[f64]) -> Vec<f64> {
     first
 }
 
-/// 1 / deviation.
+/// 1 / deviation; 1 where nothing is known, as where a part could not be fitted without another.
 fn factor(values: &[f64]) -> f64 {
     let deviation = deviation(values);
     if deviation > 0.0 { 1.0 / deviation } else { 1.0 }
@@ -174,10 +174,7 @@ impl<A: Clone, F: Fn(&A) -> Vec<f64> + Clone> Fit<A> for Ours<F> {
             Ok::<_, SurrogateError>(said)
         });
         let judged = |values: &[f64]| kendall_tau_b(values, train.values()).ok();
-        // nothing is known of the scores where a part could not be fitted without another
-        let scales =
-            Some([factor(&by_trees), factor(&by_process)]).filter(|s| s.iter().all(|f| f.is_finite()));
-        let scales = scales.unwrap_or([1.0, 1.0]);
+        let scales = [factor(&by_trees), factor(&by_process)];
         let scaled = |process: f64| {
             let [trees, process] = shares(process);
             [trees * scales[0], process * scales[1]]

@@ -310,9 +310,8 @@ impl Job {
         let usual = match usual {
             Some(usual) => usual,
             None => {
-                let quiet = protocol.quiet(&clock, &mut reference).context("the reference").or_failed()?;
-                note_busy();
-                quiet
+                note_busy(self.threads);
+                protocol.quiet(&clock, &mut reference).context("the reference").or_failed()?
             }
         };
         let mut reference = Reference { workload: &mut reference, usual: Some(usual) };
@@ -368,13 +367,12 @@ fn row_of(key: &Key, state: &State) -> Option<Row> {
     }
 }
 
-/// Says that the scale of all latencies was found on a busy machine.
-fn note_busy() {
+/// Says that the scale of all latencies is found on a busy machine.
+fn note_busy(threads: usize) {
     let processors = std::thread::available_parallelism().map_or(1, usize::from);
-    // this program is one of those that want to run
-    if let Some(load) = load().filter(|load| load + 1.0 > processors as f64) {
+    if let Some(load) = load().filter(|load| load + threads as f64 > processors as f64 + 0.5) {
         eprintln!(
-            "the machine was busy while its reference was measured (load {load:.1} on {processors} processors): latencies \
+            "the machine is busy while its reference is measured (load {load:.1} on {processors} processors): latencies \
              of this store hold beside each other; for absolute ones begin a store when it is quiet, or give --reference-ms"
         );
     }

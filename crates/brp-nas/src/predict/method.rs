@@ -50,7 +50,7 @@ pub(crate) enum Method {
     Gp,
     /// From few rows and other devices' tables, which --sources names; the rows are chosen, not drawn.
     Few,
-    /// Recommended. Both for accuracy; for latency the process with the doubt of outliers that suits the rows.
+    /// Recommended. Both in the shares that suit the rows; for latency with the doubt of outliers that does.
     Ours,
     /// Each of them but few and lookup.
     All,

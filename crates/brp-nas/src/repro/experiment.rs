@@ -151,7 +151,7 @@ impl Experiment {
 
 impl Data {
     /// Where it is, in the first folder that has it.
-    fn path(&self, folders: &[PathBuf]) -> Option<PathBuf> {
+    pub(crate) fn path(&self, folders: &[PathBuf]) -> Option<PathBuf> {
         folders.iter().map(|folder| folder.join(&self.file)).find(|path| path.exists())
     }
 }

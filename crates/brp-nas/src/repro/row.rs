@@ -41,7 +41,10 @@ pub(super) fn run(
     let words = row.words(experiment, folders, quick);
     let revision = env!("BRP_NAS_REVISION");
     let record = folder.join("run");
-    let gone_on = begun(folder, &format!("{revision}\n{}\n", words.join(" "))).or_failed()?;
+    let files = experiment.data.values().filter_map(|data| data.path(folders));
+    let stamps: Vec<String> = files.chain([program.clone()]).map(|file| stamp(&file)).collect();
+    let of = format!("{revision}\n{}\n{}\n", words.join(" "), stamps.join("\n"));
+    let gone_on = begun(folder, &of).or_failed()?;
     let start = Instant::now();
     let mut command = Command::new(program);
     match words.first().map(String::as_str) {
@@ -60,7 +63,12 @@ pub(super) fn run(
     if !output.status.success() {
         let said = String::from_utf8_lossy(&output.stderr);
         let last = said.lines().last().unwrap_or_default().to_owned();
-        let error = anyhow!("`{}` ended with {}: {last}", words.join(" "), output.status);
+        let before = if gone_on {
+            format!(" (gone on with in {}: remove it to begin anew)", folder.display())
+        } else {
+            String::new()
+        };
+        let error = anyhow!("`{}`{before} ended with {}: {last}", words.join(" "), output.status);
         return if output.status.code() == Some(2) { Err(error).or_input() } else { Err(error).or_failed() };
     }
     let result: serde_json::Value = serde_json::from_slice(&output.stdout)
@@ -87,6 +95,12 @@ pub(super) fn run(
         on_benchmark: row.stands_in(experiment, folders),
         measured,
     })
+}
+
+/// A file's size and when it was changed: what is kept for another program or other tables is not gone on with.
+fn stamp(file: &Path) -> String {
+    let of = |metadata: fs::Metadata| Some((metadata.len(), metadata.modified().ok()?));
+    format!("{} {:?}", file.display(), fs::metadata(file).ok().and_then(of))
 }
 
 /// Makes the folder, unless it is there with a record of the same; whether it has one.

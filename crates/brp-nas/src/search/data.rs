@@ -130,9 +130,11 @@ impl<S: Predictable> Data<S> {
         archs.sort_by_cached_key(|arch| (self.space.number(arch), arch.clone()));
         let dropped = self.archs.len() - archs.len();
         if dropped > 0 {
-            let advice = match (settings.max_latency, &self.latency) {
-                (None, Some(_)) => "; with --max-latency, latencies are predicted",
-                _ => "",
+            let unmeasured = self.archs.iter().any(|arch| !known(&self.latency, arch));
+            let advice = if unmeasured && settings.max_latency.is_none() {
+                "; with --max-latency, latencies are predicted"
+            } else {
+                ""
             };
             eprintln!(
                 "{dropped} architectures have an accuracy but no latency or cost and are left out{advice}"

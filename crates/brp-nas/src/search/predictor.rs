@@ -270,8 +270,8 @@ impl<A> From<Limited<A>> for Within<A> {
 /// What is less likely to meet a limit is no candidate.
 const UNLIKELY: f64 = 0.1;
 
-/// Those that are predicted to meet a limit, by what rows of the latency table teach: a Gaussian process on what
-/// decides costs, or in the published setting a graph network that a ninth as many rows stop. `doubtful` are those too
+/// Those that are predicted to meet a limit, by what rows of the latency table teach: [`Costs`] on what
+/// decides them, or in the published setting a graph network that a ninth as many rows stop. `doubtful` are those too
 /// that might.
 pub(super) fn within_predicted<S: Predictable>(
     space: &S,

@@ -386,7 +386,7 @@ impl Show for Report {
         }
         if let Some(volume) = run.hypervolume {
             let count = run.front.len();
-            text += &format!("; front of {count} in value and latency, hypervolume {volume:.1} % ms");
+            text += &format!("; front of {count} in value and latency, hypervolume {volume:.1}{unit} ms");
         }
         text + "\n"
     }

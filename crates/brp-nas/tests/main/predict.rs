@@ -348,13 +348,22 @@ fn a_killed_run_goes_on_behind_its_last_fit() {
     for (more, says) in [
         (["--train", "20"], "train is 24 in it and 20 now"),
         (["--seed", "1"], "seed is 0 in it and 1 now"),
-        (["--method=gp", "--scores=none"], "scores is null in it"),
+        (["--method", "gp"], "methods is [\"flops\",\"linear\",\"forest\"] in it"),
     ] {
         let output = run(&resume(&more));
         let said = String::from_utf8_lossy(&output.stderr);
         assert_eq!(output.status.code(), Some(2), "{said}");
         assert!(said.contains(says), "{said}");
     }
+
+    let settings = fs::read_to_string(path("settings.json")).unwrap();
+    let mut other: serde_json::Value = serde_json::from_str(&settings).unwrap();
+    other["host"]["revision"] = "another".into();
+    fs::write(path("settings.json"), other.to_string()).unwrap();
+    let output = run(&resume(&[]));
+    assert_eq!(output.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("the record is of revision \"another\""));
+    fs::write(path("settings.json"), settings).unwrap();
 
     // two at once would each write what the other does
     let held = fs::OpenOptions::new().append(true).open(path("fits.jsonl")).unwrap();

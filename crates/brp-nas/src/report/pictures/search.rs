@@ -180,6 +180,8 @@ fn front(run: &Run, result: &Value) -> Result<Option<Picture>, Failure> {
 
 /// Searches whose curves are comparable.
 struct Group<'a> {
+    /// The space and the tables, in full.
+    key: String,
     /// The values that they look for the best of.
     of: String,
     /// Whether the curves are of test accuracies.
@@ -196,10 +198,11 @@ impl<'a> Group<'a> {
                 None => so_far(run).into_iter().map(|(_, curve)| curve).next(),
             };
             let Some(curve) = curve else { continue };
-            let (of, test) = (run.searched(), curve.test);
-            match groups.iter_mut().find(|group| group.of == of && group.test == test) {
+            let of = ["/space", "/flags/accuracy", "/flags/test"].map(|at| run.begun.settings.pointer(at));
+            let (key, test) = (format!("{of:?}"), curve.test);
+            match groups.iter_mut().find(|group| group.key == key && group.test == test) {
                 Some(group) => group.curves.push((run, curve)),
-                None => groups.push(Self { of, test, curves: vec![(run, curve)] }),
+                None => groups.push(Self { key, of: run.searched(), test, curves: vec![(run, curve)] }),
             }
         }
         groups.retain(|group| group.curves.len() > 1);
