@@ -4,7 +4,7 @@ use crate::failure::{Failure, OrFail};
 use crate::named_scores::Proxies;
 use crate::predictable::{Predictable, Seen};
 use surrogates::{Block, by_rank};
-use tables::Column;
+use tables::{Column, Provenance};
 
 /// Features of the graph, and scores by their rank among all architectures that are looked at.
 pub(crate) struct Features<A> {
@@ -13,12 +13,15 @@ pub(crate) struct Features<A> {
     count: usize,
     /// By architecture.
     scores: Vec<(A, Vec<f64>)>,
+    /// Of the columns that the scores are from.
+    pub(crate) provenance: Vec<Provenance>,
 }
 
 impl<A: Ord> Features<A> {
     /// Where costs are predicted.
     pub(crate) fn of_costs<S: Predictable<Arch = A>>(space: &S) -> Result<Self, Failure> {
-        Ok(Self { seen: space.costs().or_failed()?, count: 0, scores: Vec::new() })
+        let seen = space.costs().or_failed()?;
+        Ok(Self { seen, count: 0, scores: Vec::new(), provenance: Vec::new() })
     }
 
     /// Where accuracies of `archs` are predicted.
@@ -53,7 +56,8 @@ impl<A: Ord> Features<A> {
         }
         let mut scores: Vec<(A, Vec<f64>)> = pool.into_iter().zip(rows).collect();
         scores.sort_by(|a, b| a.0.cmp(&b.0));
-        Ok(Self { seen: space.structure().or_failed()?, count, scores })
+        let provenance = columns.iter().map(|column| column.provenance().clone()).collect();
+        Ok(Self { seen: space.structure().or_failed()?, count, scores, provenance })
     }
 
     /// The graph first, then the scores.

@@ -214,7 +214,7 @@ fn on<S: Predictable>(space: &S, args: &Args, begun: Option<&Begun>) -> Result<(
     let known = if sources.is_empty() { None } else { Some(few::learn::<S>(&describe, &sources)?) };
     let lookup = methods.contains(&Method::Lookup).then(|| baseline::lookup(space, &column));
     let lookup = lookup.transpose()?;
-    let (features, scored) = features(space, &plan, &methods, args.scores.as_ref(), &column)?;
+    let features = features(space, &plan, &methods, args.scores.as_ref(), &column)?;
     let rows = column.labelled().len();
     let test = rows.saturating_sub(train.saturating_add(validation));
     if test == 0 {
@@ -237,8 +237,8 @@ fn on<S: Predictable>(space: &S, args: &Args, begun: Option<&Begun>) -> Result<(
     for (_, source) in &sources {
         provenance.push(serde_json::to_value(source.provenance()).or_failed()?);
     }
-    for score in &scored {
-        provenance.push(serde_json::to_value(score.provenance()).or_failed()?);
+    for score in features.iter().flat_map(|features| &features.provenance) {
+        provenance.push(serde_json::to_value(score).or_failed()?);
     }
     if let Some(source) = &source {
         provenance.push(serde_json::to_value(source.provenance()).or_failed()?);
@@ -312,31 +312,31 @@ fn varied<A>(split: &Split<A>, column: &str) -> Result<(), Failure> {
     }
 }
 
-/// What surrogates see, where a method is one, and the columns of scores in it.
+/// What surrogates see, where a method is one.
 fn features<S: Predictable>(
     space: &S,
     plan: &Plan,
     methods: &[Method],
     scores: Option<&Proxies>,
     column: &Column<S::Arch>,
-) -> Result<(Option<Features<S::Arch>>, Vec<Column<S::Arch>>), Failure> {
+) -> Result<Option<Features<S::Arch>>, Failure> {
     let used = methods.iter().any(|method| method.sees_features());
     if scores.is_some() && (!used || plan.label == Label::Latency) {
         return Err(anyhow!("--scores belongs to boosting, gp, ranker and ours, and to accuracies"))
             .or_input();
     }
     if !used {
-        return Ok((None, Vec::new()));
+        return Ok(None);
     }
     if plan.label == Label::Latency {
-        return Ok((Some(Features::of_costs(space)?), Vec::new()));
+        return Ok(Some(Features::of_costs(space)?));
     }
     let scores = scores.cloned().unwrap_or_else(|| Proxies::complete(space));
     scores.check(space).or_input()?;
     let columns = scores.tables().map(|table| columns::read_column(space, table));
     let columns = columns.collect::<Result<Vec<_>, _>>()?;
     let archs = column.labelled().archs();
-    Ok((Some(Features::of_accuracies(space, archs, &scores, &columns)?), columns))
+    Ok(Some(Features::of_accuracies(space, archs, &scores, &columns)?))
 }
 
 fn one<S: Predictable>(
