@@ -40,8 +40,13 @@ impl Run {
     }
 
     /// What a flag was given; nothing where it was not.
-    pub(super) fn flag(&self, name: &str) -> Option<&str> {
-        self.begun.settings.pointer(&format!("/flags/{name}"))?.as_str()
+    pub(super) fn flag(&self, name: &str) -> Option<&Value> {
+        self.begun.settings.get("flags")?.get(name).filter(|value| !value.is_null())
+    }
+
+    /// A column that a flag names, without the folders of its file.
+    pub(super) fn column(&self, flag: &str) -> Option<&str> {
+        self.flag(flag)?.as_str()?.rsplit('/').next()
     }
 
     /// Of a search, how it went.
@@ -51,8 +56,7 @@ impl Run {
 
     /// The values that a search looked for the best of.
     pub(super) fn searched(&self) -> String {
-        let named = |name| self.flag(name).map(|table| table.rsplit('/').next().unwrap_or(table));
-        match (named("accuracy"), named("test")) {
+        match (self.column("accuracy"), self.column("test")) {
             (Some(accuracy), Some(test)) => {
                 let (file, column) = test.split_once(':').unwrap_or_default();
                 let shared = accuracy.split_once(':').is_some_and(|(other, _)| other == file);

@@ -153,10 +153,9 @@ fn overview(runs: &[Run]) -> Table {
     };
     let used: Vec<&(&str, [&str; 2])> =
         HEADLINES.iter().filter(|(_, at)| runs.iter().any(|run| number(run, at).is_some())).collect();
-    let flag = |run: &Run, name: &str| match run.begun.settings.pointer(&format!("/flags/{name}")) {
-        Some(Value::String(text)) => Some(Cell::text(text.rsplit('/').next().unwrap_or(text))),
-        Some(Value::Number(number)) => number.as_f64().map(Cell::number),
-        _ => None,
+    let flag = |run: &Run, name: &str| match run.flag(name)? {
+        Value::Number(number) => number.as_f64().map(Cell::number),
+        _ => run.column(name).map(Cell::text),
     };
     let given: Vec<&(&str, &str)> =
         FLAGS.iter().filter(|(_, name)| runs.iter().any(|run| flag(run, name).is_some())).collect();

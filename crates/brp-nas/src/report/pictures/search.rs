@@ -198,8 +198,8 @@ impl<'a> Group<'a> {
                 None => so_far(run).into_iter().map(|(_, curve)| curve).next(),
             };
             let Some(curve) = curve else { continue };
-            let of = ["/space", "/flags/accuracy", "/flags/test"].map(|at| run.begun.settings.pointer(at));
-            let (key, test) = (format!("{of:?}"), curve.test);
+            let tables = ["accuracy", "test"].map(|name| run.flag(name));
+            let (key, test) = (format!("{:?} {tables:?}", run.begun.settings.get("space")), curve.test);
             match groups.iter_mut().find(|group| group.key == key && group.test == test) {
                 Some(group) => group.curves.push((run, curve)),
                 None => groups.push(Self { key, of: run.searched(), test, curves: vec![(run, curve)] }),
