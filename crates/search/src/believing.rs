@@ -26,11 +26,12 @@ pub struct BelievingSettings {
     pub pool: usize,
 }
 
-/// Chosen on NAS-Bench-201, CIFAR-100.
+/// Chosen on NAS-Bench-201, CIFAR-100: with one at a time the best of it is found in two thirds of the trainings that
+/// batches of three take.
 impl Default for BelievingSettings {
     fn default() -> Self {
         let acquisition = Acquisition::ExpectedImprovement;
-        Self { first: 5, batch: 3, acquisition, explore: 0.1, pool: 300 }
+        Self { first: 5, batch: 1, acquisition, explore: 0.05, pool: 300 }
     }
 }
 

@@ -14,9 +14,9 @@ pub enum SearchError {
         /// What is allowed.
         expected: String,
     },
-    /// Nothing is predicted to meet the latency limit.
+    /// Nothing meets the latency limit, or is predicted to.
     #[error(
-        "none of {candidates} architectures is predicted to meet a latency of {limit} ms: the lowest prediction is {lowest:.4} ms"
+        "none of {candidates} architectures meets a latency of {limit} ms, or is predicted to: the lowest is {lowest:.4} ms"
     )]
     NothingMeets {
         /// The limit.

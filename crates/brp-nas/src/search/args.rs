@@ -79,14 +79,15 @@ pub(crate) enum Place {
 }
 
 /// What a latency limit is checked by before an architecture is trained.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum, Deserialize, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Deserialize, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum LimitBy {
-    /// A predictor fitted on some rows of the latency table, which need not have every architecture; what it lets pass
-    /// wrongly is counted.
-    #[default]
+    /// The latency table where it knows an architecture, and else a predictor fitted on its rows.
+    Known,
+    /// That predictor alone, as if nothing but the rows it learns from had been measured; what it lets pass wrongly is
+    /// counted.
     Predictor,
-    /// The table itself.
+    /// The latency table alone; what it does not know is left out.
     Table,
 }
 
@@ -239,7 +240,8 @@ pub(crate) struct Args {
     /// How a parent is chosen: by value, or from the front of value and latency [default: value].
     #[arg(long, value_parser = goal)]
     pub(crate) goal: Option<Goal>,
-    /// What a latency limit is checked by [default: predictor].
+    /// What a latency limit is checked by [default: known; with --latency-train or --setting
+    /// published, predictor].
     #[arg(long)]
     pub(crate) limit_by: Option<LimitBy>,
     /// What training an architecture costs in seconds, FILE:COLUMN.
@@ -254,8 +256,8 @@ pub(crate) struct Args {
     /// How often an evaluation that failed is tried again before it is a failed trial [default: 0].
     #[arg(long)]
     pub(crate) retries: Option<usize>,
-    /// How many architectures random search, evolution and the policy ask for at once, so that they can be trained
-    /// beside each other [default: 1; of `ours` 3].
+    /// How many architectures random search, evolution, the policy and `ours` ask for at once, so that they can be
+    /// trained beside each other [default: 1].
     #[arg(long)]
     pub(crate) at_once: Option<usize>,
     /// Where architectures are trained, with --train: `here` or by `slurm` [default: here].

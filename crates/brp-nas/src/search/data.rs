@@ -121,7 +121,7 @@ impl<S: Predictable> Data<S> {
     /// All architectures that every table of a result knows, in index order. Latencies that a predictor is fitted to
     /// need not be there.
     pub(super) fn candidates(&self, settings: &Settings) -> Result<Vec<S::Arch>, Failure> {
-        let predicted = settings.max_latency.is_some() && settings.limit_by == LimitBy::Predictor;
+        let predicted = settings.max_latency.is_some() && settings.limit_by != LimitBy::Table;
         let known = |column: &Option<Column<S::Arch>>, arch: &S::Arch| {
             column.as_ref().is_none_or(|column| column.get(arch).is_some())
         };

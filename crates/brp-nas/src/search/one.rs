@@ -1,12 +1,12 @@
 //! One search: a plan with a seed.
 
-use super::args::{Algorithm, LimitBy, Surrogate};
+use super::args::{Algorithm, Surrogate};
 use super::data::Data;
 use super::mine;
 use super::objective::{Predicting, Training, Work};
 use super::predictor::{
-    Fits, Within, agreement, always, committee, line, neural, pre_trained, regressor, relation, two_stages,
-    warmed, within_predicted,
+    Fits, agreement, always, committee, line, neural, pre_trained, regressor, relation, two_stages, warmed,
+    within,
 };
 use super::report::{Found, Outcome};
 use super::settings::{Plan, Settings};
@@ -24,10 +24,9 @@ use predictors::{FittedRegressor, PredictError};
 use rand::seq::SliceRandom;
 use search::{
     Believing, BrpNas, Domain, Evolution, EvolutionSettings, Moves, Random, Reinforce, Run, Searched,
-    Selection, WarmUp, summarise, within_limit,
+    Selection, WarmUp, summarise,
 };
 use std::collections::BTreeMap;
-use std::fmt::Display;
 use surrogates::{GaussianProcess, GaussianSettings, Ours, Target};
 
 /// What all searches of a run have in common.
@@ -100,23 +99,14 @@ impl<S: Predictable> Search<'_, S> {
         let Self { settings, data, .. } = self;
         let space = data.space;
         let mut candidates = self.candidates.to_vec();
-        let (mut within, mut latencies, mut chances) = (None, BTreeMap::new(), Vec::new());
+        let (mut meeting, mut latencies, mut chances) = (None, BTreeMap::new(), Vec::new());
         let mut learned = None;
-        if let (Some(limit), Some(column), Some(known)) =
-            (settings.max_latency, &data.latency, &data.latency_rows)
-        {
-            let limited = match settings.limit_by {
-                LimitBy::Predictor => {
-                    let doubtful = plan.algorithm == Algorithm::Ours;
-                    let seed = root.derive("latency");
-                    within_predicted(space, candidates, known, (limit, doubtful), settings, seed)?
-                }
-                LimitBy::Table => {
-                    within_limit(candidates, &Measured(column), limit).map(Within::from).map_err(mine)?
-                }
-            };
-            within = Some(limited.predicted.iter().filter(|ms| **ms <= limit).count());
-            latencies = limited.archs.iter().cloned().zip(limited.predicted).collect();
+        if let Some(limit) = settings.max_latency {
+            let doubtful = plan.algorithm == Algorithm::Ours;
+            let seed = root.derive("latency");
+            let limited = within(data, candidates, (limit, doubtful), settings, seed)?;
+            meeting = Some(limited.latencies.iter().filter(|ms| **ms <= limit).count());
+            latencies = limited.archs.iter().cloned().zip(limited.latencies).collect();
             (candidates, chances, learned) = (limited.archs, limited.chances, limited.learned);
         }
         let parts = self.parts(plan, &candidates, root)?;
@@ -164,7 +154,7 @@ impl<S: Predictable> Search<'_, S> {
             optimum: settings.max_latency.and_then(|limit| data.optimum(self.candidates, limit)),
             summary: summarise(&searched.trials, settings.max_latency),
             agreement: agreement(data, ranking.as_deref())?,
-            within_limit: within,
+            within_limit: meeting,
             learned,
             warm_up: unscored,
             slowest: data.slowest(),
@@ -314,16 +304,5 @@ impl<A: Clone + Ord> Around<'_, A> {
         let ranking =
             brp.model().filter(|_| ranked).map(|model| model.rank(self.all)).transpose().or_failed()?;
         Ok((searched, ranking))
-    }
-}
-
-/// A table as a predictor that does not err.
-struct Measured<'a, A>(&'a tables::Column<A>);
-
-impl<A: Ord + Display> nas_core::Predict<A> for Measured<'_, A> {
-    type Error = tables::TableError;
-
-    fn predict(&self, archs: &[A]) -> Result<Vec<f64>, tables::TableError> {
-        self.0.values_of(archs)
     }
 }

@@ -1,6 +1,6 @@
 //! The predictors of a search: of accuracies, of what they start from, and of latencies.
 
-use super::args::Source;
+use super::args::{LimitBy, Source};
 use super::data::Data;
 use super::mine;
 use super::settings::Settings;
@@ -15,7 +15,7 @@ use predictors::{
     BinaryRelation, Committee, FittedRegressor, GcnRegressor, NeuralPredictor, NeuralPredictorSettings,
     PredictError, RegressorSettings, RelationSettings, Ridge, Transferred, TwoStage, TwoStageSettings,
 };
-use search::{Limited, SearchError, Selection, WarmUp, within_limit};
+use search::{SearchError, Selection, WarmUp};
 use serde::Serialize;
 use surrogates::Costs;
 
@@ -239,10 +239,10 @@ pub(super) fn agreement<S: Predictable>(
 pub(super) struct Within<A> {
     pub(super) archs: Vec<A>,
     /// In ms.
-    pub(super) predicted: Vec<f64>,
+    pub(super) latencies: Vec<f64>,
     /// That each does.
     pub(super) chances: Vec<f64>,
-    /// Nothing where latencies are looked up.
+    /// Nothing where all latencies are looked up.
     pub(super) learned: Option<Learned>,
 }
 
@@ -261,26 +261,68 @@ impl std::fmt::Display for Learned {
     }
 }
 
-impl<A> From<Limited<A>> for Within<A> {
-    fn from(Limited { archs, predicted, .. }: Limited<A>) -> Self {
-        Self { chances: vec![1.0; archs.len()], archs, predicted, learned: None }
-    }
-}
-
 /// What is less likely to meet a limit is no candidate.
 const UNLIKELY: f64 = 0.1;
 
-/// Those that are predicted to meet a limit, by what rows of the latency table teach: [`Costs`] on what
-/// decides them, or in the published setting a graph network that a ninth as many rows stop. `doubtful` are those too
-/// that might.
-pub(super) fn within_predicted<S: Predictable>(
-    space: &S,
+/// Those that meet a limit: by the latency table where it is asked and knows an architecture, and else by what its rows
+/// teach. `doubtful` are those too that might.
+pub(super) fn within<S: Predictable>(
+    data: &Data<S>,
     candidates: Vec<S::Arch>,
-    known: &Labelled<S::Arch>,
     (limit, doubtful): (f64, bool),
     settings: &Settings,
     seed: Seed,
 ) -> Result<Within<S::Arch>, Failure> {
+    let known = |arch: &S::Arch| match settings.limit_by {
+        LimitBy::Predictor => None,
+        LimitBy::Known | LimitBy::Table => data.latency.as_ref().and_then(|column| column.get(arch)),
+    };
+    let of = candidates.len();
+    let told: Vec<Option<f64>> = candidates.iter().map(known).collect();
+    let unknown = candidates.iter().zip(&told).filter(|(_, told)| told.is_none());
+    let unknown: Vec<S::Arch> = unknown.map(|(arch, _)| arch.clone()).collect();
+    let (guessed, learned) = match &data.latency_rows {
+        Some(rows) if !unknown.is_empty() => {
+            let (guessed, learned) = guesses(data.space, &unknown, rows, (limit, doubtful), settings, seed)?;
+            (guessed, Some(learned))
+        }
+        _ => (Vec::new(), None),
+    };
+    let mut guessed = guessed.into_iter();
+    let mut lowest = f64::INFINITY;
+    let mut within = Within { archs: Vec::new(), latencies: Vec::new(), chances: Vec::new(), learned };
+    for (arch, told) in candidates.into_iter().zip(told) {
+        let Some((ms, chance)) = told.map(|ms| certain(ms, limit)).or_else(|| guessed.next()) else {
+            continue;
+        };
+        lowest = lowest.min(ms);
+        if chance >= UNLIKELY {
+            within.archs.push(arch);
+            within.latencies.push(ms);
+            within.chances.push(chance);
+        }
+    }
+    if within.archs.is_empty() {
+        return Err(mine(SearchError::NothingMeets { limit, lowest, candidates: of }));
+    }
+    Ok(within)
+}
+
+/// A latency, and whether it meets the limit as a chance.
+fn certain(ms: f64, limit: f64) -> (f64, f64) {
+    (ms, if ms <= limit { 1.0 } else { 0.0 })
+}
+
+/// Latencies that were not measured, with the chance that each meets the limit, by [`Costs`] on what decides them, or in
+/// the published setting by a graph network that a ninth as many rows stop.
+fn guesses<S: Predictable>(
+    space: &S,
+    archs: &[S::Arch],
+    known: &Labelled<S::Arch>,
+    (limit, doubtful): (f64, bool),
+    settings: &Settings,
+    seed: Seed,
+) -> Result<(Vec<(f64, f64)>, Learned), Failure> {
     let published = settings.setting == Setting::Published;
     let rows = known.len();
     let held = |train: usize| if published { train / 9 } else { 0 };
@@ -297,31 +339,17 @@ pub(super) fn within_predicted<S: Predictable>(
         let predictor = GcnRegressor { encode, settings: RegressorSettings::fast_latency(train) };
         let model =
             Fit::fit(&predictor, &split.train, &split.validation, seed).context(failed).or_failed()?;
-        let learned = Some(Learned { rows: train, off_pct: None });
-        let within = within_limit(candidates, &model, limit).map_err(mine)?;
-        return Ok(Within { learned, ..within.into() });
+        let predicted = model.predict(archs).or_failed()?;
+        return Ok((
+            predicted.into_iter().map(|ms| certain(ms, limit)).collect(),
+            Learned { rows: train, off_pct: None },
+        ));
     }
     let features = Features::of_costs(space)?;
     let costs = Costs { features: |arch: &S::Arch| features.of(arch), blocks: features.blocks() };
     let model = costs.fit(&split.train, &Labelled::empty(), seed).context(failed).or_input()?;
-    let learned = Some(Learned { rows: train, off_pct: Some(model.off_pct()) });
-    if !doubtful {
-        let within = within_limit(candidates, &model, limit).map_err(mine)?;
-        return Ok(Within { learned, ..within.into() });
-    }
-    let (of, predicted) = (candidates.len(), model.predict(&candidates).or_failed()?);
-    let lowest = predicted.iter().copied().fold(f64::INFINITY, f64::min);
-    let mut within = Within { archs: Vec::new(), predicted: Vec::new(), chances: Vec::new(), learned };
-    for (arch, ms) in candidates.into_iter().zip(predicted) {
-        let chance = model.chance(ms, limit);
-        if chance >= UNLIKELY {
-            within.archs.push(arch);
-            within.predicted.push(ms);
-            within.chances.push(chance);
-        }
-    }
-    if within.archs.is_empty() {
-        return Err(mine(SearchError::NothingMeets { limit, lowest, candidates: of }));
-    }
-    Ok(within)
+    let predicted = model.predict(archs).or_failed()?;
+    let likely = |ms: f64| if doubtful { (ms, model.chance(ms, limit)) } else { certain(ms, limit) };
+    let learned = Learned { rows: train, off_pct: Some(model.off_pct()) };
+    Ok((predicted.into_iter().map(likely).collect(), learned))
 }

@@ -70,7 +70,7 @@ pub(super) struct Found {
     /// What they dominate, in percent times ms, between value 0 and the slowest architecture of the table.
     #[serde(skip_serializing_if = "Option::is_none")]
     hypervolume: Option<f64>,
-    /// Architectures that were predicted to meet the limit.
+    /// Architectures that meet the limit by what was measured or predicted before.
     #[serde(skip_serializing_if = "Option::is_none")]
     within_limit: Option<usize>,
     /// Trained networks that were predicted to meet the limit and do not.
@@ -379,10 +379,12 @@ impl Show for Report {
             text += &format!("; final ranking of the space: Kendall {kendall:.3}, Spearman {spearman:.3}");
         }
         if let (Some(within), Some(wrong)) = (run.within_limit, run.false_positives) {
-            text += &format!("; {within} predicted to meet the limit, {wrong} trained that do not");
-        }
-        if let Some(learned) = run.latency_predictor {
-            text += &format!("; {learned}");
+            text += &match run.latency_predictor {
+                None => format!("; {within} meet the limit"),
+                Some(learned) => format!(
+                    "; {within} meet the limit or are predicted to, {wrong} trained that do not; {learned}"
+                ),
+            };
         }
         if let Some(volume) = run.hypervolume {
             let count = run.front.len();

@@ -160,7 +160,10 @@ impl Settings {
                 if looked_up && args.proxy_images.is_none() { proxy } else { proxy.all_computed() }
             }),
             max_latency: args.max_latency,
-            limit_by: args.limit_by.unwrap_or_default(),
+            limit_by: args.limit_by.unwrap_or(match (setting, args.latency_train) {
+                (Setting::Ours, None) => LimitBy::Known,
+                _ => LimitBy::Predictor,
+            }),
             latency_train: args.latency_train,
             setting,
             transfer_from: args.transfer_from.clone().unwrap_or(default),

@@ -188,6 +188,38 @@ fn a_latency_limit_is_met_by_what_is_returned() {
 }
 
 #[test]
+fn a_limit_is_checked_by_what_was_measured_and_else_by_a_prediction() {
+    let table = Table::new();
+    let whole = table.column("device_ms");
+    let limited = |out: &str, latency: &str, more_flags: &[&str]| {
+        let flags = ["--latency", latency, "--max-latency", "6.5", "--algorithm", "ours"];
+        json(&more(&more(&table.search(out), &flags), more_flags))
+    };
+    let trained = |result: &Value| result["trained"].as_array().unwrap().clone();
+    let ms = |trial: &Value| trial["latency"].as_f64().unwrap();
+    let meeting = table.cells.iter().filter(|cell| values(cell).2 <= 6.5).count() as u64;
+    let known = limited("known", &whole, &[]);
+    assert!(known["latency_predictor"].is_null() && known["false_positives"] == 0);
+    assert_eq!(known["within_limit"].as_u64(), Some(meeting));
+    assert!(trained(&known).iter().all(|trial| ms(trial) <= 6.5));
+    // the same search with the rows of the even lines alone
+    let text = fs::read_to_string(table.path("table.csv")).unwrap();
+    let half: Vec<&str> = text.lines().step_by(2).collect();
+    fs::write(table.path("half.csv"), half.join("\n") + "\n").unwrap();
+    let half = format!("{}:device_ms", table.path("half.csv").display());
+    let some = limited("some", &half, &[]);
+    assert_eq!(some["latency_predictor"]["rows"], 200);
+    let (guessed, measured): (Vec<_>, Vec<_>) =
+        trained(&some).into_iter().partition(|trial| trial["predicted"] == true);
+    assert!(!guessed.is_empty() && !measured.is_empty() && measured.iter().all(|trial| ms(trial) <= 6.5));
+    let alone = limited("alone", &half, &["--limit-by", "table"]);
+    assert!(alone["latency_predictor"].is_null());
+    assert!(trained(&alone).iter().all(|trial| trial["predicted"].is_null() && ms(trial) <= 6.5));
+    let predicted = limited("predicted", &half, &["--limit-by", "predictor"]);
+    assert_eq!(predicted["latency_predictor"]["rows"], 200);
+}
+
+#[test]
 fn a_configuration_file_gives_what_flags_do_not() {
     let table = Table::new();
     let config = table.path("search.toml");
@@ -310,7 +342,10 @@ fn a_limit_that_nothing_meets_says_how_low_it_would_have_to_be() {
     let output = run(&more(&table.search("nothing"), &limit));
     assert_eq!(output.status.code(), Some(2));
     let text = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(text.contains("none of 400 architectures is predicted to meet a latency of 0.01 ms"), "{text}");
+    assert!(
+        text.contains("none of 400 architectures meets a latency of 0.01 ms, or is predicted to"),
+        "{text}"
+    );
     assert!(!table.path("nothing").join("result.json").exists());
 }
 

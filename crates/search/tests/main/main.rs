@@ -239,7 +239,7 @@ fn a_limit_keeps_what_is_predicted_to_meet_it() {
     let nothing = within_limit((50..100).collect(), &model, 10.0).unwrap_err();
     assert_eq!(
         nothing.to_string(),
-        "none of 50 architectures is predicted to meet a latency of 10 ms: the lowest prediction is 50.0000 ms"
+        "none of 50 architectures meets a latency of 10 ms, or is predicted to: the lowest is 50.0000 ms"
     );
     for limit in [0.0, -1.0, f64::NAN, f64::INFINITY] {
         assert!(matches!(within_limit(vec![1], &model, limit), Err(SearchError::Setting { .. })));
