@@ -13,26 +13,27 @@ pub enum Acquisition {
     Thompson,
 }
 
-/// By how much a value is expected to exceed `best`, counting 0 where it does not (Jones, Schonlau and Welch, 1998,
-/// equation 15), for the true mean, without the noise of a training.
+/// By how much a label is expected to exceed `best`, counting 0 where it does not (Jones, Schonlau and Welch, 1998,
+/// equation 15), with the noise of its training: what a search ends with is its best label, so a lucky one counts. Of
+/// the true mean alone it would be drawn to what is unsure where the noise is larger than all that is left to learn.
 ///
 /// ```
 /// use nas_core::Belief;
-/// let unsure = Belief { mean: 1.0, deviation: 2.0, noise: 0.0 };
-/// let sure = Belief { deviation: 0.0, ..unsure };
+/// let unsure = Belief { mean: 1.0, deviation: 1.2, noise: 1.6 };
+/// let sure = Belief { deviation: 0.0, noise: 0.0, ..unsure };
 /// assert_eq!(search::expected_improvement(&sure, 0.5), 0.5);
 /// assert_eq!(search::expected_improvement(&sure, 2.0), 0.0);
-/// // at the mean it is the deviation over the root of two pi
+/// // at the mean it is the deviation of a label over the root of two pi
 /// assert!((search::expected_improvement(&unsure, 1.0) - 0.797_884_6).abs() < 1e-6);
 /// ```
 pub fn expected_improvement(belief: &Belief, best: f64) -> f64 {
-    let over = belief.mean - best;
-    if belief.deviation <= 0.0 {
+    let (over, deviation) = (belief.mean - best, belief.of_label());
+    if deviation <= 0.0 {
         return over.max(0.0);
     }
-    let z = over / belief.deviation;
+    let z = over / deviation;
     let density = (-z * z / 2.0).exp() / (2.0 * PI).sqrt();
-    (over * below(z) + belief.deviation * density).max(0.0)
+    (over * below(z) + deviation * density).max(0.0)
 }
 
 /// The share of a normal distribution below `z`.
@@ -53,7 +54,7 @@ mod tests {
                 .map(at)
                 .map(|z| (mean + deviation * z - best).max(0.0) * (-z * z / 2.0).exp() / (2.0 * PI).sqrt())
                 .sum();
-            let belief = Belief { mean, deviation, noise: 1.0 };
+            let belief = Belief { mean, deviation: 0.6 * deviation, noise: 0.8 * deviation };
             let expected = sum * 20.0 / f64::from(steps);
             assert!((expected_improvement(&belief, best) - expected).abs() < 1e-8);
         }
