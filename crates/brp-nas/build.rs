@@ -4,9 +4,7 @@ use std::process::Command;
 
 fn main() {
     let git = |args: &[&str]| {
-        // without writing to the index, which would be a change
-        let git = Command::new("git").env("GIT_OPTIONAL_LOCKS", "0").args(args).output();
-        let output = git.ok().filter(|output| output.status.success())?;
+        let output = Command::new("git").args(args).output().ok().filter(|output| output.status.success())?;
         Some(String::from_utf8_lossy(&output.stdout).trim().to_string())
     };
     let revision = git(&["rev-parse", "--short=12", "HEAD"]).unwrap_or_else(|| "unknown".into());
@@ -16,9 +14,11 @@ fn main() {
         for file in ["HEAD", "logs/HEAD"] {
             println!("cargo::rerun-if-changed={folder}/{file}");
         }
-        // what a change of makes another program
-        for folder in ["..", "../../fixtures"] {
-            println!("cargo::rerun-if-changed={folder}");
-        }
+    }
+    // a change of these makes another program; one of git's index does not
+    let crates =
+        std::fs::read_dir("..").into_iter().flatten().flatten().map(|entry| entry.path().join("src"));
+    for folder in crates.filter(|folder| folder.exists()).chain(["../../fixtures".into()]) {
+        println!("cargo::rerun-if-changed={}", folder.display());
     }
 }
