@@ -240,8 +240,8 @@ pub(crate) struct Args {
     /// How a parent is chosen: by value, or from the front of value and latency [default: value].
     #[arg(long, value_parser = goal)]
     pub(crate) goal: Option<Goal>,
-    /// What a latency limit is checked by [default: known; with --latency-train or --setting
-    /// published, predictor].
+    /// What a latency limit is checked by [default: known; with --latency-train or --setting published,
+    /// predictor].
     #[arg(long)]
     pub(crate) limit_by: Option<LimitBy>,
     /// What training an architecture costs in seconds, FILE:COLUMN.
