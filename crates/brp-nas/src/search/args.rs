@@ -234,7 +234,7 @@ pub(crate) struct Args {
     #[arg(long)]
     pub(crate) tournament: Option<usize>,
     /// With --moves, how often evolution trains a random neighbour instead [default: 0.25]; how often `ours` trains
-    /// a random architecture [default: 0.1].
+    /// a random architecture [default: 0.05].
     #[arg(long, allow_negative_numbers = true)]
     pub(crate) explore: Option<f64>,
     /// How a parent is chosen: by value, or from the front of value and latency [default: value].

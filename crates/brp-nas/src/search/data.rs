@@ -12,6 +12,7 @@ use crate::score::Scoring;
 use anyhow::anyhow;
 use nas_core::{Labelled, Seed};
 use serde_json::Value;
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::{Mutex, OnceLock};
 use tables::{Column, TableRef};
@@ -171,12 +172,18 @@ impl<S: Predictable> Data<S> {
         self.latency.as_ref().is_some_and(|column| column.get(arch).is_some())
     }
 
-    /// The largest accuracy of those that meet the limit, where the tables know all of them.
-    pub(super) fn optimum(&self, candidates: &[S::Arch], limit: f64) -> Option<f64> {
+    /// What a search within a limit could find at best, where the tables know all of the candidates.
+    pub(super) fn optimum(&self, candidates: &[S::Arch], limit: f64) -> Option<Optimum<S::Arch>> {
         let (accuracy, latency) = (self.accuracy.as_ref()?, self.latency.as_ref()?);
-        let known = candidates.iter().map(|arch| Some((latency.get(arch)?, accuracy.get(arch)?)));
-        let known: Option<Vec<(f64, f64)>> = known.collect();
-        known?.into_iter().filter(|(ms, _)| *ms <= limit).map(|(_, value)| value).reduce(f64::max)
+        let known = candidates.iter().map(|arch| Some((arch, latency.get(arch)?, accuracy.get(arch)?)));
+        let mut known: Vec<(&S::Arch, f64, f64)> = known.collect::<Option<_>>()?;
+        known.retain(|(_, ms, _)| *ms <= limit);
+        let value = known.iter().map(|(.., value)| *value).reduce(f64::max)?;
+        let class = |arch: &S::Arch| self.space.representative(arch);
+        let best: BTreeSet<_> =
+            known.iter().filter(|(.., v)| *v >= value).map(|(arch, ..)| class(arch)).collect();
+        let equal = known.into_iter().filter(|(arch, ..)| best.contains(&class(arch)));
+        Some(Optimum { value, equal: equal.map(|(arch, ..)| arch.clone()).collect() })
     }
 
     /// The largest latency there is: what a front is measured from.
@@ -184,6 +191,14 @@ impl<S: Predictable> Data<S> {
         let latency = self.latency.as_ref()?;
         latency.labelled().values().iter().copied().reduce(f64::max)
     }
+}
+
+/// The best that meets a limit.
+pub(super) struct Optimum<A> {
+    pub(super) value: f64,
+    /// It and those that meet the limit too and are the same network, as the space's classes of equal architectures
+    /// say: their values differ by nothing but the noise of the training.
+    pub(super) equal: BTreeSet<A>,
 }
 
 /// Drawn from a space that is larger than [`MOST`], where nobody says how many.

@@ -1,4 +1,5 @@
 use super::args::Algorithm;
+use super::data::Optimum;
 use super::predictor::Learned;
 use super::settings::Settings;
 use crate::host::Stopwatch;
@@ -47,6 +48,9 @@ struct Mean {
     /// In how many runs the best that meets the limit was found within so many trained.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     found_by_trained: Vec<usize>,
+    /// The same for the best or an equal network.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    equal_found_by_trained: Vec<usize>,
 }
 
 /// What one run found.
@@ -85,6 +89,12 @@ pub(super) struct Found {
     /// How many were trained when it was found.
     #[serde(skip_serializing_if = "Option::is_none")]
     optimum_after: Option<usize>,
+    /// Architectures that meet the limit and are the same network as the best, itself included.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    optimum_equals: Option<usize>,
+    /// How many were trained when one of them was found.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    equal_after: Option<usize>,
     /// How far the best value so far is below it; the whole of it before a network meets the limit.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     regret_by_trained: Vec<f64>,
@@ -112,11 +122,11 @@ struct Trained {
 }
 
 /// What a search came to, beside its trials.
-pub(super) struct Outcome {
+pub(super) struct Outcome<A> {
     pub(super) seed: u64,
     pub(super) limit: Option<f64>,
-    /// The best value that meets it, where that is known.
-    pub(super) optimum: Option<f64>,
+    /// The best that meets it, where that is known.
+    pub(super) optimum: Option<Optimum<A>>,
     pub(super) summary: Summary,
     /// Kendall and Spearman of the last ranking.
     pub(super) agreement: (Option<f64>, Option<f64>),
@@ -129,8 +139,8 @@ pub(super) struct Outcome {
 }
 
 impl Found {
-    pub(super) fn new<A: Clone + Display>(
-        outcome: Outcome,
+    pub(super) fn new<A: Clone + Display + Ord>(
+        outcome: Outcome<A>,
         searched: &Searched<A>,
         test: impl Fn(&A) -> Option<f64>,
         measured: impl Fn(&A) -> bool,
@@ -167,10 +177,14 @@ impl Found {
             }
         }
         let so_far = best_so_far(&searched.trials, limit);
-        let regret_by_trained = optimum.map_or_else(Vec::new, |optimum| {
-            so_far.iter().map(|best| optimum - best.unwrap_or(0.0)).collect()
+        let regret_by_trained = optimum.as_ref().map_or_else(Vec::new, |optimum| {
+            so_far.iter().map(|best| optimum.value - best.unwrap_or(0.0)).collect()
         });
         let optimum_after = regret_by_trained.iter().position(|regret| *regret <= 0.0).map(|place| place + 1);
+        let is_equal = |trial: &Trial<A>| {
+            evaluated(trial).is_some() && optimum.as_ref().is_some_and(|o| o.equal.contains(&trial.arch))
+        };
+        let equal_after = searched.trials.iter().position(is_equal).map(|place| place + 1);
         let front =
             if slowest.is_some() { trials_front(&searched.trials).unwrap_or_default() } else { Vec::new() };
         let points: Vec<Point> = front.iter().filter_map(|&i| Point::of(&searched.trials[i])).collect();
@@ -186,8 +200,10 @@ impl Found {
             trained,
             within_limit,
             latency_predictor: learned,
-            optimum_valid: optimum,
+            optimum_valid: optimum.as_ref().map(|optimum| optimum.value),
             optimum_after,
+            optimum_equals: optimum.as_ref().map(|optimum| optimum.equal.len()),
+            equal_after,
             regret_by_trained,
             false_positives: within_limit.map(|_| summary.false_positives),
             largest_test_by_trained: largest,
@@ -233,6 +249,13 @@ fn mean_curve(runs: &[Found], of: impl Fn(&Found) -> &Vec<f64>) -> Vec<f64> {
     (0..length).map(|i| stats::mean(&runs.iter().map(|run| of(run)[i]).collect::<Vec<_>>())).collect()
 }
 
+/// In how many runs something was found within so many trained, where there is a curve of regret.
+fn found_curve(runs: &[Found], after: impl Fn(&Found) -> Option<usize>) -> Vec<usize> {
+    let length = runs.iter().map(|run| run.regret_by_trained.len()).min().unwrap_or(0);
+    let found = |trained| runs.iter().filter(|run| after(run).is_some_and(|after| after <= trained)).count();
+    (1..=length).map(found).collect()
+}
+
 impl Report {
     /// Of at least one run.
     pub(super) fn new(settings: &Settings, runs: Vec<Found>) -> Self {
@@ -246,13 +269,8 @@ impl Report {
             largest_test_by_trained: mean_curve(&runs, |run| &run.largest_test_by_trained),
             best_valid_test_by_trained: mean_curve(&runs, |run| &run.best_valid_test_by_trained),
             regret_by_trained: mean_curve(&runs, |run| &run.regret_by_trained),
-            found_by_trained: {
-                let length = runs.iter().map(|run| run.regret_by_trained.len()).min().unwrap_or(0);
-                let found = |trained: usize| {
-                    runs.iter().filter(|run| run.optimum_after.is_some_and(|after| after <= trained)).count()
-                };
-                (1..=length).map(found).collect()
-            },
+            found_by_trained: found_curve(&runs, |run| run.optimum_after),
+            equal_found_by_trained: found_curve(&runs, |run| run.equal_after),
         });
         Self {
             algorithm: settings.algorithm,
@@ -336,10 +354,14 @@ impl Show for Report {
                 let (found, regret) =
                     (mean.found_by_trained[trained - 1], mean.regret_by_trained[trained - 1]);
                 text += &format!(
-                    "after {trained} trained the best that meets the limit was found in {found} of {} runs, mean \
-                     regret {regret:.3}\n",
+                    "after {trained} trained the best that meets the limit was found in {found} of {} runs",
                     mean.repeats
                 );
+                if let Some(equals) = self.first.optimum_equals.filter(|&equals| equals > 1) {
+                    let found = mean.equal_found_by_trained[trained - 1];
+                    text += &format!(", it or another of the {equals} that are the same network in {found}");
+                }
+                text += &format!(", mean regret {regret:.3}\n");
             }
             return text;
         }

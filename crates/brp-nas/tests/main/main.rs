@@ -17,7 +17,7 @@ use ::spaces::NasBench201;
 use ::spaces::nas_bench_201::{Cell, Operation};
 use nas_core::Seed;
 use rand::seq::SliceRandom;
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -186,6 +186,51 @@ fn a_latency_limit_is_met_by_what_is_returned() {
     assert_eq!(result["false_positives"].as_u64(), Some(wrong));
     assert!(result["within_limit"].as_u64().unwrap() < 400);
     assert_eq!(result["latency_predictor"]["rows"], 180);
+}
+
+#[test]
+fn another_of_the_same_network_as_the_best_counts_by_itself() {
+    let table = Table::new();
+    let class = "#+#+#+(0)@nor_conv_3x3";
+    let (same, others): (Vec<Cell>, Vec<Cell>) =
+        (0..6_000).map(|i| NasBench201.get(i).unwrap()).partition(|cell| cell.class() == class);
+    // ten that are the same network, the best of them too slow, and ten others
+    let cells: Vec<&Cell> = same.iter().take(10).chain(others.iter().step_by(500).take(10)).collect();
+    assert_eq!(cells.len(), 20);
+    let mut text = String::from("arch,valid,device_ms\n");
+    for (i, cell) in cells.iter().enumerate() {
+        let (valid, ms) = (60 - i, if i == 0 { 9 } else { 2 });
+        text += &format!("{cell},{valid},{ms}\n");
+    }
+    fs::write(table.path("same.csv"), text).unwrap();
+    let column = |name: &str| format!("{}:{name}", table.path("same.csv").display());
+    let search = |out: &str, format: &str| {
+        let (valid, ms, out) = (column("valid"), column("device_ms"), table.path(out).display().to_string());
+        let flags = "--max-latency 5 --limit-by table --algorithm random --budget 15 --repeats 4";
+        let named = ["search", "--accuracy", &valid, "--latency", &ms, "--out", &out, "--format", format];
+        run(&named.into_iter().chain(flags.split(' ')).map(String::from).collect::<Vec<_>>())
+    };
+    let found = parsed(&search("json", "json"));
+    let runs = found["runs"].as_array().unwrap();
+    let after = |run: &Value, some: &[&Cell]| {
+        let trained = run["trained"].as_array().unwrap();
+        let is = |trial: &Value| some.iter().any(|cell| trial["arch"] == cell.to_string());
+        trained.iter().position(is).map(|place| place + 1)
+    };
+    for run in runs {
+        assert_eq!((&run["optimum_valid"], &run["optimum_equals"]), (&json!(59.0), &json!(9)));
+        assert_eq!(run["optimum_after"], json!(after(run, &cells[1..2])));
+        assert_eq!(run["equal_after"], json!(after(run, &cells[1..10])));
+    }
+    assert!(runs.iter().any(|run| run["equal_after"] != run["optimum_after"]));
+    for (curve, some) in [("found_by_trained", 1..2), ("equal_found_by_trained", 1..10)] {
+        let counted = |trained: usize| {
+            runs.iter().filter(|run| after(run, &cells[some.clone()]).is_some_and(|a| a <= trained)).count()
+        };
+        assert_eq!(found["mean"][curve], json!((1..=15).map(counted).collect::<Vec<_>>()), "{curve}");
+    }
+    let text = String::from_utf8(search("table", "table").stdout).unwrap();
+    assert!(text.contains("it or another of the 9 that are the same network in 4, mean regret"), "{text}");
 }
 
 #[test]
