@@ -3,7 +3,7 @@ use nas_core::{Belief, Believe, Fit, Labelled, Searcher, Seed, Stream, Trial, or
 use rand::RngExt;
 use rand::seq::SliceRandom;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Candidates from which values are drawn together: those whose mean and two deviations are largest.
 const SHORT_LIST: usize = 200;
@@ -55,7 +55,7 @@ impl BelievingSettings {
 ///
 /// The first are drawn at random, with a warm-up from its best. Then the model is fitted to all that was trained,
 /// a batch is chosen by the [`Acquisition`], and so on. Of candidates of which exactly the same is believed a batch
-/// takes one: to the model they are the same network. Failed trials count as seen; the model does not learn from
+/// takes one, for to the model they are the same network, and so of those that [`networks`](Self::networks) calls so. Failed trials count as seen; the model does not learn from
 /// them. Until two different values are known there is no model, and batches are as the first.
 ///
 /// The candidates are any list, so a latency limit may be applied before ([`within_limit`](crate::within_limit)); or
@@ -76,6 +76,8 @@ pub struct Believing<A, F: Fit<A>> {
     limit_ms: Option<f64>,
     /// Of each candidate that it meets the limit; none where there is no limit.
     chances: Vec<f64>,
+    /// The number of each candidate's network; none where each is its own.
+    networks: Vec<usize>,
     model: Option<F::Model>,
     round: u64,
     /// How often it was asked in this round.
@@ -116,6 +118,7 @@ where
             meets: Vec::new(),
             limit_ms: None,
             chances: Vec::new(),
+            networks: Vec::new(),
             model: None,
             round: 0,
             asked_ahead: 0,
@@ -146,6 +149,20 @@ where
         self.start.sort_by_key(|&i| chances[i] >= LIKELY);
         (self.limit_ms, self.chances) = (Some(limit_ms), chances);
         Ok(self)
+    }
+
+    /// Says which candidates are the same network: those of an equal key. Expected improvement hopes for a lucky label
+    /// of a network that was not trained yet; of one that was, only that it is better than it seemed. So a search does
+    /// not train one network over and over from other seeds while others may be as good.
+    #[must_use]
+    pub fn networks<K: Ord>(mut self, key: impl Fn(&A) -> K) -> Self {
+        let mut numbers = BTreeMap::new();
+        let number = |arch| {
+            let next = numbers.len();
+            *numbers.entry(key(arch)).or_insert(next)
+        };
+        self.networks = self.candidates.iter().map(number).collect();
+        self
     }
 
     fn chance(&self, candidate: usize) -> f64 {
@@ -195,7 +212,9 @@ where
         let archs: Vec<A> = left.iter().map(|&i| self.candidates[i].clone()).collect();
         let beliefs = model.believe(&archs).map_err(SearchError::predictor)?;
         let key = |place: usize| (beliefs[place].mean.to_bits(), beliefs[place].deviation.to_bits());
-        let mut taken = BTreeSet::new();
+        let network = |i: usize| self.networks.get(i).copied().unwrap_or(i);
+        let (mut taken, mut of_batch) = (BTreeSet::new(), BTreeSet::new());
+        let mut another = |place: &usize| taken.insert(key(*place)) && of_batch.insert(network(left[*place]));
         let mut best = Vec::with_capacity(count);
         match self.settings.acquisition {
             Acquisition::ExpectedImprovement => {
@@ -205,12 +224,16 @@ where
                 let all =
                     || self.values.iter().map(|value| model.scaled(*value)).fold(f64::INFINITY, f64::min);
                 let largest = largest.unwrap_or_else(all);
-                let gain = |(b, &i): (&Belief, &usize)| expected_improvement(b, largest) * self.chance(i);
+                let trained: BTreeSet<usize> = self.seen.iter().map(|&i| network(i)).collect();
+                let gain = |(b, &i): (&Belief, &usize)| {
+                    let noise = if trained.contains(&network(i)) { 0.0 } else { b.noise };
+                    expected_improvement(&Belief { noise, ..*b }, largest) * self.chance(i)
+                };
                 let gains: Vec<f64> = beliefs.iter().zip(&left).map(gain).collect();
                 // where nothing is expected any more, the better mean
                 let mut order = order_by_score(&beliefs.iter().map(|b| b.mean).collect::<Vec<_>>());
                 order.sort_by(|&a, &b| gains[b].total_cmp(&gains[a]));
-                best.extend(order.into_iter().filter(|&place| taken.insert(key(place))).take(count));
+                best.extend(order.into_iter().filter(&mut another).take(count));
             }
             Acquisition::Thompson => {
                 let hope = |b: &Belief| b.mean + 2.0 * b.deviation;
@@ -219,8 +242,8 @@ where
                 if order.iter().filter(|place| likely(place)).count() >= count {
                     order.retain(likely);
                 }
-                let places = order.into_iter().filter(|&place| taken.insert(key(place)));
-                let places: Vec<usize> = places.take(SHORT_LIST.max(count)).collect();
+                let places: Vec<usize> =
+                    order.into_iter().filter(&mut another).take(SHORT_LIST.max(count)).collect();
                 let list: Vec<A> = places.iter().map(|&place| archs[place].clone()).collect();
                 for number in 0..count as u64 {
                     let seed = self.seed.nth("draw", self.round).nth("of batch", number);

@@ -222,6 +222,7 @@ impl<S: Predictable> Search<'_, S> {
         let ranked = self.settings.algorithm != Algorithm::All;
         let mut search =
             Believing::new(candidates, self.settings.believing, surrogate, seed).map_err(mine)?;
+        search = search.networks(|arch| self.data.space.representative(arch));
         if let Some(limit) = self.settings.max_latency {
             search = search.limit(limit, chances).map_err(mine)?;
         }

@@ -5,6 +5,7 @@ use nas_core::conformance::searcher;
 use nas_core::{Belief, Believe, Evaluation, Fit, Labelled, SearchSpace, Seed};
 use rand::RngExt;
 use search::{Acquisition, Believing, BelievingSettings, SearchError, WarmUp, run};
+use std::collections::BTreeSet;
 use std::convert::Infallible;
 
 const WORDS: Words = Words { length: 5, letters: 4, listed: true };
@@ -138,6 +139,62 @@ fn a_limit_weighs_what_is_expected_by_the_chance_to_meet_it() {
     assert!(limited(9.0, vec![1.0]).contains(&format!("one for each of {count} candidates")));
     assert!(limited(9.0, vec![1.5; count]).contains("between 0 and 1"));
     assert!(limited(0.0, vec![1.0; count]).contains("positive"));
+}
+
+/// Sure of everything but the noise of a label.
+#[derive(Debug)]
+struct Sure;
+
+impl Fit<Word> for Sure {
+    type Model = Self;
+    type Error = Infallible;
+    fn fit(&self, _: &Labelled<Word>, _: &Labelled<Word>, _: Seed) -> Result<Self, Infallible> {
+        Ok(Self)
+    }
+}
+
+impl Believe<Word> for Sure {
+    type Error = Infallible;
+    fn believe(&self, words: &[Word]) -> Result<Vec<Belief>, Infallible> {
+        // by the first letter, and a little by the place, so that no two are believed the same
+        let belief = |(i, word): (usize, &Word)| {
+            let mean = f64::from(word.to_string().as_bytes()[0]) / 1e3 + i as f64 * 1e-7;
+            Belief { mean, deviation: 0.01, noise: 1.0 }
+        };
+        Ok(words.iter().enumerate().map(belief).collect())
+    }
+    fn scaled(&self, label: f64) -> f64 {
+        label / 100.0
+    }
+    fn draw(&self, words: &[Word], _: Seed) -> Result<Vec<f64>, Infallible> {
+        Ok(self.believe(words)?.iter().map(|belief| belief.mean).collect())
+    }
+}
+
+#[test]
+fn no_network_is_trained_again_while_others_may_be_as_good() {
+    let objective = WORDS.evaluate();
+    let network = |word: &Word| word.to_string()[..3].to_string();
+    let networks: BTreeSet<String> = all().iter().map(network).collect();
+    let settings = BelievingSettings { explore: 0.0, first: 4, ..SETTINGS };
+    let trained = |search: Believing<Word, Sure>| {
+        let mut search = search;
+        let trials = run(&mut search, &objective, networks.len(), &mut []).unwrap();
+        // the first are drawn
+        let first: BTreeSet<String> = trials[..4].iter().map(|trial| network(&trial.arch)).collect();
+        let later: Vec<String> = trials[4..].iter().map(|trial| network(&trial.arch)).collect();
+        (first, later)
+    };
+    let search = || Believing::new(all(), settings, Sure, Seed(5)).unwrap();
+    let (mut seen, later) = trained(search().networks(network));
+    let left = networks.len() - seen.len();
+    assert!(later[..left].iter().all(|network| seen.insert(network.clone())), "{later:?}");
+    assert_eq!(seen, networks);
+    // where nobody says so they are different ones
+    let (first, later) = trained(search());
+    assert!(later[..left].iter().chain(&first).collect::<BTreeSet<_>>().len() < networks.len() / 2);
+    let make = || Ok::<_, SearchError>(Believing::new(all(), settings, Alike, Seed(3))?.networks(network));
+    assert_eq!(searcher(make, |word: &Word| Some(Words::value(word, 4)), 60).unwrap().len(), 60);
 }
 
 #[test]
