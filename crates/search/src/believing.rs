@@ -55,8 +55,9 @@ impl BelievingSettings {
 ///
 /// The first are drawn at random, with a warm-up from its best. Then the model is fitted to all that was trained,
 /// a batch is chosen by the [`Acquisition`], and so on. Of candidates of which exactly the same is believed a batch
-/// takes one, for to the model they are the same network, and so of those that [`networks`](Self::networks) calls so. Failed trials count as seen; the model does not learn from
-/// them. Until two different values are known there is no model, and batches are as the first.
+/// takes one, as long as there are others, for to the model they are the same network; and so of those that
+/// [`networks`](Self::networks) calls so. Failed trials count as seen; the model does not learn from them. Until two
+/// different values are known there is no model, and batches are as the first.
 ///
 /// The candidates are any list, so a latency limit may be applied before ([`within_limit`](crate::within_limit)); or
 /// [`limit`](Self::limit) weighs each by the chance that it meets one.
@@ -78,6 +79,8 @@ pub struct Believing<A, F: Fit<A>> {
     chances: Vec<f64>,
     /// The number of each candidate's network; none where each is its own.
     networks: Vec<usize>,
+    /// What was measured beyond the limit.
+    missed: BTreeSet<A>,
     model: Option<F::Model>,
     round: u64,
     /// How often it was asked in this round.
@@ -119,6 +122,7 @@ where
             limit_ms: None,
             chances: Vec::new(),
             networks: Vec::new(),
+            missed: BTreeSet::new(),
             model: None,
             round: 0,
             asked_ahead: 0,
@@ -152,8 +156,9 @@ where
     }
 
     /// Says which candidates are the same network: those of an equal key. Expected improvement hopes for a lucky label
-    /// of a network that was not trained yet; of one that was, only that it is better than it seemed. So a search does
-    /// not train one network over and over from other seeds while others may be as good.
+    /// of a network that was not trained within the limit yet; of one that was, that failed or is still open, only
+    /// that it is better than it seemed. So a search does not train one network over and over from other seeds while
+    /// others may be as good. A batch has a network once, as long as there are others.
     #[must_use]
     pub fn networks<K: Ord>(mut self, key: impl Fn(&A) -> K) -> Self {
         let mut numbers = BTreeMap::new();
@@ -213,10 +218,18 @@ where
         let beliefs = model.believe(&archs).map_err(SearchError::predictor)?;
         let key = |place: usize| (beliefs[place].mean.to_bits(), beliefs[place].deviation.to_bits());
         let network = |i: usize| self.networks.get(i).copied().unwrap_or(i);
-        let (mut taken, mut of_batch) = (BTreeSet::new(), BTreeSet::new());
-        let mut another = |place: &usize| taken.insert(key(*place)) && of_batch.insert(network(left[*place]));
+        let (mut beliefs_taken, mut networks_taken) = (BTreeSet::new(), BTreeSet::new());
+        let mut another = |place: &usize| {
+            let (belief, network) = (key(*place), network(left[*place]));
+            let is = !beliefs_taken.contains(&belief) && !networks_taken.contains(&network);
+            if is {
+                beliefs_taken.insert(belief);
+                networks_taken.insert(network);
+            }
+            is
+        };
         let mut best = Vec::with_capacity(count);
-        match self.settings.acquisition {
+        let order = match self.settings.acquisition {
             Acquisition::ExpectedImprovement => {
                 let within = self.values.iter().zip(&self.meets).filter(|(_, meets)| **meets);
                 let largest = within.map(|(value, _)| model.scaled(*value)).reduce(f64::max);
@@ -224,7 +237,8 @@ where
                 let all =
                     || self.values.iter().map(|value| model.scaled(*value)).fold(f64::INFINITY, f64::min);
                 let largest = largest.unwrap_or_else(all);
-                let trained: BTreeSet<usize> = self.seen.iter().map(|&i| network(i)).collect();
+                let within = self.seen.iter().filter(|&&i| !self.missed.contains(&self.candidates[i]));
+                let trained: BTreeSet<usize> = within.map(|&i| network(i)).collect();
                 let gain = |(b, &i): (&Belief, &usize)| {
                     let noise = if trained.contains(&network(i)) { 0.0 } else { b.noise };
                     expected_improvement(&Belief { noise, ..*b }, largest) * self.chance(i)
@@ -233,7 +247,8 @@ where
                 // where nothing is expected any more, the better mean
                 let mut order = order_by_score(&beliefs.iter().map(|b| b.mean).collect::<Vec<_>>());
                 order.sort_by(|&a, &b| gains[b].total_cmp(&gains[a]));
-                best.extend(order.into_iter().filter(&mut another).take(count));
+                best.extend(order.iter().copied().filter(&mut another).take(count));
+                order
             }
             Acquisition::Thompson => {
                 let hope = |b: &Belief| b.mean + 2.0 * b.deviation;
@@ -243,7 +258,7 @@ where
                     order.retain(likely);
                 }
                 let places: Vec<usize> =
-                    order.into_iter().filter(&mut another).take(SHORT_LIST.max(count)).collect();
+                    order.iter().copied().filter(&mut another).take(SHORT_LIST.max(count)).collect();
                 let list: Vec<A> = places.iter().map(|&place| archs[place].clone()).collect();
                 for number in 0..count as u64 {
                     let seed = self.seed.nth("draw", self.round).nth("of batch", number);
@@ -251,9 +266,13 @@ where
                     let order = order_by_score(&drawn).into_iter().map(|at| places[at]);
                     best.extend(order.filter(|place| !best.contains(place)).take(1).collect::<Vec<_>>());
                 }
+                order
             }
-        }
-        Ok(best.into_iter().map(|place| left[place]).collect())
+        };
+        // where others are too few, the same again
+        let again: Vec<usize> = order.into_iter().filter(|place| !best.contains(place)).collect();
+        let missing = count - best.len();
+        Ok(best.into_iter().chain(again.into_iter().take(missing)).map(|place| left[place]).collect())
     }
 }
 
@@ -286,9 +305,6 @@ where
                 let best = self.best(&model, count - asked.len())?;
                 self.seen.extend(&best);
                 asked.extend(best);
-                // of all that is left the same may be believed
-                let rest = count - asked.len();
-                asked.extend((0..rest).map_while(|_| self.any(&mut rng)));
                 self.model = Some(model);
             }
         }
@@ -307,7 +323,11 @@ where
             {
                 self.archs.push(trial.arch.clone());
                 self.values.push(evaluation.value);
-                self.meets.push(Point::of(trial).is_some_and(|point| point.meets(self.limit_ms)));
+                let meets = Point::of(trial).is_some_and(|point| point.meets(self.limit_ms));
+                self.meets.push(meets);
+                if !meets {
+                    self.missed.insert(trial.arch.clone());
+                }
             }
         }
         if !trials.is_empty() && self.values.iter().any(|value| *value != self.values[0]) {

@@ -196,8 +196,8 @@ impl<S: Predictable> Data<S> {
 /// The best that meets a limit.
 pub(super) struct Optimum<A> {
     pub(super) value: f64,
-    /// It and those that meet the limit too and are the same network, as the space's classes of equal architectures
-    /// say: their values differ by nothing but the noise of the training.
+    /// The architectures within the limit that are its network, itself included, as the space's classes say. What
+    /// tells them apart is the noise of their trainings.
     pub(super) equal: BTreeSet<A>,
 }
 

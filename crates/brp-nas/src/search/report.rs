@@ -48,9 +48,12 @@ struct Mean {
     /// In how many runs the best that meets the limit was found within so many trained.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     found_by_trained: Vec<usize>,
-    /// The same for the best or an equal network.
+    /// In how many runs its network was trained, whatever the label.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    equal_found_by_trained: Vec<usize>,
+    network_trained_by_trained: Vec<usize>,
+    /// In how many runs its network had the best value so far.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    network_first_by_trained: Vec<usize>,
 }
 
 /// What one run found.
@@ -89,12 +92,15 @@ pub(super) struct Found {
     /// How many were trained when it was found.
     #[serde(skip_serializing_if = "Option::is_none")]
     optimum_after: Option<usize>,
-    /// Architectures that meet the limit and are the same network as the best, itself included.
+    /// Architectures within the limit that are the network of the best, itself included.
     #[serde(skip_serializing_if = "Option::is_none")]
     optimum_equals: Option<usize>,
     /// How many were trained when one of them was found.
     #[serde(skip_serializing_if = "Option::is_none")]
-    equal_after: Option<usize>,
+    network_after: Option<usize>,
+    /// Whether the best value so far is of one of them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    network_first: Vec<bool>,
     /// How far the best value so far is below it; the whole of it before a network meets the limit.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     regret_by_trained: Vec<f64>,
@@ -181,10 +187,19 @@ impl Found {
             so_far.iter().map(|best| optimum.value - best.unwrap_or(0.0)).collect()
         });
         let optimum_after = regret_by_trained.iter().position(|regret| *regret <= 0.0).map(|place| place + 1);
-        let is_equal = |trial: &Trial<A>| {
+        let of_network = |trial: &Trial<A>| {
             evaluated(trial).is_some() && optimum.as_ref().is_some_and(|o| o.equal.contains(&trial.arch))
         };
-        let equal_after = searched.trials.iter().position(is_equal).map(|place| place + 1);
+        let network_after = searched.trials.iter().position(of_network).map(|place| place + 1);
+        let mut first: Option<(f64, bool)> = None;
+        let network_first = trained.iter().zip(&searched.trials).map(|(row, trial)| {
+            if let Some(value) = row.valid.filter(|value| meets(row) && first.is_none_or(|(v, _)| *value > v))
+            {
+                first = Some((value, of_network(trial)));
+            }
+            first.is_some_and(|(_, is)| is)
+        });
+        let network_first = if optimum.is_some() { network_first.collect() } else { Vec::new() };
         let front =
             if slowest.is_some() { trials_front(&searched.trials).unwrap_or_default() } else { Vec::new() };
         let points: Vec<Point> = front.iter().filter_map(|&i| Point::of(&searched.trials[i])).collect();
@@ -203,7 +218,8 @@ impl Found {
             optimum_valid: optimum.as_ref().map(|optimum| optimum.value),
             optimum_after,
             optimum_equals: optimum.as_ref().map(|optimum| optimum.equal.len()),
-            equal_after,
+            network_after,
+            network_first,
             regret_by_trained,
             false_positives: within_limit.map(|_| summary.false_positives),
             largest_test_by_trained: largest,
@@ -249,11 +265,10 @@ fn mean_curve(runs: &[Found], of: impl Fn(&Found) -> &Vec<f64>) -> Vec<f64> {
     (0..length).map(|i| stats::mean(&runs.iter().map(|run| of(run)[i]).collect::<Vec<_>>())).collect()
 }
 
-/// In how many runs something was found within so many trained, where there is a curve of regret.
-fn found_curve(runs: &[Found], after: impl Fn(&Found) -> Option<usize>) -> Vec<usize> {
+/// In how many runs something is so after so many trained, where there is a curve of regret.
+fn runs_by_trained(runs: &[Found], is: impl Fn(&Found, usize) -> bool) -> Vec<usize> {
     let length = runs.iter().map(|run| run.regret_by_trained.len()).min().unwrap_or(0);
-    let found = |trained| runs.iter().filter(|run| after(run).is_some_and(|after| after <= trained)).count();
-    (1..=length).map(found).collect()
+    (1..=length).map(|trained| runs.iter().filter(|run| is(run, trained)).count()).collect()
 }
 
 impl Report {
@@ -269,8 +284,13 @@ impl Report {
             largest_test_by_trained: mean_curve(&runs, |run| &run.largest_test_by_trained),
             best_valid_test_by_trained: mean_curve(&runs, |run| &run.best_valid_test_by_trained),
             regret_by_trained: mean_curve(&runs, |run| &run.regret_by_trained),
-            found_by_trained: found_curve(&runs, |run| run.optimum_after),
-            equal_found_by_trained: found_curve(&runs, |run| run.equal_after),
+            found_by_trained: runs_by_trained(&runs, |run, trained| {
+                run.optimum_after.is_some_and(|after| after <= trained)
+            }),
+            network_trained_by_trained: runs_by_trained(&runs, |run, trained| {
+                run.network_after.is_some_and(|after| after <= trained)
+            }),
+            network_first_by_trained: runs_by_trained(&runs, |run, trained| run.network_first[trained - 1]),
         });
         Self {
             algorithm: settings.algorithm,
@@ -358,8 +378,12 @@ impl Show for Report {
                     mean.repeats
                 );
                 if let Some(equals) = self.first.optimum_equals.filter(|&equals| equals > 1) {
-                    let found = mean.equal_found_by_trained[trained - 1];
-                    text += &format!(", it or another of the {equals} that are the same network in {found}");
+                    let count = |curve: &[usize]| curve[trained - 1];
+                    text += &format!(
+                        ", its network ({equals} architectures within the limit) in {}, with the best value in {}",
+                        count(&mean.network_trained_by_trained),
+                        count(&mean.network_first_by_trained)
+                    );
                 }
                 text += &format!(", mean regret {regret:.3}\n");
             }

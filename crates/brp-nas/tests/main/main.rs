@@ -217,20 +217,37 @@ fn another_of_the_same_network_as_the_best_counts_by_itself() {
         let is = |trial: &Value| some.iter().any(|cell| trial["arch"] == cell.to_string());
         trained.iter().position(is).map(|place| place + 1)
     };
+    let network = &cells[1..10];
+    let first = |run: &Value, trained: usize| {
+        let some =
+            run["trained"].as_array().unwrap()[..trained].iter().filter(|trial| trial["latency"] == 2.0);
+        let best = some.max_by(|a, b| a["valid"].as_f64().unwrap().total_cmp(&b["valid"].as_f64().unwrap()));
+        best.is_some_and(|best| network.iter().any(|cell| best["arch"] == cell.to_string()))
+    };
     for run in runs {
         assert_eq!((&run["optimum_valid"], &run["optimum_equals"]), (&json!(59.0), &json!(9)));
-        assert_eq!(run["optimum_after"], json!(after(run, &cells[1..2])));
-        assert_eq!(run["equal_after"], json!(after(run, &cells[1..10])));
+        assert_eq!(run["optimum_after"], json!(after(run, &network[..1])));
+        assert_eq!(run["network_after"], json!(after(run, network)));
+        assert_eq!(
+            run["network_first"],
+            json!((1..=15).map(|trained| first(run, trained)).collect::<Vec<_>>())
+        );
     }
-    assert!(runs.iter().any(|run| run["equal_after"] != run["optimum_after"]));
-    for (curve, some) in [("found_by_trained", 1..2), ("equal_found_by_trained", 1..10)] {
-        let counted = |trained: usize| {
-            runs.iter().filter(|run| after(run, &cells[some.clone()]).is_some_and(|a| a <= trained)).count()
-        };
-        assert_eq!(found["mean"][curve], json!((1..=15).map(counted).collect::<Vec<_>>()), "{curve}");
-    }
+    assert!(runs.iter().any(|run| run["network_after"] != run["optimum_after"]));
+    let curve = |is: &dyn Fn(&Value, usize) -> bool| {
+        json!((1..=15).map(|trained| runs.iter().filter(|run| is(run, trained)).count()).collect::<Vec<_>>())
+    };
+    let within =
+        |some: &[&Cell], run: &Value, trained| after(run, some).is_some_and(|place| place <= trained);
+    let mean = &found["mean"];
+    assert_eq!(mean["found_by_trained"], curve(&|run, trained| within(&network[..1], run, trained)));
+    assert_eq!(mean["network_trained_by_trained"], curve(&|run, trained| within(network, run, trained)));
+    assert_eq!(mean["network_first_by_trained"], curve(&first));
     let text = String::from_utf8(search("table", "table").stdout).unwrap();
-    assert!(text.contains("it or another of the 9 that are the same network in 4, mean regret"), "{text}");
+    assert!(
+        text.contains("its network (9 architectures within the limit) in 4, with the best value in 4"),
+        "{text}"
+    );
 }
 
 #[test]
