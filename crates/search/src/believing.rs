@@ -79,8 +79,6 @@ pub struct Believing<A, F: Fit<A>> {
     chances: Vec<f64>,
     /// The number of each candidate's network; none where each is its own.
     networks: Vec<usize>,
-    /// What was measured beyond the limit.
-    missed: BTreeSet<A>,
     model: Option<F::Model>,
     round: u64,
     /// How often it was asked in this round.
@@ -122,7 +120,6 @@ where
             limit_ms: None,
             chances: Vec::new(),
             networks: Vec::new(),
-            missed: BTreeSet::new(),
             model: None,
             round: 0,
             asked_ahead: 0,
@@ -237,8 +234,10 @@ where
                 let all =
                     || self.values.iter().map(|value| model.scaled(*value)).fold(f64::INFINITY, f64::min);
                 let largest = largest.unwrap_or_else(all);
-                let within = self.seen.iter().filter(|&&i| !self.missed.contains(&self.candidates[i]));
-                let trained: BTreeSet<usize> = within.map(|&i| network(i)).collect();
+                let beyond = self.archs.iter().zip(&self.meets).filter(|(_, meets)| !**meets);
+                let missed: BTreeSet<&A> = beyond.map(|(arch, _)| arch).collect();
+                let others = self.seen.iter().filter(|&&i| !missed.contains(&self.candidates[i]));
+                let trained: BTreeSet<usize> = others.map(|&i| network(i)).collect();
                 let gain = |(b, &i): (&Belief, &usize)| {
                     let noise = if trained.contains(&network(i)) { 0.0 } else { b.noise };
                     expected_improvement(&Belief { noise, ..*b }, largest) * self.chance(i)
@@ -323,11 +322,7 @@ where
             {
                 self.archs.push(trial.arch.clone());
                 self.values.push(evaluation.value);
-                let meets = Point::of(trial).is_some_and(|point| point.meets(self.limit_ms));
-                self.meets.push(meets);
-                if !meets {
-                    self.missed.insert(trial.arch.clone());
-                }
+                self.meets.push(Point::of(trial).is_some_and(|point| point.meets(self.limit_ms)));
             }
         }
         if !trials.is_empty() && self.values.iter().any(|value| *value != self.values[0]) {

@@ -191,13 +191,13 @@ impl Found {
             evaluated(trial).is_some() && optimum.as_ref().is_some_and(|o| o.equal.contains(&trial.arch))
         };
         let network_after = searched.trials.iter().position(of_network).map(|place| place + 1);
-        let mut first: Option<(f64, bool)> = None;
-        let network_first = trained.iter().zip(&searched.trials).map(|(row, trial)| {
-            if let Some(value) = row.valid.filter(|value| meets(row) && first.is_none_or(|(v, _)| *value > v))
-            {
-                first = Some((value, of_network(trial)));
+        // whatever made the best value so far what it is
+        let mut holder = (None, false);
+        let network_first = so_far.iter().zip(&searched.trials).map(|(best, trial)| {
+            if *best != holder.0 {
+                holder = (*best, of_network(trial));
             }
-            first.is_some_and(|(_, is)| is)
+            holder.1
         });
         let network_first = if optimum.is_some() { network_first.collect() } else { Vec::new() };
         let front =
