@@ -48,6 +48,14 @@ pub enum GraphError {
         /// The limit.
         max: usize,
     },
+    /// A chain of another space.
+    #[error("a chain of {found} layers, but this space has {expected}: take its own encoding")]
+    OtherLength {
+        /// Its layers.
+        found: usize,
+        /// Those of the space.
+        expected: usize,
+    },
     /// The input or output is not a node.
     #[error("the {role} is node {node}, but there are only {count} nodes")]
     Terminal {

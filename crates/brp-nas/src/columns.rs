@@ -8,6 +8,7 @@ use anyhow::{Context, anyhow};
 use nas_core::{Labelled, SearchSpace};
 use sha2::{Digest, Sha256};
 use spaces::NasBench201;
+use std::fmt::Display;
 use std::path::Path;
 use std::sync::LazyLock;
 use tables::{Column, Provenance, TableRef, hex};
@@ -80,6 +81,20 @@ pub(crate) fn read_columns<S: SearchSpace>(
         eprintln!("the {BENCHMARK} is partial so far: {parts}, of {classes} classes of equal networks");
     }
     Ok(columns)
+}
+
+/// Refuses a latency or another cost of zero or less, with which somebody means that there is none: it would be the best.
+pub(crate) fn check_costs<A: Ord + Display>(column: &Column<A>) -> Result<(), Failure> {
+    let labelled = column.labelled();
+    let Some(row) = labelled.values().iter().position(|value| *value <= 0.0) else { return Ok(()) };
+    let Provenance { file, column, .. } = column.provenance();
+    let (arch, value) = (&labelled.archs()[row], labelled.values()[row]);
+    Err(anyhow!(
+        "{}, column `{column}`: {value} of {arch} is no cost, which is above 0; leave the field empty where there is \
+         none",
+        file.display()
+    ))
+    .or_input()
 }
 
 /// Says how many rows of a file have no value, where there are such.

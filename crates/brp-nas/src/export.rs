@@ -3,8 +3,9 @@
 use crate::failure::{Failure, OrFail};
 use crate::host::now_ms;
 use crate::kept_units;
-use crate::options::Common;
+use crate::options::Format;
 use crate::output::{self, Show};
+use anyhow::anyhow;
 use serde::Serialize;
 use std::path::PathBuf;
 use store::{Filter, Store};
@@ -15,7 +16,8 @@ use tables::Origin;
 pub(crate) struct Args {
     /// The run store.
     store: PathBuf,
-    /// The table to write: .csv, .csv.gz, .jsonl, and Parquet by any other name.
+    /// The table to write: .parquet, .csv, .csv.gz, .jsonl or .jsonl.gz. A `value` is empty where a score is not defined,
+    /// and the logarithm of a score that has one.
     #[arg(long)]
     to: PathBuf,
     /// Only units of this metric.
@@ -27,8 +29,9 @@ pub(crate) struct Args {
     /// Only units of this device.
     #[arg(long)]
     device: Option<String>,
-    #[command(flatten)]
-    common: Common,
+    /// How the result is printed on stdout [default: table].
+    #[arg(long)]
+    format: Option<Format>,
 }
 
 /// What `export` prints.
@@ -42,6 +45,11 @@ pub(crate) fn main(args: Args) -> Result<(), Failure> {
     let store = Store::open(&args.store).or_input()?;
     let filter = Filter { metric: args.metric, space: args.space, device: args.device, ..Filter::default() };
     let rows = store.rows(&filter, now_ms()).or_failed()?;
+    if rows.is_empty() {
+        let file = args.store.display();
+        return Err(anyhow!("{file} holds nothing that is asked for; `info {file}` says what it holds"))
+            .or_input();
+    }
     let table = kept_units::table(&rows);
     let file = args.store.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let origin =
@@ -49,7 +57,7 @@ pub(crate) fn main(args: Args) -> Result<(), Failure> {
     tables::write_table(&args.to, &table, &origin).or_input()?;
     output::print(
         &Report { rows: rows.len() as u64, to: args.to.display().to_string() },
-        args.common.format(),
+        args.format.unwrap_or(Format::Table),
     )
 }
 

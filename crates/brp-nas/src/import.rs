@@ -2,13 +2,13 @@
 
 use crate::failure::{Failure, OrFail};
 use crate::kept_units::{self, Into};
-use crate::options::{Common, read_config};
+use crate::options::{Format, check_used, cores, read_config};
 use crate::output::{self, Show, rows_as_grid};
 use crate::registry::Space;
 use anyhow::anyhow;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
-use tables::{ColumnInfo, Format, Import, Imported};
+use tables::{ColumnInfo, Import, Imported};
 
 /// Flags of `import`; each is also a key of the `--config` file.
 #[derive(Debug, Clone, Default, clap::Args, Deserialize, Serialize)]
@@ -20,7 +20,7 @@ pub(crate) struct Args {
     /// hw-nas-bench, hw-nas-bench-blocks, suite-zero, nlp, csv, jsonl or parquet.
     #[arg(long)]
     from: Option<String>,
-    /// The table to write: .csv, .csv.gz, .jsonl, and Parquet by any other name.
+    /// The table to write: .parquet, .csv, .csv.gz, .jsonl or .jsonl.gz.
     #[arg(long)]
     to: Option<PathBuf>,
     /// Also write what was measured epoch by epoch, of formats that have it.
@@ -48,9 +48,12 @@ pub(crate) struct Args {
     #[arg(long)]
     #[serde(skip)]
     config: Option<PathBuf>,
-    #[command(flatten)]
-    #[serde(flatten)]
-    common: Common,
+    /// How the result is printed on stdout [default: table].
+    #[arg(long)]
+    format: Option<Format>,
+    /// Files that are unpacked at once [default: one a core].
+    #[arg(long)]
+    threads: Option<usize>,
 }
 
 /// What `import` and `info` print of a table.
@@ -92,10 +95,19 @@ pub(crate) fn main(args: Args) -> Result<(), Failure> {
         device: args.device.or(config.device),
         fidelity: args.fidelity.or(config.fidelity),
         config: None,
-        common: args.common.or(config.common),
+        format: args.format.or(config.format),
+        threads: args.threads.or(config.threads),
     };
     let file = args.file.as_deref();
     let file = file.ok_or_else(|| anyhow!("no file is named: import FILE --to TABLE")).or_input()?;
+    let (table, store) = (args.to.is_some(), args.store.is_some());
+    check_used(&[
+        ("--curves", args.curves.is_some(), table, "--to TABLE"),
+        ("--from", args.from.is_some(), table, "--to TABLE"),
+        ("--source-version", args.source_version.is_some(), table, "--to TABLE"),
+        ("--device", args.device.is_some(), store, "--store STORE"),
+        ("--fidelity", args.fidelity.is_some(), store, "--store STORE"),
+    ])?;
     match (&args.to, &args.store) {
         (Some(to), None) => to_table(file, to, &args),
         (None, Some(store)) => to_store(file, store, &args),
@@ -104,7 +116,8 @@ pub(crate) fn main(args: Args) -> Result<(), Failure> {
 }
 
 /// The format of that name.
-pub(crate) fn format(name: &str, space: Space) -> Result<Format, Failure> {
+pub(crate) fn format(name: &str, space: Space) -> Result<tables::Format, Failure> {
+    use tables::Format;
     let known = Format::ALL.into_iter().find(|format| format.name() == name);
     let known = known.ok_or_else(|| {
         let names: Vec<&str> = Format::ALL.iter().map(|format| format.name()).collect();
@@ -122,13 +135,13 @@ fn to_table(file: &Path, to: &Path, args: &Args) -> Result<(), Failure> {
         format: args.from.as_deref().map(|name| format(name, space)).transpose()?,
         column: args.column.clone(),
         curves: args.curves.clone(),
-        threads: args.common.cores()?,
+        threads: cores(args.threads)?,
         version: args.source_version.clone(),
         ..Import::default()
     };
     let imported = tables::import(file, to, &how).or_input()?;
     let format = imported.format.name().to_owned();
-    output::print(&Report::of(imported, format), args.common.format())
+    output::print(&Report::of(imported, format), args.format.unwrap_or(Format::Table))
 }
 
 fn to_store(file: &Path, store: &Path, args: &Args) -> Result<(), Failure> {
@@ -139,7 +152,7 @@ fn to_store(file: &Path, store: &Path, args: &Args) -> Result<(), Failure> {
         column: args.column.clone(),
     };
     let taken = kept_units::import(file, store, &into)?;
-    output::print(&taken, args.common.format())
+    output::print(&taken, args.format.unwrap_or(Format::Table))
 }
 
 impl Show for Report {

@@ -3,7 +3,7 @@
 use crate::failure::{Failure, OrFail};
 use crate::host::now_ms;
 use crate::import::{self, Report};
-use crate::options::Common;
+use crate::options::{Format, cores};
 use crate::output::{self, Show, rows_as_grid};
 use anyhow::Context;
 use serde::Serialize;
@@ -22,25 +22,30 @@ pub(crate) struct Args {
     /// The format, where its bytes do not say it, as for `import`.
     #[arg(long)]
     from: Option<String>,
-    #[command(flatten)]
-    common: Common,
+    /// How the result is printed on stdout [default: table].
+    #[arg(long)]
+    format: Option<Format>,
+    /// Files that are unpacked at once [default: one a core].
+    #[arg(long)]
+    threads: Option<usize>,
 }
 
 pub(crate) fn main(args: Args) -> Result<(), Failure> {
+    let printed = args.format.unwrap_or(Format::Table);
     let mut start = [0; 16];
     let mut read = File::open(&args.file).ok().filter(|_| args.file.is_file());
     let is_store = read.as_mut().is_some_and(|file| file.read_exact(&mut start).is_ok());
     if is_store && start.starts_with(b"SQLite format 3") {
-        return output::print(&of_store(&args.file)?, args.common.format());
+        return output::print(&of_store(&args.file)?, printed);
     }
     if start.starts_with(b"PAR1") && args.from.is_none() {
-        return output::print(&of_parquet(&args.file)?, args.common.format());
+        return output::print(&of_parquet(&args.file)?, printed);
     }
     let from = args.from.as_deref().map(|name| import::format(name, Default::default())).transpose()?;
-    let how = Import { format: from, threads: args.common.cores()?, ..Import::default() };
+    let how = Import { format: from, threads: cores(args.threads)?, ..Import::default() };
     let found = tables::inspect(&args.file, &how).or_input()?;
     let format = found.format.name().to_owned();
-    output::print(&Report::of(found, format), args.common.format())
+    output::print(&Report::of(found, format), printed)
 }
 
 /// What the footer says: the rows themselves are not read.

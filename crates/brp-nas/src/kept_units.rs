@@ -7,6 +7,7 @@ use crate::registry::Space;
 use anyhow::{Context, anyhow};
 use nas_core::Seed;
 use serde::Serialize;
+use serde_json::Value;
 use std::path::Path;
 use std::time::Duration;
 use store::{Filter, Key, Measured, Row, State, Store};
@@ -55,7 +56,7 @@ pub(crate) fn table(rows: &[Row]) -> Table {
         text(&|row| Some(row.key.seed.0.to_string())),
         text(&|row| Some(row.key.code_version.clone())),
         text(&|row| Some(state(&row.state).into())),
-        number(&|row| done(row).map(|measured| measured.value)),
+        number(&|row| done(row).filter(|measured| !undefined(measured)).map(|measured| measured.value)),
         number(&|row| done(row).and_then(|measured| measured.cost_s)),
         text(&|row| done(row).and_then(|measured| measured.payload)),
         text(&|row| match &row.state {
@@ -70,6 +71,12 @@ pub(crate) fn table(rows: &[Row]) -> Table {
         whole(&|row| row.at_ms),
     ];
     Table { columns, values }
+}
+
+/// Whether a unit is done without a number, as a score that is not defined for its network: its payload says so.
+fn undefined(measured: &Measured) -> bool {
+    let payload = measured.payload.as_deref().and_then(|text| serde_json::from_str::<Value>(text).ok());
+    payload.is_some_and(|payload| payload.get("value").is_some_and(Value::is_null))
 }
 
 fn state(state: &State) -> &'static str {
@@ -185,11 +192,12 @@ fn of_export(table: &Table, file: &Path) -> Result<Vec<Unit>, Failure> {
         };
         let state = match or("state").as_str() {
             "done" => {
-                let value = number("value");
+                let (payload, cost_s) = (text("payload"), number("cost_s"));
+                let none = Measured { value: 0.0, payload, cost_s };
+                let value = number("value").or(undefined(&none).then_some(0.0));
                 let value =
                     value.ok_or_else(|| anyhow!("{place}, field `value`: expected a number, found none"));
-                let (payload, cost_s) = (text("payload"), number("cost_s"));
-                State::Done(Measured { value: value.or_input()?, payload, cost_s })
+                State::Done(Measured { value: value.or_input()?, ..none })
             }
             "failed" => State::Failed { reason: or("reason") },
             "diverged" => State::Diverged { reason: or("reason") },

@@ -9,7 +9,7 @@ use crate::choice::Choice;
 use crate::elsewhere::Visit;
 use crate::failure::{Failure, OrFail};
 use crate::host::Host;
-use crate::options::{Common, read_config};
+use crate::options::{Common, processors, read_config};
 use crate::output::{self, Show, grid, number};
 use crate::record::Record;
 use crate::registry::Space;
@@ -241,12 +241,18 @@ pub(crate) fn main(args: Args) -> Result<(), Failure> {
     let (fidelity, job) = job;
     let machine = Machine::here(job.core);
     let recorded = Recorded { fidelity: &fidelity, machine: &machine, flags: &args };
+    if let Some(file) = args.store.as_ref().filter(|file| file.exists()) {
+        // what the store and --reference-ms say of the reference has to agree
+        job.usual(&Store::open(file).or_input()?)?;
+    }
     let record = Record::start("measure", args.common.out.as_deref(), seed.0, &recorded, &[])?;
+    let subjects: usize = job.groups.iter().map(Vec::len).sum();
+    eprintln!("{subjects} to measure; the record is in {}", record.folder().display());
     let file = args.store.clone().unwrap_or_else(|| record.folder().join("store.sqlite"));
     if args.retry == Some(true) {
         Store::open_or_create(&file).or_input()?.retry(&job.units()).or_failed()?;
     }
-    let (rows, found) = units::complete(&job, &file, job.threads)?;
+    let (rows, found) = record.or_undo(units::complete(&job, &file, job.threads))?;
     let measured = rows.concat();
     let report = Report {
         space,
@@ -374,6 +380,7 @@ fn job(args: &Args, space: Space, subjects: Vec<Subject>, seed: Seed) -> Result<
         protocol,
         threads,
         core,
+        processors: processors(),
         seed,
     };
     Ok((fidelity, job))

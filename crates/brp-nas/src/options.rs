@@ -1,11 +1,11 @@
 use crate::failure::{Failure, OrFail};
-use anyhow::Context;
+use anyhow::{Context, anyhow};
 use clap::ValueEnum;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 
-/// What every command understands. Each option is also a key of the `--config` file; the flag wins.
+/// What every command with a record understands. Each option is also a key of the `--config` file; the flag wins.
 #[derive(Debug, Clone, Default, clap::Args, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub(crate) struct Common {
@@ -15,15 +15,12 @@ pub(crate) struct Common {
     /// The root of all randomness [default: 0].
     #[arg(long)]
     pub(crate) seed: Option<u64>,
-    /// Folder for the record of the run [default: a new one under runs/].
+    /// Folder for the record of the run [default: a new one under runs/; of `enumerate` none].
     #[arg(long)]
     pub(crate) out: Option<PathBuf>,
-    /// Repeats that run at once [default: one a core]; of `measure`: threads of a network [default: 1].
+    /// What is done at once, a thread each [default: one a core]; of `measure`: threads of a network [default: 1].
     #[arg(long)]
     pub(crate) threads: Option<usize>,
-    /// How often everything is done, with seeds S, S+1, ... [default: 1].
-    #[arg(long)]
-    pub(crate) repeats: Option<usize>,
 }
 
 /// A form of output.
@@ -45,7 +42,6 @@ impl Common {
             seed: self.seed.or(other.seed),
             out: self.out.or(other.out),
             threads: self.threads.or(other.threads),
-            repeats: self.repeats.or(other.repeats),
         }
     }
 
@@ -58,22 +54,43 @@ impl Common {
     }
 
     /// At least one.
-    pub(crate) fn repeats(&self) -> Result<usize, Failure> {
-        let repeats = self.repeats.unwrap_or(1);
-        if repeats == 0 {
-            Err(anyhow::anyhow!("--repeats is 0; at least one run is needed")).or_input()
-        } else {
-            Ok(repeats)
-        }
-    }
-
-    /// At least one.
     pub(crate) fn cores(&self) -> Result<usize, Failure> {
-        let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        match self.threads.unwrap_or(cores) {
-            0 => Err(anyhow::anyhow!("--threads is 0; at least one is needed")).or_input(),
-            threads => Ok(threads.min(1_024)),
+        cores(self.threads)
+    }
+}
+
+/// As many as there are, where nobody asks for others; at least one.
+pub(crate) fn cores(asked: Option<usize>) -> Result<usize, Failure> {
+    match asked.unwrap_or_else(processors) {
+        0 => Err(anyhow!("--threads is 0; at least one is needed")).or_input(),
+        threads => Ok(threads.min(1_024)),
+    }
+}
+
+/// Those that this thread may run on.
+pub(crate) fn processors() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
+
+/// How often everything is done: at least once.
+pub(crate) fn repeats(asked: Option<usize>) -> Result<usize, Failure> {
+    match asked.unwrap_or(1) {
+        0 => Err(anyhow!("--repeats is 0; at least one run is needed")).or_input(),
+        repeats => Ok(repeats),
+    }
+}
+
+/// A flag of the command line: its name, whether it is given, whether anything uses it, and what would. A file of
+/// settings may hold more, for other runs.
+pub(crate) type Flag = (&'static str, bool, bool, &'static str);
+
+/// Refuses a flag that nothing would look at.
+pub(crate) fn check_used(flags: &[Flag]) -> Result<(), Failure> {
+    match flags.iter().find(|(_, given, used, _)| *given && !used) {
+        Some((flag, .., whose)) => {
+            Err(anyhow!("{flag} is used by nothing here: it belongs to {whose}")).or_input()
         }
+        None => Ok(()),
     }
 }
 

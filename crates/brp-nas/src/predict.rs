@@ -15,7 +15,7 @@ use crate::failure::{Failure, OrFail};
 use crate::features::Features;
 use crate::host::Stopwatch;
 use crate::named_scores::{Proxies, as_features};
-use crate::options::Common;
+use crate::options::{Common, check_used, repeats};
 use crate::output;
 use crate::predictable::Predictable;
 use crate::record::{Begun, Record};
@@ -89,6 +89,9 @@ pub(crate) struct Args {
     /// flops where the space has them, and the scores that come with the program, as far as they are complete].
     #[arg(long, value_parser = as_features)]
     scores: Option<Proxies>,
+    /// How often everything is done, with seeds S, S+1, ... [default: 1].
+    #[arg(long)]
+    repeats: Option<usize>,
     /// Go on with the run in this folder, with its settings; fits that it has are not done again.
     #[arg(long)]
     #[serde(skip)]
@@ -117,10 +120,35 @@ impl Args {
             sources: self.sources.or(other.sources),
             choose: self.choose.or(other.choose),
             scores: self.scores.or(other.scores),
+            repeats: self.repeats.or(other.repeats),
             resume: self.resume,
             config: self.config,
             common: self.common.or(other.common),
         }
+    }
+
+    fn methods(&self) -> Result<Vec<Method>, Failure> {
+        chosen(self.method.as_deref().unwrap_or(&[Method::Gcn]))
+    }
+
+    /// Refuses flags of the command line that nothing here has a use for.
+    fn check_used(&self, given: &Self) -> Result<(), Failure> {
+        let graphs = self.methods()?.into_iter().any(Method::sees_graphs);
+        check_used(&[
+            ("--choose", given.choose.is_some(), self.sources.is_some(), "--sources"),
+            (
+                "--transfer-train",
+                given.transfer_train.is_some(),
+                self.transfer_from.is_some(),
+                "--transfer-from",
+            ),
+            (
+                "--encoding",
+                given.encoding.is_some(),
+                graphs,
+                "methods that see a graph, as gcn and neural-predictor",
+            ),
+        ])
     }
 
     /// Rows of the column that networks start from.
@@ -168,19 +196,22 @@ impl<S: Predictable> Ground<'_, S> {
 }
 
 pub(crate) fn main(args: Args) -> Result<(), Failure> {
-    let (begun, config) = Begun::or_config(args.resume.as_deref(), args.config.as_deref())?;
+    let (resume, config, out) = (args.resume.as_deref(), args.config.as_deref(), args.common.out.as_deref());
+    let (begun, config) = Begun::or_config("predict", resume, config, out)?;
+    let given = args.clone();
     let mut args: Args = args.or(config);
     if args.resume.is_some() {
         args.common.out.clone_from(&args.resume);
     }
+    args.check_used(&given)?;
     on_space!(args.space.unwrap_or_default(), space => on(space, &args, begun.as_ref()))
 }
 
 fn on<S: Predictable>(space: &S, args: &Args, begun: Option<&Begun>) -> Result<(), Failure> {
-    let repeats = args.common.repeats()?;
+    let repeats = repeats(args.repeats)?;
     let table = args.table.as_ref().ok_or_else(|| anyhow!("name the values to predict: --table FILE:COLUMN"));
     let table = table.or_input()?;
-    let methods = chosen(args.method.as_deref().unwrap_or(&[Method::Gcn]))?;
+    let methods = args.methods()?;
     let label = args.label.unwrap_or_else(|| label_of(&table.column));
     let encoding = encoding(space, args.encoding, label)?;
     let few = methods.contains(&Method::Few);
@@ -210,6 +241,18 @@ fn on<S: Predictable>(space: &S, args: &Args, begun: Option<&Begun>) -> Result<(
         Some(names) => few::columns(space, names)?,
         None => Vec::new(),
     };
+    if label == Label::Latency {
+        columns::check_costs(&column)?;
+    }
+    for (flag, other) in sources
+        .iter()
+        .map(|(_, source)| ("--sources", source))
+        .chain(source.iter().map(|source| ("--transfer-from", source)))
+    {
+        if same(other, &column) {
+            return Err(anyhow!("{flag} names {table}, which is to be predicted: leave it out")).or_input();
+        }
+    }
     let describe = |arch: &S::Arch| space.described(arch);
     let known = if sources.is_empty() { None } else { Some(few::learn::<S>(&describe, &sources)?) };
     let lookup = methods.contains(&Method::Lookup).then(|| baseline::lookup(space, &column));
@@ -251,7 +294,7 @@ fn on<S: Predictable>(space: &S, args: &Args, begun: Option<&Begun>) -> Result<(
         (Some(begun), Some(folder)) => {
             begun.check("predict", &recorded, &provenance, &[])?;
             begun.check_revision()?;
-            Record::go_on(folder)
+            Record::go_on(folder, begun, &recorded)?
         }
         _ => Record::start("predict", args.common.out.as_deref(), seed, &recorded, &provenance)?,
     };
@@ -259,11 +302,17 @@ fn on<S: Predictable>(space: &S, args: &Args, begun: Option<&Begun>) -> Result<(
     let fits =
         Fits { ground: &ground, methods, seeds: &seeds, splits: &splits, source: source.as_ref(), args };
     eprintln!("{} rows, {train} of them to fit on; the record is in {}", rows, record.folder().display());
-    let (runs, said) = fits.all(&record, args.common.cores()?)?;
+    let (runs, said) = record.or_undo(fits.all(&record, args.common.cores()?))?;
     let report = Report::new(args.space.unwrap_or_default(), table, &plan, test, repeats, methods, runs);
     predictions::write(record.folder(), &splits[0].test, &said)?;
     record.write("result.json", &report)?;
     output::print(&report, args.common.format())
+}
+
+/// Whether two columns are the same one of the same bytes, whatever the name of the file.
+fn same<A: Ord>(one: &Column<A>, other: &Column<A>) -> bool {
+    let [one, other] = [one, other].map(Column::provenance);
+    one.sha256 == other.sha256 && one.column == other.column
 }
 
 fn label_of(column: &str) -> Label {

@@ -6,9 +6,10 @@ use nas_core::{Evaluation, Observe, Trial};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Display;
 use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
 /// The folder of one run: `settings.json` before anything starts, `trials*.jsonl` or `fits.jsonl` as they come, and
@@ -16,6 +17,8 @@ use std::path::{Path, PathBuf};
 #[derive(Debug)]
 pub(crate) struct Record {
     folder: PathBuf,
+    /// What stood in files that are written anew where a run is gone on with; none where it began.
+    before: Option<Vec<(&'static str, Vec<u8>)>>,
 }
 
 #[derive(Serialize)]
@@ -24,8 +27,11 @@ struct Start<'a, S> {
     started_s: u64,
     settings: &'a S,
     inputs: &'a [Value],
-    host: Host,
+    host: &'a Value,
 }
+
+/// The end of a run.
+const RESULT: &str = "result.json";
 
 /// What `settings.json` says of a run.
 #[derive(Debug, Deserialize)]
@@ -41,15 +47,31 @@ pub(crate) struct Begun {
 impl Begun {
     /// The run to go on with and its flags, where one is named; else the flags of a configuration file.
     pub(crate) fn or_config<T: DeserializeOwned + Default>(
+        command: &str,
         resume: Option<&Path>,
         config: Option<&Path>,
+        out: Option<&Path>,
     ) -> Result<(Option<Self>, T), Failure> {
-        let begun = resume.map(Self::read).transpose()?;
-        let flags = match &begun {
-            Some(begun) => begun.flags()?,
-            None => read_config(config)?,
-        };
-        Ok((begun, flags))
+        let Some(folder) = resume else { return Ok((None, read_config(config)?)) };
+        for (flag, given) in [("--config", config), ("--out", out)] {
+            if given.is_some() {
+                return Err(anyhow!("--resume has the settings and the folder of its run: leave out {flag}"))
+                    .or_input();
+            }
+        }
+        let begun = Self::read(folder)?;
+        begun.check_command(command)?;
+        let flags = begun.flags()?;
+        Ok((Some(begun), flags))
+    }
+
+    fn check_command(&self, command: &str) -> Result<(), Failure> {
+        if self.command != command {
+            let other = &self.command;
+            return Err(anyhow!("the record is one of `{other}`, and not of `{command}`: name another run"))
+                .or_input();
+        }
+        Ok(())
     }
 
     /// Of the run in this folder.
@@ -93,15 +115,16 @@ impl Begun {
             let advice = "go on with the settings it was made with, or begin a new one with --out";
             Err(anyhow!("the record is one of other settings: {what}; {advice}")).or_input()
         };
-        if self.command != command {
-            return differ(format!("it is of `{}`", self.command));
-        }
+        self.check_command(command)?;
         let now = serde_json::to_value(settings).or_failed()?;
         let (before, now) = (fields(&self.settings), fields(&now));
-        for (key, value) in &now {
-            let known = before.iter().find(|(other, _)| other == key).map(|(_, value)| value);
-            if !free.contains(&key.as_str()) && known != Some(value) {
-                let known = known.map_or_else(|| "not there".into(), ToString::to_string);
+        // a setting with its usual value need not be there
+        let keys: BTreeSet<&String> = before.keys().chain(now.keys()).collect();
+        for key in keys.into_iter().filter(|key| !free.contains(&key.as_str())) {
+            let [known, value] = [&before, &now].map(|fields| fields.get(key));
+            if known != value {
+                let [known, value] =
+                    [known, value].map(|value| value.map_or_else(|| "not there".into(), ToString::to_string));
                 return differ(format!("{key} is {known} in it and {value} now"));
             }
         }
@@ -113,9 +136,21 @@ impl Begun {
 }
 
 /// The keys of an object, but for the flags, from which the others come.
-fn fields(value: &Value) -> Vec<(String, Value)> {
+fn fields(value: &Value) -> BTreeMap<String, Value> {
     let all = value.as_object().into_iter().flatten();
     all.filter(|(key, _)| *key != "flags").map(|(key, value)| (key.clone(), value.clone())).collect()
+}
+
+/// How a run of a command is gone on with.
+fn how_to_go_on(command: &str, folder: &Path) -> String {
+    let folder = folder.display();
+    match command {
+        "search" | "predict" => format!("or go on with it: --resume {folder}"),
+        "train" | "score" | "measure" => {
+            format!("and take what it has done: --store {folder}/store.sqlite")
+        }
+        _ => "or take it away".into(),
+    }
 }
 
 impl Record {
@@ -132,22 +167,67 @@ impl Record {
             None => fresh(command, seed),
         };
         if folder.join("settings.json").exists() {
+            let advice = how_to_go_on(command, &folder);
             let folder = folder.display();
-            let advice = "name another folder with --out, or go on with it where the command has --resume";
-            return Err(anyhow!("{folder} already holds a run; {advice}")).or_input();
+            return Err(anyhow!("{folder} already holds a run; name another folder with --out, {advice}"))
+                .or_input();
         }
-        let record = Self { folder };
+        let record = Self { folder, before: None };
         fs::create_dir_all(&record.folder)
             .with_context(|| format!("cannot make the run folder {}", record.folder.display()))
             .or_input()?;
-        let start = Start { command, started_s: now_s(), settings, inputs, host: Host::here() };
+        let host = serde_json::to_value(Host::here()).or_failed()?;
+        let start = Start { command, started_s: now_s(), settings, inputs, host: &host };
         record.write("settings.json", &start)?;
         Ok(record)
     }
 
-    /// The folder of a run that is gone on with; what it holds stays.
-    pub(crate) fn go_on(folder: &Path) -> Self {
-        Self { folder: folder.to_path_buf() }
+    /// The folder of a run that is gone on with, perhaps to a larger budget: what it recorded stays, and until it ends
+    /// again it has no result.
+    pub(crate) fn go_on<S: Serialize>(folder: &Path, begun: &Begun, settings: &S) -> Result<Self, Failure> {
+        let mut before = Vec::new();
+        for name in ["settings.json", RESULT] {
+            match fs::read(folder.join(name)) {
+                Ok(bytes) => before.push((name, bytes)),
+                Err(error) if error.kind() == ErrorKind::NotFound => {}
+                Err(error) => return Err(error).with_context(|| format!("cannot read {name}")).or_failed(),
+            }
+        }
+        let record = Self { folder: folder.to_path_buf(), before: Some(before) };
+        let Begun { command, started_s, inputs, host, .. } = begun;
+        let start = Start { command, started_s: *started_s, settings, inputs, host };
+        record.write("settings.json", &start)?;
+        match fs::remove_file(folder.join(RESULT)) {
+            Err(error) if error.kind() != ErrorKind::NotFound => {
+                Err(error).with_context(|| format!("cannot take away {RESULT}")).or_failed()
+            }
+            _ => Ok(record),
+        }
+    }
+
+    /// Where what was asked for was wrong, leaves the folder as it was found: no folder, if this run began in it and
+    /// recorded nothing, so that the mended command may have it.
+    pub(crate) fn or_undo<T>(&self, outcome: Result<T, Failure>) -> Result<T, Failure> {
+        if let Err(Failure::Input(_)) = &outcome {
+            // whatever fails here, the error that led to it is the one to be told
+            let _ = match &self.before {
+                Some(files) => {
+                    files.iter().try_for_each(|(name, bytes)| write_whole(&self.folder.join(name), bytes))
+                }
+                None => self.withdraw(),
+            };
+        }
+        outcome
+    }
+
+    fn withdraw(&self) -> anyhow::Result<()> {
+        for entry in fs::read_dir(&self.folder)? {
+            let entry = entry?;
+            if entry.file_name() != "settings.json" && entry.metadata()?.len() > 0 {
+                return Ok(());
+            }
+        }
+        Ok(fs::remove_dir_all(&self.folder)?)
     }
 
     pub(crate) fn folder(&self) -> &Path {

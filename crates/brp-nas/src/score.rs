@@ -9,7 +9,7 @@ use crate::compare::compare;
 use crate::elsewhere::Visit;
 use crate::failure::{Failure, OrFail};
 use crate::named_scores::{Proxies, as_features};
-use crate::options::{Common, read_config};
+use crate::options::{Common, check_used, read_config};
 use crate::output;
 use crate::predictable::Predictable;
 use crate::record::Record;
@@ -216,6 +216,9 @@ pub(crate) fn items(args: &Args) -> Result<Vec<String>, Failure> {
 
 /// Shows the scoring of these architectures.
 pub(crate) fn on<V: Visit>(args: &Args, items: &[String], visit: V) -> Result<V::Out, Failure> {
+    if args.scores.is_some() {
+        return Err(anyhow!("--scores are there already: nothing of it can be handed over")).or_input();
+    }
     let proxies = chosen(args.proxies.as_deref())?;
     let scoring = Scoring::new(args.space.unwrap_or_default(), args)?;
     let job = scoring.job(items, &proxies);
@@ -248,8 +251,9 @@ fn computed(space: Space, args: &Args) -> Result<(), Failure> {
     job.check()?;
     let recorded = Recorded { fidelity: &scoring.fidelity, flags: args };
     let record = Record::start("score", args.common.out.as_deref(), seed.0, &recorded, &[])?;
+    eprintln!("{} to score; the record is in {}", archs.len(), record.folder().display());
     let file = args.store.clone().unwrap_or_else(|| record.folder().join("store.sqlite"));
-    let (rows, found) = units::complete(&job, &file, threads)?;
+    let (rows, found) = record.or_undo(units::complete(&job, &file, threads))?;
     let compared = truth.as_ref().map(|truth| {
         let known: Vec<(usize, f64)> =
             truth.iter().enumerate().filter_map(|(at, value)| Some((at, (*value)?))).collect();
@@ -264,6 +268,9 @@ fn computed(space: Space, args: &Args) -> Result<(), Failure> {
     output::print(&report, args.common.format())
 }
 
+/// Whose flags are about how scores are made.
+const COMPUTED: &str = "scores that are computed, without --scores";
+
 /// Scores that are there already, against a column.
 fn of_tables<S: Predictable>(name: Space, space: &S, args: &Args, scores: &Proxies) -> Result<(), Failure> {
     let seed = Seed(args.common.seed());
@@ -274,6 +281,19 @@ fn of_tables<S: Predictable>(name: Space, space: &S, args: &Args, scores: &Proxi
         let advice = "leave out --proxies and what names architectures: all of the table are looked at";
         return Err(anyhow!("--scores are there already, and not computed: {advice}")).or_input();
     }
+    check_used(&[
+        ("--images", args.images.is_some(), false, COMPUTED),
+        ("--image", args.image.is_some(), false, COMPUTED),
+        ("--batch", args.batch.is_some(), false, COMPUTED),
+        ("--channels", args.channels.is_some(), false, COMPUTED),
+        ("--cells", args.cells.is_some(), false, COMPUTED),
+        ("--classes", args.classes.is_some(), false, COMPUTED),
+        ("--style", args.style.is_some(), false, COMPUTED),
+        ("--dtype", args.dtype.is_some(), false, COMPUTED),
+        ("--weights", args.weights.is_some(), false, COMPUTED),
+        ("--inputs", args.inputs.is_some(), false, COMPUTED),
+        ("--store", args.store.is_some(), false, COMPUTED),
+    ])?;
     scores.check(space).or_input()?;
     let truth = columns::read_column(space, table)?;
     let columns =

@@ -13,6 +13,7 @@ pub(crate) use args::Args;
 
 use crate::failure::{Failure, OrFail};
 use crate::host::Stopwatch;
+use crate::options::repeats;
 use crate::output;
 use crate::predictable::Predictable;
 use crate::progress::{Progress, beside};
@@ -45,7 +46,9 @@ struct Recorded<'a> {
 
 pub(crate) fn main(args: Args) -> Result<(), Failure> {
     let watch = Stopwatch::start();
-    let (begun, config) = Begun::or_config(args.resume.as_deref(), args.config.as_deref())?;
+    let (resume, config, out) = (args.resume.as_deref(), args.config.as_deref(), args.common.out.as_deref());
+    let (begun, config) = Begun::or_config("search", resume, config, out)?;
+    let given = args.clone();
     let mut args: Args = args.or(config);
     if args.resume.is_some() {
         args.common.out.clone_from(&args.resume);
@@ -53,7 +56,8 @@ pub(crate) fn main(args: Args) -> Result<(), Failure> {
     if args.accuracy.is_none() && args.train != Some(true) {
         args.use_benchmark();
     }
-    let settings = Settings::new(&args, args.common.repeats()?)?;
+    let settings = Settings::new(&args, repeats(args.repeats)?)?;
+    settings.check_used(&given, args.train == Some(true))?;
     on_space!(settings.space, space => of_space(space, &args, settings, begun.as_ref(), &watch))
 }
 
@@ -69,14 +73,14 @@ fn of_space<S: Predictable>(
     let computed = settings.proxy.as_ref().filter(|proxy| proxy.compute());
     let scoring = || Scoring::on(settings.space, args.proxy_images.clone(), settings.seed);
     let scoring = computed.map(|_| scoring()).transpose()?;
-    let candidates = data.candidates(&settings)?;
+    let candidates = data.candidates(&settings, args.warmup)?;
     fit_plans(&mut settings.plans, candidates.len());
     let bench = bench(args, &mut settings, &candidates)?;
     let recorded = Recorded { settings: &settings, flags: args };
     let record = match (begun, &args.resume) {
         (Some(begun), Some(folder)) => {
             begun.check("search", &recorded, &data.provenance, &FREE)?;
-            Record::go_on(folder)
+            Record::go_on(folder, begun, &recorded)?
         }
         _ => Record::start("search", args.common.out.as_deref(), settings.seed, &recorded, &data.provenance)?,
     };
@@ -111,7 +115,7 @@ fn of_space<S: Predictable>(
         None => Work::Lookup(&data),
     };
     let search = Search { settings: &settings, data: &data, candidates: &candidates, work, threads: at_once };
-    let found = all(&search, args, &record, threads)?;
+    let found = record.or_undo(all(&search, args, &record, threads))?;
     finish(&settings, args, &record, found, watch)
 }
 
@@ -137,7 +141,10 @@ fn finish(
         eprintln!("no trained network meets the limit");
     }
     eprintln!("`report {}` makes a page of it, with pictures", record.folder().display());
-    Ok(())
+    match report.why_nothing() {
+        Some(reason) => Err(anyhow!("no network has a value, the first for: {reason}")).or_failed(),
+        None => Ok(()),
+    }
 }
 
 /// What architectures are trained on, where they are trained; the settings then say it too.

@@ -7,12 +7,13 @@ use crate::choice::Choice;
 use crate::columns;
 use crate::compare::{Compared, compare, compared_grid};
 use crate::elsewhere::Visit;
-use crate::failure::Failure;
+use crate::failure::{Failure, OrFail};
 use crate::options::{Common, read_config};
 use crate::output::{self, Show, grid, number};
 use crate::record::Record;
 use crate::registry::Space;
 use crate::units;
+use anyhow::anyhow;
 use cellnet::Reduced;
 use nas_core::{Seed, stats};
 use serde::{Deserialize, Serialize};
@@ -133,8 +134,9 @@ pub(crate) fn main(args: Args) -> Result<(), Failure> {
 
     let recorded = Recorded { fidelity: bench.fidelity(), flags: &args };
     let record = Record::start("train", args.common.out.as_deref(), seed.0, &recorded, &[])?;
+    eprintln!("{} to train; the record is in {}", archs.len(), record.folder().display());
     let file = args.bench.store.clone().unwrap_or_else(|| record.folder().join("store.sqlite"));
-    let (trained, found) = units::complete(&bench.job(&archs)?, &file, threads)?;
+    let (trained, found) = record.or_undo(units::complete(&bench.job(&archs)?, &file, threads))?;
     let seconds: Vec<f64> = trained.iter().filter_map(|row| row.seconds).collect();
     let report = Report {
         space,
@@ -146,7 +148,12 @@ pub(crate) fn main(args: Args) -> Result<(), Failure> {
         wall_s: started.elapsed().as_secs_f64(),
     };
     record.write("result.json", &report)?;
-    output::print(&report, args.common.format())
+    output::print(&report, args.common.format())?;
+    let reasons: Option<Vec<&String>> = report.trained.iter().map(|row| row.reason.as_ref()).collect();
+    match reasons.as_deref() {
+        Some([first, ..]) => Err(anyhow!("no training has a result, the first for: {first}")).or_failed(),
+        _ => Ok(()),
+    }
 }
 
 /// How well accuracies and losses at the end order what has a truth.

@@ -8,26 +8,26 @@ use thiserror::Error;
 #[non_exhaustive]
 pub enum ImageError {
     /// What is wrong with a file.
-    #[error("{}: {source}", file.display())]
+    #[error("{}: {error}", file.display())]
     File {
         /// The file.
         file: PathBuf,
-        /// What is wrong.
-        source: Box<ImageError>,
+        /// What is wrong; it is said above, so it is no source.
+        error: Box<ImageError>,
     },
     /// The file cannot be opened.
-    #[error("cannot open ({source}): check the path and that the file may be read")]
+    #[error("cannot open ({error}): check the path and that the file may be read")]
     Open {
         /// What the system says.
-        source: io::Error,
+        error: io::Error,
     },
     /// The file can be opened but not read, or not unpacked.
-    #[error("cannot be read beyond byte {at} ({source}): a damaged or cut off file, fetch it again")]
+    #[error("cannot be read beyond byte {at} ({error}): a damaged or cut off file, fetch it again")]
     Read {
         /// Bytes that were read, after unpacking.
         at: usize,
         /// What the system or the unpacker says.
-        source: io::Error,
+        error: io::Error,
     },
     /// Bytes that end too early.
     #[error("cut off at byte {found}: expected {expected} bytes for {what}; fetch it again")]
@@ -62,7 +62,7 @@ pub enum ImageError {
     /// A file of no known kind.
     #[error(
         "of no known kind ({bytes} bytes): expected CIFAR-10 or CIFAR-100 binary (records of 3,073 or 3,074 \
-         bytes) or IDX images, any of them plain or gzipped; call the reader of the kind to see what is wrong"
+         bytes) or IDX images, any of them plain or gzipped"
     )]
     UnknownKind {
         /// Its length, after unpacking.
@@ -145,6 +145,14 @@ pub enum ImageError {
         /// The same of this one.
         found: String,
     },
+    /// A part of all images, of which nothing is left.
+    #[error("{asked} of {there} images asked for, and some of the rest too: ask for fewer")]
+    NoneLeft {
+        /// Images asked for.
+        asked: usize,
+        /// Images that are there.
+        there: usize,
+    },
     /// More images than there are.
     #[error("{asked} images asked for, there are {there}: ask for fewer, at least one")]
     TooFew {
@@ -210,6 +218,6 @@ pub enum ImageError {
 impl ImageError {
     /// The same, with the file where it was found.
     pub(crate) fn of(self, file: &std::path::Path) -> Self {
-        Self::File { file: file.into(), source: Box::new(self) }
+        Self::File { file: file.into(), error: Box::new(self) }
     }
 }

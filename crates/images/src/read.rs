@@ -60,14 +60,14 @@ fn labels_beside(images: &Path) -> Option<PathBuf> {
 }
 
 fn contents(file: &Path) -> Result<Vec<u8>, ImageError> {
-    let open = || File::open(file).map_err(|source| ImageError::Open { source });
+    let open = || File::open(file).map_err(|error| ImageError::Open { error });
     open().and_then(|opened| unpacked(BufReader::new(opened))).map_err(|error| error.of(file))
 }
 
 /// All bytes, after unpacking where they are gzipped.
 pub(crate) fn unpacked(mut from: impl Read) -> Result<Vec<u8>, ImageError> {
     let mut head = Vec::new();
-    from.by_ref().take(2).read_to_end(&mut head).map_err(|source| ImageError::Read { at: 0, source })?;
+    from.by_ref().take(2).read_to_end(&mut head).map_err(|error| ImageError::Read { at: 0, error })?;
     let zipped = head == [0x1f, 0x8b];
     let all = std::io::Cursor::new(head).chain(from);
     if zipped { limited(MultiGzDecoder::new(all)) } else { limited(all) }
@@ -76,7 +76,7 @@ pub(crate) fn unpacked(mut from: impl Read) -> Result<Vec<u8>, ImageError> {
 fn limited(from: impl Read) -> Result<Vec<u8>, ImageError> {
     let mut bytes = Vec::new();
     let read = from.take(LIMIT + 1).read_to_end(&mut bytes);
-    read.map_err(|source| ImageError::Read { at: bytes.len(), source })?;
+    read.map_err(|error| ImageError::Read { at: bytes.len(), error })?;
     if bytes.len() as u64 > LIMIT {
         let limit = usize::try_from(LIMIT).unwrap_or(usize::MAX);
         return Err(ImageError::TooLarge { what: "a file".into(), limit });

@@ -26,7 +26,7 @@ impl Images {
     pub fn split(&self, images: usize, seed: Seed) -> Result<(Self, Self), ImageError> {
         let taken = self.balanced(images, seed)?;
         if taken.len() == self.len() {
-            return Err(ImageError::TooFew { asked: images + 1, there: self.len() });
+            return Err(ImageError::NoneLeft { asked: images, there: self.len() });
         }
         let mut left = vec![true; self.len()];
         taken.iter().for_each(|&row| left[row] = false);

@@ -140,7 +140,11 @@ impl Interleaved {
             candidate.end = self.warm(&mut candidate.timed, clock).err().map(Err);
         }
         let usual = match reference.usual {
-            Some(usual) => usual,
+            Some(usual) if usual > 0.0 && usual.is_finite() => usual,
+            Some(usual) => {
+                let expected = "seconds above 0";
+                return Err(LatencyError::Setting { setting: "usual", found: usual.to_string(), expected });
+            }
             None => self.usual(&mut known, clock)?,
         };
         let mut before = self.reading(&mut known, clock)?;

@@ -1,6 +1,7 @@
 //! Rank statistics and error measures, each defined as in SciPy or the papers.
 //!
-//! Values are `f64` in any unit. Every function refuses lengths that differ and values that are not finite.
+//! Values are `f64` in any unit. What compares two columns refuses lengths that differ and values that are not finite;
+//! what sums up one column (ranks, mean, deviations, quantiles) takes every value as it is.
 
 use crate::{Seed, order_by_score};
 use rand::RngExt;
@@ -295,15 +296,21 @@ pub fn quantile(values: &[f64], q: f64) -> f64 {
 }
 
 /// The mean of the values from the first to the third quartile, both included and interpolated as in [`quantile`]: the
-/// average of LatBench (eagle, `tools/calc_stats.py`). NaN of nothing.
+/// average of LatBench (eagle, `tools/calc_stats.py`). Of two different values, between which the quartiles lie, the
+/// mean of both, where eagle has NaN; NaN of nothing.
 ///
 /// ```
 /// assert_eq!(nas_core::stats::interquartile_mean(&[1.0, 2.0, 3.0, 4.0, 100.0]), 3.0);
+/// assert_eq!(nas_core::stats::interquartile_mean(&[1.0, 2.0]), 1.5);
 /// ```
 pub fn interquartile_mean(values: &[f64]) -> f64 {
     let (low, high) = (quantile(values, 0.25), quantile(values, 0.75));
     let inner: Vec<f64> = values.iter().copied().filter(|value| (low..=high).contains(value)).collect();
-    if inner.is_empty() { f64::NAN } else { mean(&inner) }
+    match (inner.is_empty(), values.is_empty()) {
+        (false, _) => mean(&inner),
+        (true, false) => mean(values),
+        (true, true) => f64::NAN,
+    }
 }
 
 /// The median of the distances from the median; NaN of nothing.

@@ -4,6 +4,7 @@ use crate::{PredictError, Scale, Scaling};
 use arch_graph::Encode;
 use candle_core::DType;
 use gcn::{History, Pads, Schedule, Training, train};
+use nas_core::stats::quantile;
 use nas_core::{Fit, FitFrom, Labelled, Predict, Rank, Seed, Stream, order_by_score};
 use serde::{Deserialize, Serialize};
 
@@ -11,7 +12,8 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Output {
-    /// A percentage, `min(100, 100 sigmoid(x) + 10)` (the authors' on NAS-Bench-101).
+    /// A percentage, `min(100, 100 sigmoid(x) + 10)` (the authors' on NAS-Bench-101); what lies below 10, the accuracy of
+    /// guessing one of ten classes, is predicted as 10.
     ShiftedSigmoid,
     /// A percentage, `100 sigmoid(x)`.
     Sigmoid,
@@ -73,10 +75,13 @@ impl NeuralPredictorSettings {
         }
     }
 
-    /// [`published`](Self::published) for rows with these labels: with a linear output where they are no percentages.
+    /// [`published`](Self::published) for rows with these labels: with a linear output where they are no percentages (or
+    /// fractions), or where that of most is below 10, which the published output does not reach.
     pub fn for_labels(labels: &[f64]) -> Self {
         let published = Self::published(labels.len());
-        let percent = labels.iter().all(|label| (0.0..=100.0).contains(label));
+        let within = |most: f64| labels.iter().all(|label| (0.0..=most).contains(label));
+        let most = if within(1.0) { 1.0 } else { 100.0 };
+        let percent = within(most) && quantile(labels, 0.5) >= most / 10.0;
         Self { output: if percent { published.output } else { Output::Linear }, ..published }
     }
 

@@ -72,6 +72,10 @@ impl<E> BinaryRelation<E> {
     {
         check_labels(data.values(), 2)?;
         let RelationSettings { sharpness, training, .. } = self.settings;
+        if !(sharpness > 0.0 && sharpness.is_finite()) {
+            let (name, value, expected) = ("sharpness", sharpness, "it is a finite number above 0");
+            return Err(GcnError::Setting { name, value, expected }.into());
+        }
         let scale = Scale::fit(Scaling::MinMax, data.values());
         let labels: Vec<f64> = data.values().iter().map(|&v| sharpness * scale.to_unit(v)).collect();
         let known = graphs(&self.encode, data.archs())?;
@@ -111,12 +115,17 @@ pub(crate) fn pair_loss(
             let t = 1.0 / (1.0 + (b - a).exp());
             target.push(t);
             others.push(f64::from(i != j));
-            entropy += if i == j { 0.0 } else { t * t.ln() + (1.0 - t) * (1.0 - t).ln() };
+            entropy += if i == j { 0.0 } else { x_ln_x(t) + x_ln_x(1.0 - t) };
         }
     }
     let square = |data| Tensor::from_vec(data, (rows, rows), &Device::Cpu)?.to_dtype(embedded.dtype());
     let loss = ((softplus(&logits)? - (logits * square(target)?)?)? * square(others)?)?;
     Ok((loss.sum_all()? + entropy)?)
+}
+
+/// `x ln(x)`, continued to 0.
+fn x_ln_x(x: f64) -> f64 {
+    if x > 0.0 { x * x.ln() } else { 0.0 }
 }
 
 /// `ln(1 + exp(x))`, without overflow.

@@ -455,3 +455,40 @@ fn percentages_may_be_fractions_and_nothing_else() {
     let error = predictor.fit(&share(0.0), &Labelled::empty(), Seed(0)).unwrap_err();
     assert!(matches!(error, PredictError::Constant { .. }), "{error}");
 }
+
+/// The published output does not go below 10 %, so most latencies and losses look like percentages that it cannot say.
+#[test]
+fn what_lies_below_the_published_output_has_another() {
+    let output = |labels: &[f64]| NeuralPredictorSettings::for_labels(labels).output;
+    assert_eq!(output(&[1.0, 71.0, 73.0]), Output::ShiftedSigmoid);
+    assert_eq!(output(&[0.01, 0.71, 0.73]), Output::ShiftedSigmoid);
+    for labels in [[3.0, 5.0, 12.0], [0.02, 0.03, 0.2], [-1.0, 50.0, 60.0], [60.0, 70.0, 101.0]] {
+        assert_eq!(output(&labels), Output::Linear, "{labels:?}");
+    }
+    let data = labelled(&cells(120, 1));
+    let milliseconds = data.values().iter().map(|latency| latency / 100.0).collect();
+    let data = Labelled::new(data.archs().to_vec(), milliseconds).unwrap();
+    let mut settings = NeuralPredictorSettings::for_labels(data.values());
+    settings.training.rate = 1e-3;
+    let model = NeuralPredictor { encode: Bare(FullEncoding), settings };
+    let model = model.fit(&data, &Labelled::empty(), Seed(0)).unwrap();
+    let predicted = model.predict(data.archs()).unwrap();
+    assert!(stats::r2(&predicted, data.values()).unwrap() > 0.5);
+}
+
+#[test]
+fn pairs_of_any_sharpness() {
+    let data = labelled(&cells(20, 1));
+    let fit = |sharpness| {
+        let mut settings = RelationSettings { sharpness, ..small_relation() };
+        settings.training.epochs = 2;
+        let relation = BinaryRelation { encode: FullEncoding, settings };
+        relation.fit(&data, &Labelled::empty(), Seed(0)).map(|model| model.history().epochs.len())
+    };
+    for sharpness in [40.0, 1e4] {
+        assert_eq!(fit(sharpness).unwrap(), 2, "where a softmax pair is 0 and 1");
+    }
+    for sharpness in [0.0, -1.0, f64::NAN] {
+        assert!(fit(sharpness).unwrap_err().to_string().contains("sharpness"));
+    }
+}

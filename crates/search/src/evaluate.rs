@@ -148,10 +148,14 @@ fn one<A, O: Objective<A>>(objective: &O, arch: &A, retries: usize) -> Evaluated
 }
 
 fn attempt<A, O: Objective<A>>(objective: &O, arch: &A) -> Evaluated {
-    let evaluation = match catch_unwind(AssertUnwindSafe(|| objective.evaluate(arch))) {
-        Ok(result) => result.map_err(|error| error.to_string())?,
-        Err(panic) => return Err(format!("the evaluation panicked: {}", said(&*panic))),
-    };
+    match catch_unwind(AssertUnwindSafe(|| objective.evaluate(arch))) {
+        Ok(result) => result.map_err(|error| error.to_string()).and_then(finite),
+        Err(panic) => Err(format!("the evaluation panicked: {}", said(&*panic))),
+    }
+}
+
+/// An evaluation whose numbers can be compared and summed, whoever made it.
+pub(crate) fn finite(evaluation: Evaluation) -> Evaluated {
     let Evaluation { value, latency_ms, cost_s } = evaluation;
     let numbers = [("value", Some(value)), ("latency", latency_ms), ("cost", cost_s)];
     match numbers.into_iter().find(|(_, number)| number.is_some_and(|number| !number.is_finite())) {

@@ -101,10 +101,10 @@ impl<'a, S: SearchSpace> Evolution<'a, S> {
         })
     }
 
-    /// Takes the first pool from what was scored, best first.
+    /// Takes the first pool from what was scored, best first, of what the domain holds.
     #[must_use]
     pub fn warm_up(mut self, warm_up: &WarmUp<S::Arch>) -> Self {
-        self.first = warm_up.archs().take(self.settings.pool).cloned().collect();
+        self.first = warm_up.archs().cloned().collect();
         self
     }
 

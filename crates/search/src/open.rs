@@ -1,3 +1,4 @@
+use crate::evaluate::finite;
 use crate::{Evaluate, Evaluated, SearchError};
 use nas_core::{Searcher, Trial};
 use std::collections::{BTreeMap, VecDeque};
@@ -129,7 +130,7 @@ impl<A: Clone + Display + PartialEq> Open<A> {
             // one that comes twice counts once
             let flight = self.flights.iter_mut().find(|flight| flight.number == number);
             if let Some(flight) = flight.filter(|flight| flight.came.is_none()) {
-                flight.came = Some(came);
+                flight.came = Some(came.and_then(finite));
             }
         }
     }

@@ -86,10 +86,10 @@ impl<'a, S: Decisions> Reinforce<'a, S> {
         })
     }
 
-    /// Begins with a policy that imitates the best of what was scored.
+    /// Begins with a policy that imitates the best of what was scored, of what the domain holds.
     #[must_use]
     pub fn warm_up(mut self, warm_up: &WarmUp<S::Arch>) -> Self {
-        let best = warm_up.archs().take(self.settings.imitated);
+        let best = warm_up.archs().filter(|arch| self.unseen.holds(arch)).take(self.settings.imitated);
         let choices: Vec<Vec<usize>> = best.map(|arch| self.unseen.space().choices_of(arch)).collect();
         self.policy.imitate(&choices);
         self

@@ -1,4 +1,4 @@
-use nas_core::Trial;
+use nas_core::{Evaluation, Trial};
 use serde::{Deserialize, Serialize};
 
 /// What a search found.
@@ -23,7 +23,7 @@ pub fn summarise<A>(trials: &[Trial<A>], limit: Option<f64>) -> Summary {
             summary.failed += 1;
             continue;
         };
-        let meets = limit.is_none_or(|limit| evaluation.latency_ms.is_some_and(|ms| ms <= limit));
+        let meets = meets(evaluation, limit);
         summary.false_positives += usize::from(!meets);
         if meets && (evaluation.value > best || summary.best.is_none()) {
             best = evaluation.value;
@@ -31,6 +31,10 @@ pub fn summarise<A>(trials: &[Trial<A>], limit: Option<f64>) -> Summary {
         }
     }
     summary
+}
+
+fn meets(evaluation: &Evaluation, limit: Option<f64>) -> bool {
+    limit.is_none_or(|limit| evaluation.latency_ms.is_some_and(|ms| ms <= limit))
 }
 
 /// The largest value after each trial among those that meet the limit; none before the first that does. O(n).
@@ -47,11 +51,10 @@ pub fn summarise<A>(trials: &[Trial<A>], limit: Option<f64>) -> Summary {
 /// assert_eq!(search::best_so_far(&trials, Some(5.0)), [None, Some(1.0), Some(2.0), Some(2.0)]);
 /// ```
 pub fn best_so_far<A>(trials: &[Trial<A>], limit: Option<f64>) -> Vec<Option<f64>> {
-    let meets = |ms: Option<f64>| limit.is_none_or(|limit| ms.is_some_and(|ms| ms <= limit));
     let mut best = None;
     let after = |trial: &Trial<A>| {
         if let Ok(evaluation) = &trial.result
-            && meets(evaluation.latency_ms)
+            && meets(evaluation, limit)
         {
             best = Some(best.map_or(evaluation.value, |best: f64| best.max(evaluation.value)));
         }

@@ -38,7 +38,7 @@ impl Store {
     /// may come back ([`Store::counts`]).
     ///
     /// `owner` names the worker in listings; a lease is told from any other by its number of tries, so that
-    /// no harm comes of two workers of one name.
+    /// no harm comes of two workers of one name, until one of them [releases](Store::release) what both hold.
     ///
     /// # Errors
     /// A store that cannot be written.
@@ -94,7 +94,8 @@ impl Store {
     }
 
     /// Gives back everything that `owner` holds, for others to take at once: before a worker ends, or when it
-    /// begins again under the name that it had when it was killed. Checkpoints stay. Returns how many.
+    /// begins again under the name that it had when it was killed. A worker of the same name that still runs finds its
+    /// leases lost, so names are to differ. Checkpoints stay. Returns how many.
     ///
     /// # Errors
     /// A store that cannot be written.

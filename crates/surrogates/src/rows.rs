@@ -74,7 +74,7 @@ impl Rows {
 
 /// Where all labels must be costs.
 pub(crate) fn positive(labels: &[f64]) -> Result<(), SurrogateError> {
-    match labels.iter().position(|label| *label <= 0.0) {
+    match labels.iter().position(|label| label.is_nan() || *label <= 0.0) {
         Some(index) => Err(SurrogateError::NotPositive { index, value: labels[index] }),
         None => Ok(()),
     }

@@ -1,5 +1,6 @@
 use crate::SurrogateError;
 use crate::nonnegative::least_squares;
+use crate::rows::positive;
 use nalgebra::{DMatrix, DVector};
 use nas_core::stats::{deviation, mean, quantile};
 use nas_core::{Fit, Labelled, Predict, Seed};
@@ -193,13 +194,6 @@ fn smooth(rows: &[Described], labels: &[f64]) -> Result<DVector<f64>, SurrogateE
     }
     let root = square.cholesky().ok_or(SurrogateError::Covariance { rows: count })?;
     Ok(root.solve(&(x.transpose() * y)))
-}
-
-fn positive(labels: &[f64]) -> Result<(), SurrogateError> {
-    match labels.iter().enumerate().find(|(_, label)| label.is_nan() || **label <= 0.0) {
-        Some((index, &value)) => Err(SurrogateError::NotPositive { index, value }),
-        None => Ok(()),
-    }
 }
 
 impl<A, D: Fn(&A) -> Described + Clone> Fit<A> for Transfer<D> {

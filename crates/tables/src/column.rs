@@ -80,11 +80,6 @@ impl<A: Ord> Column<A> {
         &self.labelled
     }
 
-    /// [`Column::labelled`] by value.
-    pub fn into_labelled(self) -> Labelled<A> {
-        self.labelled
-    }
-
     /// Where the values come from.
     pub fn provenance(&self) -> &Provenance {
         &self.provenance

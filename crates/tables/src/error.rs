@@ -272,8 +272,14 @@ pub enum TableError {
         first: String,
     },
     /// A name that a column cannot have.
-    #[error("a column cannot be named `{column}`: the name must not be empty, `arch`, or hold a `:`")]
+    #[error(
+        "{}: a column cannot be named `{column}`: the name must not be empty or hold a `:`, and only that of the \
+         architectures is `arch`",
+        file.display()
+    )]
     ColumnName {
+        /// The file that has the column, or would have it.
+        file: PathBuf,
         /// The name.
         column: String,
     },
@@ -286,6 +292,28 @@ pub enum TableError {
         values: usize,
         /// Number of architectures.
         archs: usize,
+    },
+    /// A name that does not say which form a table is to be written in.
+    #[error("{}: the name says no form of a table: end it in .parquet, .csv, .csv.gz, .jsonl or .jsonl.gz", file.display())]
+    Ending {
+        /// The file.
+        file: PathBuf,
+    },
+    /// Two tables that would be written to one file.
+    #[error("{}: two tables cannot go to one file: name another one for the curves", file.display())]
+    SameFile {
+        /// The file.
+        file: PathBuf,
+    },
+    /// What was asked for of a format that does not have it.
+    #[error("{}: {format} has no {what}: leave out what asks for it", file.display())]
+    HasNo {
+        /// The file that was read.
+        file: PathBuf,
+        /// The format.
+        format: &'static str,
+        /// What it does not have.
+        what: &'static str,
     },
     /// The file cannot be written; what stood there before is untouched.
     #[error("cannot write {}: check that its folder exists, may be written to, and has room", file.display())]

@@ -1,6 +1,7 @@
 use crate::published::{Records, help, hw_nas_bench, latbench, nas_bench_101, suite_zero};
 use crate::read::CsvRows;
 use crate::source::{COLUMNS, Form, Hashed, VALUES};
+use crate::table_writer::check_names;
 use crate::{
     ColumnInfo, Flaw, Kind, Limits, Origin, ParquetTable, Table, TableError, TableWriter, Values, bytes,
     folder, json_lines,
@@ -75,6 +76,16 @@ impl Format {
         }
     }
 
+    /// Whether what was measured epoch by epoch is in it.
+    pub fn has_curves(self) -> bool {
+        matches!(self, Self::NatsBench | Self::NasBench101 | Self::NasBenchNlp)
+    }
+
+    /// Whether an architecture has one value, whose column is named after the file.
+    fn has_one_column(self) -> bool {
+        matches!(self, Self::Eagle | Self::EagleRaw | Self::Help)
+    }
+
     /// The benchmark and its licence.
     fn source(self) -> (&'static str, &'static str) {
         match self {
@@ -137,7 +148,8 @@ pub struct Imported {
 /// kept, and every other format is read as a whole, within 256 MiB.
 ///
 /// # Errors
-/// The first thing that is wrong, by file and place; then nothing is written.
+/// The first thing that is wrong, by file and place; then nothing is written. Curves, and a name for the column, are
+/// refused of a format that has none.
 ///
 /// ```
 /// use tables::{Import, ParquetTable};
@@ -165,6 +177,17 @@ pub fn inspect(path: &Path, how: &Import) -> Result<Imported, TableError> {
 
 fn run(path: &Path, to: Option<&Path>, how: &Import) -> Result<Imported, TableError> {
     let format = how.format.map_or_else(|| detect(path), Ok)?;
+    for (what, asked, there) in [
+        ("curves", how.curves.is_some(), format.has_curves()),
+        ("column to be named", how.column.is_some(), format.has_one_column()),
+    ] {
+        if asked && !there {
+            return Err(TableError::HasNo { file: path.into(), format: format.name(), what });
+        }
+    }
+    if let Some(curves) = how.curves.as_ref().filter(|curves| to == Some(curves)) {
+        return Err(TableError::SameFile { file: curves.clone() });
+    }
     let mut out = Output::new(path, to, how.curves.as_deref());
     let mut notes = Vec::new();
     let sha256 = match format {
@@ -289,8 +312,8 @@ fn whole(path: &Path, format: Format, column: Option<&str>, out: &mut Output) ->
 
 /// Rows of curves that are kept before they are written.
 pub(crate) const CURVE_ROWS: usize = 1 << 16;
-/// Values of any table, likewise.
-const PART: usize = 1 << 18;
+/// Values of any table, likewise; of Parquet every part costs place in the footer.
+const PART: usize = 1 << 20;
 
 fn nas_bench_101(path: &Path, out: &mut Output) -> Result<String, TableError> {
     let mut records = Records::new(BufReader::with_capacity(1 << 16, Hashed::open(path)?));
@@ -364,7 +387,12 @@ fn csv_rows(path: &Path, limits: Limits, take: Take<'_>) -> Result<String, Table
 }
 
 fn json_rows(path: &Path, limits: Limits, take: Take<'_>) -> Result<String, TableError> {
-    let columns = json_lines::columns(path, limits)?;
+    let (columns, rows) = json_lines::columns(path, limits)?;
+    // what is not there takes a comma each in text
+    if (columns.len() as u64).saturating_mul(rows) > limits.text_bytes {
+        let found = format!("{rows} rows of {} columns", columns.len());
+        return Err(broken(path, Flaw::new("", format!("at most {} values", limits.text_bytes), found)));
+    }
     let mut table = Table::new(columns.clone());
     let mut failed = None;
     let sha256 = json_lines::each(path, limits, &mut |_, object| {
@@ -416,6 +444,10 @@ pub fn read_table(path: impl AsRef<Path>, limits: Limits) -> Result<Table, Table
             whole = Table::new(part.columns.clone());
         }
         whole.append(part.values.clone());
+        if whole.rows() > limits.rows {
+            let found = format!("{} and perhaps more", whole.rows());
+            return Err(broken(path, Flaw::new("", format!("at most {} rows", limits.rows), found)));
+        }
         if whole.rows() * whole.columns.len() > VALUES {
             let found = format!("more in {} columns", whole.columns.len());
             return Err(broken(path, Flaw::new("", format!("at most {VALUES} values"), found)));
@@ -458,7 +490,10 @@ impl Output {
     pub(crate) fn write(&mut self, table: &Table) -> Result<(), TableError> {
         if self.columns.is_empty() {
             self.columns = table.columns.clone();
-            self.table = self.to.as_ref().map(|to| TableWriter::create(to, &self.columns)).transpose()?;
+            if let Some(to) = &self.to {
+                check_names(&self.from, &self.columns)?;
+                self.table = Some(TableWriter::create(to, &self.columns)?);
+            }
         }
         self.rows += table.rows() as u64;
         self.table.as_mut().map_or(Ok(()), |writer| writer.write(&table.values))

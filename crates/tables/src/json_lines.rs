@@ -6,14 +6,15 @@ use crate::{ColumnInfo, Flaw, Kind, Table, TableError, Values};
 use serde_json::{Map, Value};
 use std::path::Path;
 
-/// The columns of a file, in the order in which they first occur, with what they hold: whole numbers where
-/// all of it is, numbers, else text.
+/// The columns of a file, in the order in which they first occur, with what they hold (whole numbers where
+/// all of it is, numbers, else text), and how many rows there are.
 ///
 /// # Errors
 /// A line that is no object.
-pub(crate) fn columns(path: &Path, limits: Limits) -> Result<Vec<ColumnInfo>, TableError> {
-    let mut found: Vec<(String, Option<Kind>)> = Vec::new();
+pub(crate) fn columns(path: &Path, limits: Limits) -> Result<(Vec<ColumnInfo>, u64), TableError> {
+    let (mut found, mut rows): (Vec<(String, Option<Kind>)>, _) = (Vec::new(), 0);
     each(path, limits, &mut |_, object| {
+        rows += 1;
         for (name, value) in object {
             let place = found.iter().position(|(known, _)| *known == name).unwrap_or_else(|| {
                 found.push((name, None));
@@ -34,7 +35,8 @@ pub(crate) fn columns(path: &Path, limits: Limits) -> Result<Vec<ColumnInfo>, Ta
         }
         Ok(())
     })?;
-    Ok(found.into_iter().map(|(name, kind)| ColumnInfo::new(name, kind.unwrap_or(Kind::Number))).collect())
+    let column = |(name, kind): (String, Option<Kind>)| ColumnInfo::new(name, kind.unwrap_or(Kind::Number));
+    Ok((found.into_iter().map(column).collect(), rows))
 }
 
 /// The named columns of a file, the line of each row, and the checksum.
@@ -46,7 +48,7 @@ pub(crate) fn read(
     limits: Limits,
     names: &[&str],
 ) -> Result<(Table, Vec<u64>, String), TableError> {
-    let all = columns(path, limits)?;
+    let (all, _) = columns(path, limits)?;
     let mut wanted = Vec::new();
     for &name in names {
         let there = || all.iter().map(|column| column.name.clone()).collect();
@@ -58,9 +60,6 @@ pub(crate) fn read(
     }
     let (mut table, mut lines) = (Table::new(wanted), Vec::new());
     let rows = each(path, limits, &mut |line, object| {
-        if lines.len() == limits.rows {
-            return Err(Flaw::new("", format!("at most {} rows", limits.rows), "more"));
-        }
         push(&mut table, &object);
         lines.push(line);
         Ok(())
@@ -88,7 +87,7 @@ fn cell(column: &ColumnInfo, value: Option<&Value>) -> Cell {
 /// Hands over every object with its line, and gives the checksum of the file.
 ///
 /// # Errors
-/// A line that is no object, or what `each` says of one.
+/// A line that is no object, more rows than the limits allow, or what `each` says of one.
 pub(crate) fn each(
     path: &Path,
     limits: Limits,
@@ -100,17 +99,20 @@ pub(crate) fn each(
         flaw: Box::new(flaw.within(format!("line {line}"))),
         advice: "write one JSON object a line",
     };
-    let mut any = false;
+    let mut count = 0;
     while let Some(line) = rows.next_line()? {
         let object = serde_json::from_slice(line);
         let line = rows.line;
         let object = object.map_err(|error| {
             broken(line, Flaw::new(format!("byte {}", error.column()), "an object of JSON", error))
         })?;
+        if count == limits.rows {
+            return Err(TableError::TooManyRows { file: path.into(), line, limit: limits.rows });
+        }
         each(line, object).map_err(|flaw| broken(line, flaw))?;
-        any = true;
+        count += 1;
     }
-    if !any {
+    if count == 0 {
         return Err(TableError::Empty { file: path.into() });
     }
     rows.checksum()

@@ -92,7 +92,7 @@ pub fn list_columns(path: impl AsRef<Path>) -> Result<Vec<String>, TableError> {
     match Form::of(path, Limits::default())? {
         Form::Csv => Ok(CsvRows::open(path, Limits::default())?.names()),
         Form::JsonLines => {
-            Ok(json_lines::columns(path, Limits::default())?.into_iter().map(|c| c.name).collect())
+            Ok(json_lines::columns(path, Limits::default())?.0.into_iter().map(|c| c.name).collect())
         }
         Form::Parquet => {
             let table = ParquetTable::open(path, Limits::default())?;
@@ -216,6 +216,8 @@ fn wanted<'a>(columns: &[&'a str]) -> Vec<&'a str> {
     wanted
 }
 
+const FINITE: &str = "a finite number or nothing";
+
 /// From a table with the columns `arch` and those asked for, and where each of its rows stands.
 fn read_rows<S: SearchSpace>(
     space: &S,
@@ -252,17 +254,22 @@ fn read_rows<S: SearchSpace>(
     let mut values = Vec::with_capacity(columns.len());
     for &column in columns {
         let found = table.column(column).unwrap_or(&none);
+        if let Values::Text(texts) = found {
+            // one text makes texts of all numbers of a column; it is the one to be mended
+            let text = |row: &usize| texts.get(*row).and_then(|text| text.as_deref());
+            let mut rows = (0..archs.len()).filter(|row| text(row).is_some());
+            let first = rows.clone().next();
+            let wrong = rows.find(|row| text(row).is_some_and(|text| text.parse::<f64>().is_err()));
+            if let Some((row, text)) = wrong.or(first).and_then(|row| Some((row, text(&row)?))) {
+                return Err(flaw(row, column, FINITE, text.to_owned()));
+            }
+        }
         let mut numbers = Vec::with_capacity(archs.len());
         for row in 0..archs.len() {
-            let wrong = |found: String| flaw(row, column, "a finite number or nothing", found);
-            let number = match (found, found.number(row)) {
-                (Values::Text(texts), _) => match texts.get(row).and_then(|text| text.as_deref()) {
-                    Some(text) => return Err(wrong(text.to_owned())),
-                    None => None,
-                },
-                (_, Some(number)) if !number.is_finite() => return Err(wrong(number.to_string())),
-                (_, number) => number,
-            };
+            let number = found.number(row);
+            if let Some(number) = number.filter(|number| !number.is_finite()) {
+                return Err(flaw(row, column, FINITE, number.to_string()));
+            }
             numbers.push(number);
         }
         values.push(numbers);

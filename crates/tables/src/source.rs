@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 pub struct Limits {
     /// Bytes of one row.
     pub line_bytes: usize,
-    /// Rows below the header.
+    /// Rows below the header; of Parquet, those that are in memory at once.
     pub rows: usize,
     /// Bytes of text in all, once unpacked.
     pub text_bytes: u64,
@@ -217,7 +217,7 @@ impl Rows {
 
     /// Appends one line with its end to `row` and returns its length; 0 at the end of the file.
     fn append_line(&mut self) -> Result<usize, TableError> {
-        let room = (self.limits.line_bytes + 2).saturating_sub(self.row.len()) as u64;
+        let room = self.limits.line_bytes.saturating_add(2).saturating_sub(self.row.len()) as u64;
         let read = match &mut self.text {
             Text::Plain(text) => text.take(room).read_until(b'\n', &mut self.row),
             Text::Gzip(text) => text.take(room).read_until(b'\n', &mut self.row),

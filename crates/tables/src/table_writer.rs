@@ -7,8 +7,8 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
-/// A table that is being written, part by part, in the form that the name says: `.csv`, `.csv.gz`, `.jsonl`, or
-/// Parquet for any other name.
+/// A table that is being written, part by part, in the form that the name says: `.parquet`, `.csv`, `.jsonl`, the last
+/// two also with `.gz` behind. No other name is taken, so that nothing else is written over.
 ///
 /// Nothing of it is to be seen before [`TableWriter::finish`]: the parts go to a file beside, which takes the
 /// name when all is on disk. Only Parquet keeps the units and the origin.
@@ -68,22 +68,15 @@ impl TableWriter {
     /// Begins a table of these columns.
     ///
     /// # Errors
-    /// Two columns of one name, an empty name, or a file that cannot be made.
+    /// A name of no form, two columns of one name, an empty name, or a file that cannot be made.
     pub fn create(path: impl AsRef<Path>, columns: &[ColumnInfo]) -> Result<Self, TableError> {
         let path = path.as_ref();
-        for (i, column) in columns.iter().enumerate() {
-            if column.name.is_empty() || column.name.contains(':') {
-                return Err(TableError::ColumnName { column: column.name.clone() });
-            }
-            if columns.iter().take(i).any(|other| other.name == column.name) {
-                let column = column.name.clone();
-                return Err(TableError::SameColumnTwice { file: path.into(), line: 1, column });
-            }
-        }
+        let ending = Ending::of(path).ok_or_else(|| TableError::Ending { file: path.into() })?;
+        check_names(path, columns)?;
         let failed = |source| TableError::Write { file: path.into(), source };
         let partial = Partial(beside(path).map_err(failed)?);
         let file = OpenOptions::new().write(true).create_new(true).open(&partial.0).map_err(failed)?;
-        let form = form(path, file, columns).map_err(failed)?;
+        let form = form(ending, file, columns).map_err(failed)?;
         Ok(Self { path: path.into(), partial, columns: columns.to_vec(), form })
     }
 
@@ -140,26 +133,57 @@ pub fn write_table(path: impl AsRef<Path>, table: &Table, origin: &Origin) -> Re
     writer.finish(origin)
 }
 
-fn form(path: &Path, file: File, columns: &[ColumnInfo]) -> io::Result<Form> {
-    let name = path.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
-    let (plain, zipped) = match name.strip_suffix(".gz") {
-        Some(name) => (name, true),
-        None => (name.as_str(), false),
-    };
-    if !plain.ends_with(".csv") && !plain.ends_with(".jsonl") {
-        return Ok(Form::Parquet(Box::new(ParquetRows::new(file, columns)?)));
+/// Refuses names that a table cannot have, of columns that come from this file or go into it.
+pub(crate) fn check_names(file: &Path, columns: &[ColumnInfo]) -> Result<(), TableError> {
+    for (i, ColumnInfo { name, .. }) in columns.iter().enumerate() {
+        let (file, column) = (file.into(), name.clone());
+        if name.is_empty() || name.contains(':') {
+            return Err(TableError::ColumnName { file, column });
+        }
+        if columns.iter().take(i).any(|other| other.name == *name) {
+            return Err(TableError::SameColumnTwice { file, line: 1, column });
+        }
     }
-    let text = BufWriter::new(file);
-    let text = match zipped {
-        true => Text::Gzip(GzBuilder::new().write(text, Compression::default())),
-        false => Text::Plain(text),
-    };
-    if plain.ends_with(".jsonl") {
-        return Ok(Form::JsonLines(text));
+    Ok(())
+}
+
+/// What the name of a table says of its form.
+enum Ending {
+    Parquet,
+    Csv { zipped: bool },
+    JsonLines { zipped: bool },
+}
+
+impl Ending {
+    fn of(path: &Path) -> Option<Self> {
+        let name = path.file_name()?.to_string_lossy().to_lowercase();
+        let (plain, zipped) = match name.strip_suffix(".gz") {
+            Some(name) => (name, true),
+            None => (name.as_str(), false),
+        };
+        Some(match plain.rsplit_once('.')?.1 {
+            "csv" => Self::Csv { zipped },
+            "jsonl" => Self::JsonLines { zipped },
+            "parquet" if !zipped => Self::Parquet,
+            _ => return None,
+        })
     }
-    let mut csv = csv::Writer::from_writer(text);
-    csv.write_record(columns.iter().map(|column| &column.name))?;
-    Ok(Form::Csv(Box::new(csv)))
+}
+
+fn form(ending: Ending, file: File, columns: &[ColumnInfo]) -> io::Result<Form> {
+    let text = |file: File, zipped: bool| match (zipped, BufWriter::new(file)) {
+        (true, text) => Text::Gzip(GzBuilder::new().write(text, Compression::default())),
+        (false, text) => Text::Plain(text),
+    };
+    Ok(match ending {
+        Ending::Parquet => Form::Parquet(Box::new(ParquetRows::new(file, columns)?)),
+        Ending::JsonLines { zipped } => Form::JsonLines(text(file, zipped)),
+        Ending::Csv { zipped } => {
+            let mut csv = csv::Writer::from_writer(text(file, zipped));
+            csv.write_record(columns.iter().map(|column| &column.name))?;
+            Form::Csv(Box::new(csv))
+        }
+    })
 }
 
 /// One object; a value that is not there is null, and so is one that JSON cannot hold.

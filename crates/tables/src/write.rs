@@ -58,7 +58,7 @@ fn check<A: Display + Ord>(
     for (i, &(column, values)) in columns.iter().enumerate() {
         let bad_name = column.is_empty() || column == "arch" || column.contains(':');
         if bad_name {
-            return Err(TableError::ColumnName { column: column.into() });
+            return Err(TableError::ColumnName { file: path.into(), column: column.into() });
         }
         if columns[..i].iter().any(|(other, _)| *other == column) {
             return Err(TableError::SameColumnTwice { file: path.into(), line: 1, column: column.into() });

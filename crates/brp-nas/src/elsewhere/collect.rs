@@ -34,19 +34,33 @@ pub(crate) struct Taken {
     pub(crate) there: u64,
     /// What is wrong with files that were not taken; their tasks are done again.
     pub(crate) damaged: Vec<String>,
+    /// Tasks that never had a result, however often they were handed over.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) lost: Vec<u64>,
     pub(crate) store: PathBuf,
+}
+
+impl Taken {
+    /// That nothing is missing of what was to be there.
+    pub(crate) fn check(&self) -> Result<(), Failure> {
+        if let Some(first) = self.damaged.first() {
+            let (count, advice) = (self.damaged.len(), "`submit` has them done again");
+            return Err(anyhow!("{count} results were not taken, the first: {first}; {advice}")).or_failed();
+        }
+        match self.lost.first() {
+            Some(task) => {
+                let (count, advice) = (self.lost.len(), "look into the logs of the work folder");
+                Err(anyhow!("{count} tasks never had a result, {task} among them: {advice}")).or_failed()
+            }
+            None => Ok(()),
+        }
+    }
 }
 
 pub(crate) fn main(args: &Args) -> Result<(), Failure> {
     let taken = collect(&Folder::open(&args.folder)?)?;
     output::print(&taken, args.format.unwrap_or(Format::Table))?;
-    match taken.damaged.first() {
-        None => Ok(()),
-        Some(first) => {
-            let (count, advice) = (taken.damaged.len(), "`submit` has them done again");
-            Err(anyhow!("{count} results were not taken, the first: {first}; {advice}")).or_failed()
-        }
-    }
+    taken.check()
 }
 
 /// Takes every result into the store, whole or not at all. A result stays in the folder, too.

@@ -94,7 +94,8 @@ pub(crate) fn main(args: &Args) -> Result<(), Failure> {
         );
     }
     let taken = wait(&folder, &mut engine, &mut dispatch, look.submitted)?;
-    output::print(&taken, args.format.unwrap_or(Format::Table))
+    output::print(&taken, args.format.unwrap_or(Format::Table))?;
+    taken.check()
 }
 
 /// Waits without a glance at the clock: longer the longer nothing comes.
@@ -118,14 +119,7 @@ fn wait(
         }
     }
     drop(bar);
-    if let Some(task) = lost.first() {
-        eprintln!(
-            "{} tasks never had a result, {task} among them: look into {}/logs",
-            lost.len(),
-            folder.path().display()
-        );
-    }
-    Ok(Taken { handed_over: Some(handed_over), ..collect(folder)? })
+    Ok(Taken { handed_over: Some(handed_over), lost, ..collect(folder)? })
 }
 
 /// A pause between two looks, from one second up to half a minute.

@@ -32,6 +32,8 @@ pub(super) struct Job {
     pub(super) protocol: Protocol,
     pub(super) threads: usize,
     pub(super) core: Option<usize>,
+    /// Those of the machine that this program may use, of which a thread that measures has but its own.
+    pub(super) processors: usize,
     pub(super) seed: Seed,
 }
 
@@ -185,7 +187,8 @@ impl Work for Job {
             let _ = watcher.join();
             rows
         })?;
-        if let (None, Some(usual)) = (usual, now_usual) {
+        if let Some(usual) = now_usual {
+            // the first to be recorded is the scale of all
             let key = self.key_of_usual();
             store.finish(&key, &Measured::of(usual * 1e3), now_ms()).or_failed()?;
         }
@@ -246,16 +249,25 @@ impl Job {
         }
     }
 
-    /// What the reference takes in seconds when the machine is quiet, once it was measured.
+    /// What the reference takes in seconds when the machine is quiet, once it was measured or given.
+    ///
+    /// # Errors
+    /// A store in which latencies are on another scale than the given one.
     pub(super) fn usual(&self, store: &Store) -> Result<Option<f64>, Failure> {
-        let key = self.key_of_usual();
-        if self.given.is_some() {
-            return Ok(self.given);
+        let kept = match store.get(&self.key_of_usual(), now_ms()).or_failed()?.map(|row| row.state) {
+            Some(State::Done(measured)) => measured.value / 1e3,
+            _ => return Ok(self.given),
+        };
+        match self.given.filter(|given| (given / kept - 1.0).abs() > 1e-9) {
+            Some(given) => Err(anyhow!(
+                "--reference-ms is {}, but the latencies of this store are on the scale of {} ms: leave it out, or \
+                 name another --store",
+                given * 1e3,
+                kept * 1e3
+            ))
+            .or_input(),
+            None => Ok(Some(kept)),
         }
-        Ok(match store.get(&key, now_ms()).or_failed()?.map(|row| row.state) {
-            Some(State::Done(measured)) => Some(measured.value / 1e3),
-            _ => None,
-        })
     }
 
     /// On the thread that measures; also what the reference takes when the machine is quiet, which is measured where it
@@ -310,7 +322,7 @@ impl Job {
         let usual = match usual {
             Some(usual) => usual,
             None => {
-                note_busy(self.threads);
+                note_busy(self.threads, self.processors);
                 protocol.quiet(&clock, &mut reference).context("the reference").or_failed()?
             }
         };
@@ -368,8 +380,7 @@ fn row_of(key: &Key, state: &State) -> Option<Row> {
 }
 
 /// Says that the scale of all latencies is found on a busy machine.
-fn note_busy(threads: usize) {
-    let processors = std::thread::available_parallelism().map_or(1, usize::from);
+fn note_busy(threads: usize, processors: usize) {
     if let Some(load) = load().filter(|load| load + threads as f64 > processors as f64 + 0.5) {
         eprintln!(
             "the machine is busy while its reference is measured (load {load:.1} on {processors} processors): latencies \

@@ -62,6 +62,16 @@ impl Method {
         matches!(self, Self::Gcn | Self::GcnPublished | Self::Relation)
     }
 
+    /// Whether it sees architectures as encoded graphs.
+    pub(super) fn sees_graphs(self) -> bool {
+        self.is_network()
+            || matches!(
+                self,
+                Self::Ranker | Self::NeuralPredictor | Self::NeuralPredictorClean | Self::TwoStage
+            )
+            || matches!(self, Self::Mlp | Self::Cnn)
+    }
+
     /// Whether it sees features of the graph, and scores without training.
     pub(super) fn sees_features(self) -> bool {
         matches!(self, Self::Boosting | Self::Gp | Self::Ours | Self::Ranker)

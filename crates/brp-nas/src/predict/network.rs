@@ -10,7 +10,8 @@ use gcn::Pads;
 use nas_core::{Fit, Labelled, Predict, Rank, Seed, Split, stats};
 use predictors::{
     BinaryRelation, FittedRegressor, GcnRegressor, GraphRanker, NeuralPredictor, NeuralPredictorSettings,
-    PredictError, RankerSettings, RegressorSettings, RelationSettings, Trunk, TwoStage, TwoStageSettings,
+    Output, PredictError, RankerSettings, RegressorSettings, RelationSettings, Trunk, TwoStage,
+    TwoStageSettings,
 };
 
 /// The network that others start from.
@@ -127,7 +128,9 @@ pub(super) fn one_stage<S: Predictable>(
     watch: &Stopwatch,
 ) -> Result<Found, Failure> {
     let known = split.train.values();
-    let trunk = |trunk| NeuralPredictorSettings { trunk, ..NeuralPredictorSettings::for_labels(known) };
+    let mut published = NeuralPredictorSettings::for_labels(known);
+    published.output = output(ground, published.output);
+    let trunk = |trunk| NeuralPredictorSettings { trunk, ..published };
     let settings = match method {
         Method::NeuralPredictorClean => NeuralPredictorSettings::clean(known.len()),
         Method::Mlp => trunk(Trunk::Mlp),
@@ -147,7 +150,8 @@ pub(super) fn two_stages<S: Predictable>(
     seed: Seed,
     watch: &Stopwatch,
 ) -> Result<Found, Failure> {
-    let settings = TwoStageSettings::for_labels(split.train.values());
+    let mut settings = TwoStageSettings::for_labels(split.train.values());
+    settings.regressor.output = output(ground, settings.regressor.output);
     let stages = TwoStage { encode: ground.space.bare(ground.plan.encoding).or_failed()?, settings };
     let model = stages.fit(&split.train, &Labelled::empty(), seed).map_err(mine)?;
     let found = judged(&model, split, watch)?;
@@ -160,6 +164,11 @@ pub(super) fn two_stages<S: Predictable>(
     let accepted = Agreement::of(&pick(values), &pick(split.test.values())).or_failed()?;
     let chosen = Some(format!("a threshold of {:.3}", model.threshold()));
     Ok(Found { accepted: Some(accepted), chosen, ..found })
+}
+
+/// A latency is no percentage, though it may look like one.
+fn output<S: Predictable>(ground: &Ground<'_, S>, otherwise: Output) -> Output {
+    if ground.plan.label == Label::Latency { Output::Linear } else { otherwise }
 }
 
 /// What a model says of all rows. What orders is its ranking, because a bounded output has ties at its end.

@@ -3,6 +3,7 @@ use crate::host::now_ms;
 use crate::registry::Space;
 use crate::scored::Around;
 use crate::units::{Work, ended};
+use anyhow::Context;
 use candle_core::DType;
 use nas_core::Seed;
 use proxies::{Batch, CellModel, Need, Proxy, ProxyError, Score, observe};
@@ -84,7 +85,7 @@ impl Job<'_> {
     fn model(&self, arch: &str) -> anyhow::Result<CellModel> {
         let model = self.space.model(arch, self.around, self.dtype, self.seed.derive("weights"))?;
         match self.weights {
-            Some(bytes) => Ok(model.load(bytes)?),
+            Some(bytes) => model.load(bytes).context("--weights"),
             None => Ok(model),
         }
     }

@@ -290,6 +290,9 @@ pub(crate) struct Args {
     #[arg(long)]
     #[serde(skip)]
     pub(crate) config: Option<PathBuf>,
+    /// How often everything is done, with seeds S, S+1, ... [default: 1].
+    #[arg(long)]
+    pub(crate) repeats: Option<usize>,
     #[command(flatten)]
     #[serde(flatten)]
     pub(crate) common: Common,
@@ -350,6 +353,7 @@ impl Args {
             bench: self.bench.or(other.bench),
             resume: self.resume,
             config: self.config,
+            repeats: self.repeats.or(other.repeats),
             common: self.common.or(other.common),
         }
     }

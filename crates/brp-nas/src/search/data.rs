@@ -88,6 +88,7 @@ impl<S: Predictable> Data<S> {
             features.map(|proxies| Features::of_accuracies(space, &archs, proxies, &seen)).transpose()?;
         let (test, latency, cost, source) =
             (find(&args.test), find(&args.latency), find(&args.cost), find(&source));
+        latency.iter().try_for_each(columns::check_costs)?;
         let latency_rows = latency.as_ref().map(|column| rows_of(space, args.latency.as_ref(), column));
         let parts =
             [&accuracy, &test, &latency, &source, &cost].into_iter().flatten().chain(&columns).chain(&seen);
@@ -121,7 +122,14 @@ impl<S: Predictable> Data<S> {
 
     /// All architectures that every table of a result knows, in index order. Latencies that a predictor is fitted to
     /// need not be there.
-    pub(super) fn candidates(&self, settings: &Settings) -> Result<Vec<S::Arch>, Failure> {
+    ///
+    /// # Errors
+    /// Fewer than are to be trained, or than `warmup`, which somebody asked for.
+    pub(super) fn candidates(
+        &self,
+        settings: &Settings,
+        warmup: Option<usize>,
+    ) -> Result<Vec<S::Arch>, Failure> {
         let predicted = settings.max_latency.is_some() && settings.limit_by != LimitBy::Table;
         let known = |column: &Option<Column<S::Arch>>, arch: &S::Arch| {
             column.as_ref().is_none_or(|column| column.get(arch).is_some())
@@ -142,10 +150,11 @@ impl<S: Predictable> Data<S> {
             );
         }
         let count = archs.len();
-        for (flag, wanted) in [("--budget", Some(settings.budget)), ("--warmup", asked(settings))] {
+        for (flag, wanted) in [("--budget", Some(settings.budget)), ("--warmup", warmup)] {
             if let Some(wanted) = wanted.filter(|&wanted| wanted > count) {
+                let there = if self.accuracy.is_some() { "the tables know" } else { "there are" };
                 return Err(anyhow!(
-                    "{flag} is {wanted}, but the tables know only {count} architectures: ask for at most {count}"
+                    "{flag} is {wanted}, but {there} only {count} architectures: ask for at most {count}"
                 ))
                 .or_input();
             }
@@ -244,11 +253,6 @@ fn rows_of<S: Predictable>(
     known.select(&(0..known.len()).filter(first).collect::<Vec<_>>())
 }
 
-/// The warm-up that somebody asked for.
-fn asked(settings: &Settings) -> Option<usize> {
-    settings.plans.iter().filter_map(|plan| plan.warmup).filter(|&count| count != usize::MAX).max()
-}
-
 /// Says once what has no score.
 pub(super) fn note_unscored<S: Predictable>(data: &Data<S>, settings: &Settings) {
     if let (Some(scores), Some(proxy)) = (&data.scores, &settings.proxy)
@@ -262,9 +266,9 @@ pub(super) fn note_unscored<S: Predictable>(data: &Data<S>, settings: &Settings)
     }
 }
 
-/// A warm-up of everything becomes as many as there are.
+/// A warm-up of everything, or of more than there are, where nobody asked for it, becomes as many as there are.
 pub(super) fn fit_plans(plans: &mut [Plan], candidates: usize) {
     for plan in plans {
-        plan.warmup = plan.warmup.map(|count| if count == usize::MAX { candidates } else { count });
+        plan.warmup = plan.warmup.map(|count| count.min(candidates));
     }
 }

@@ -80,9 +80,12 @@ pub(super) struct Found {
     /// Architectures that meet the limit by what was measured or predicted before.
     #[serde(skip_serializing_if = "Option::is_none")]
     within_limit: Option<usize>,
-    /// Trained networks that were predicted to meet the limit and do not.
+    /// Trained networks that were predicted to meet the limit and, as measured, do not.
     #[serde(skip_serializing_if = "Option::is_none")]
     false_positives: Option<usize>,
+    /// Trained networks whose latency was never measured, so that nobody knows whether they meet it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    unmeasured: Option<usize>,
     /// What latencies are predicted from.
     #[serde(skip_serializing_if = "Option::is_none")]
     latency_predictor: Option<Learned>,
@@ -182,6 +185,12 @@ impl Found {
                 by_valid.push(best.map_or(0.0, |(_, test)| test));
             }
         }
+        let judged = |measured: bool| {
+            let of = trained.iter().filter(move |trial| trial.valid.is_some() && trial.predicted != measured);
+            within_limit.map(|_| of)
+        };
+        let false_positives = judged(true).map(|of| of.filter(|trial| !meets(trial)).count());
+        let unmeasured = judged(false).map(Iterator::count);
         let so_far = best_so_far(&searched.trials, limit);
         let regret_by_trained = optimum.as_ref().map_or_else(Vec::new, |optimum| {
             so_far.iter().map(|best| optimum.value - best.unwrap_or(0.0)).collect()
@@ -221,7 +230,8 @@ impl Found {
             network_after,
             network_first,
             regret_by_trained,
-            false_positives: within_limit.map(|_| summary.false_positives),
+            false_positives,
+            unmeasured,
             largest_test_by_trained: largest,
             best_valid_test_by_trained: by_valid,
             kendall,
@@ -325,6 +335,15 @@ impl Report {
         self.all().iter().any(|run| run.hypervolume.is_some() && run.front.is_empty())
     }
 
+    /// Why the first network has no value, where none has one.
+    pub(super) fn why_nothing(&self) -> Option<&str> {
+        let mut trained = self.all().iter().flat_map(|run| &run.trained);
+        if trained.clone().any(|trial| trial.failure.is_none()) {
+            return None;
+        }
+        trained.next().and_then(|trial| trial.failure.as_deref())
+    }
+
     /// Whether a limit was given that no trained network of the first run meets.
     pub(super) fn nothing_met(&self) -> bool {
         self.max_latency.is_some() && self.all().iter().any(|run| run.best.is_none())
@@ -419,8 +438,14 @@ impl Show for Report {
         }
         text += &grid(&header, rows);
         let trained = run.trained.len();
-        text +=
-            &format!("{trained} trained, {:.1} s of processor time, {:.1} s in all", run.cpu_s, run.wall_s);
+        let failure = run.trained.iter().find_map(|trial| trial.failure.as_ref());
+        let failed = failure.map_or_else(String::new, |reason| {
+            format!(" ({} of them without a value, the first for: {reason})", run.failed)
+        });
+        text += &format!(
+            "{trained} trained{failed}, {:.1} s of processor time, {:.1} s in all",
+            run.cpu_s, run.wall_s
+        );
         if let (Some(kendall), Some(spearman)) = (run.kendall, run.spearman) {
             text += &format!("; final ranking of the space: Kendall {kendall:.3}, Spearman {spearman:.3}");
         }
@@ -431,6 +456,9 @@ impl Show for Report {
                     "; {within} meet the limit or are predicted to, {wrong} trained that do not; {learned}"
                 ),
             };
+            if let Some(unmeasured) = run.unmeasured.filter(|&unmeasured| unmeasured > 0) {
+                text += &format!("; {unmeasured} of the trained were never measured");
+            }
         }
         if let Some(volume) = run.hypervolume {
             let count = run.front.len();
@@ -440,7 +468,7 @@ impl Show for Report {
     }
 
     fn rows(&self) -> (Vec<String>, Vec<Vec<String>>) {
-        let header = ["seed", "trained", "arch", "valid", "test", "latency", "iteration"];
+        let header = ["seed", "trained", "arch", "valid", "test", "latency", "iteration", "failure"];
         let text = |value: Option<f64>| value.map_or_else(String::new, |value| value.to_string());
         let rows = self.all().iter().flat_map(|run| {
             run.trained.iter().enumerate().map(move |(i, t)| {
@@ -452,6 +480,7 @@ impl Show for Report {
                     text(t.test),
                     text(t.latency),
                     t.iteration.to_string(),
+                    t.failure.clone().unwrap_or_default(),
                 ]
             })
         });

@@ -3,9 +3,10 @@
 use super::args::{Algorithm, Args, LimitBy, Place, Source, Surrogate};
 use crate::failure::{Failure, OrFail};
 use crate::named_scores::Proxies;
+use crate::options::check_used;
 use crate::predictable::Predictable;
 use crate::registry::{Proxy, Setting, Space, on_space};
-use crate::train::Fidelity;
+use crate::train::{Fidelity, Flags};
 use anyhow::anyhow;
 use search::{BelievingSettings, Budget, EvolutionSettings, ReinforceSettings, Selection};
 use serde::Serialize;
@@ -178,6 +179,51 @@ impl Settings {
         })
     }
 
+    /// Refuses flags of the command line that this search has no use for.
+    pub(super) fn check_used(&self, given: &Args, train: bool) -> Result<(), Failure> {
+        use Algorithm::{Brp, Evolution, NeuralPredictor, Ours, Predictor, Random, Reinforce, TwoStage};
+        let any = |of: &[Algorithm]| self.plans.iter().any(|plan| of.contains(&plan.algorithm));
+        let (evolution, ours, start) = (any(&[Evolution]), any(&[Ours]), any(&[Brp, Predictor]));
+        let moves = self.plans.iter().any(|plan| plan.algorithm == Evolution && plan.moves.is_some());
+        let ranked = start || any(&[NeuralPredictor, TwoStage]);
+        let free = evolution || ours || any(&[Random, Reinforce]);
+        let limit = self.max_latency.is_some();
+        let from = given.transfer_from.as_ref().is_some_and(|from| *from != Source::None);
+        let (an_evolution, an_ours) = ("--algorithm evolution", "--algorithm ours");
+        let a_ranked = "--algorithm brp, predictor, neural-predictor and two-stage";
+        check_used(&[
+            ("--pool", given.pool.is_some(), evolution, an_evolution),
+            ("--tournament", given.tournament.is_some(), evolution, an_evolution),
+            ("--goal", given.goal.is_some(), evolution, an_evolution),
+            ("--acquisition", given.acquisition.is_some(), ours, an_ours),
+            ("--first", given.first.is_some(), ours, an_ours),
+            ("--surrogate", given.surrogate.is_some(), ours, an_ours),
+            ("--scores", given.scores.is_some(), ours, an_ours),
+            ("--explore", given.explore.is_some(), ours || moves, "ours, and to evolution with --moves"),
+            ("--samples", given.samples.is_some(), ranked, a_ranked),
+            ("--iterations", given.iterations.is_some(), ranked, a_ranked),
+            ("--alpha", given.alpha.is_some(), ranked, a_ranked),
+            ("--transfer-from", from, start, "--algorithm brp and predictor"),
+            (
+                "--transfer-train",
+                given.transfer_train.is_some(),
+                start && self.transfer_from != Source::None,
+                "a predictor with --transfer-from",
+            ),
+            ("--setting", given.setting.is_some(), start || limit, "brp, predictor and --max-latency"),
+            ("--at-once", given.at_once.is_some(), free, "random, evolution, reinforce and ours"),
+            ("--limit-by", given.limit_by.is_some(), limit, "--max-latency"),
+            (
+                "--latency-train",
+                given.latency_train.is_some(),
+                limit && self.limit_by != LimitBy::Table,
+                "--max-latency, by other than the table alone",
+            ),
+            ("--test", given.test.is_some(), !train, "tables; a training is tested on --test-images"),
+            ("a flag of `train`", given.bench != Flags::default(), train, "--train"),
+        ])
+    }
+
     pub(super) fn budget(&self) -> Budget {
         Budget { trials: self.budget, cost_s: self.max_cost_s, wall_s: self.max_wall_s }
     }
@@ -282,13 +328,16 @@ fn selection(args: &Args, algorithm: Algorithm, budget: usize) -> Result<Selecti
         }
     }
     let samples = args.samples.unwrap_or(published.samples);
+    if samples == 0 {
+        return Err(anyhow!("--samples is 0; a predictor learns from at least one")).or_input();
+    }
     let most = samples.min(budget);
     let iterations = args.iterations.unwrap_or(published.iterations);
     let alpha = args.alpha.unwrap_or(published.alpha);
     if !(0.0..=1.0).contains(&alpha) {
         return Err(anyhow!("--alpha is {alpha}; it is a share between 0 and 1")).or_input();
     }
-    if iterations == 0 || samples == 0 || args.iterations.is_some_and(|iterations| iterations > most) {
+    if iterations == 0 || args.iterations.is_some_and(|iterations| iterations > most) {
         return Err(anyhow!("--iterations is {iterations}; it lies between 1 and the {most} samples"))
             .or_input();
     }

@@ -13,7 +13,7 @@ use sha2::{Digest, Sha256};
 use std::path::{Path, PathBuf};
 
 /// Flags of a training.
-#[derive(Debug, Clone, Default, clap::Args, Deserialize, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, clap::Args, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub(crate) struct Flags {
     /// Training images: a CIFAR or IDX file [default: the Fashion-MNIST images that come with the program].

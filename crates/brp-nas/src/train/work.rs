@@ -4,7 +4,7 @@ use crate::registry::Space;
 use crate::scored::Around;
 use crate::units::{Work, ended};
 use anyhow::{Context, anyhow};
-use cellnet::{NetworkError, Recipe, Trainer};
+use cellnet::{Accuracy, NetworkError, Recipe, Trainer};
 use images::Images;
 use nas_core::Seed;
 use rayon::ThreadPool;
@@ -110,8 +110,15 @@ impl Job<'_> {
     }
 
     fn mark(&self, trainer: &Trainer, train_loss: f64) -> Result<Mark, NetworkError> {
-        let valid = self.validation.map(|images| trainer.evaluate(images)).transpose()?;
-        let test = trainer.evaluate(self.test)?;
+        // a network that learned nothing any more may still give numbers, but none that can be kept
+        let evaluate = |images: &Images| match trainer.evaluate(images)? {
+            found if found.loss.is_finite() => Ok(found),
+            Accuracy { loss, .. } => {
+                Err(NetworkError::Diverged { epoch: trainer.done().saturating_sub(1), loss })
+            }
+        };
+        let valid = self.validation.map(evaluate).transpose()?;
+        let test = evaluate(self.test)?;
         Ok(Mark {
             epochs: trainer.done(),
             train_loss,
@@ -189,7 +196,9 @@ fn one(
     let mut trainer = job.trainer(arch).or_failed()?;
     let mut so_far = SoFar::default();
     if let Some(saved) = store.checkpoint(&lease.key).or_failed()? {
-        let (known, weights) = unpack(&saved).context("a checkpoint that cannot be read").or_failed()?;
+        let unreadable =
+            || format!("{arch}: a checkpoint that cannot be read; train it into another --store");
+        let (known, weights) = unpack(&saved).with_context(unreadable).or_failed()?;
         so_far = known;
         trainer.resume(weights).or_failed()?;
     }

@@ -87,7 +87,7 @@ fn a_search_without_a_table_is_one_of_the_benchmark() {
 }
 
 /// Trains a few classes again, where Debian's package dataset-fashion-mnist is there: the last bit of the training loss
-/// on a processor of the same kind, nearly the same on another.
+/// on a processor with vectors as wide, nearly the same on another.
 #[test]
 fn trainings_give_again_what_the_table_says() {
     let images = Path::new("/usr/share/datasets/fashion-mnist");
@@ -117,14 +117,9 @@ fn trainings_give_again_what_the_table_says() {
         .output()
         .unwrap();
     let result = parsed(&output);
-    let information = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let field = |key: &str| {
-        let line = information.lines().find(|line| line.starts_with(key)).unwrap_or_default();
-        line.split_once(':').map_or("", |(_, value)| value.trim())
-    };
-    let processor = ["model name", "cpu family", "model\t"].map(field).join(" ");
-    let vectors = information.contains("avx512f");
-    let same = about["avx512"].as_bool() == Some(vectors) && about["processor"] == processor.as_str();
+    let vectors =
+        fs::read_to_string("/proc/cpuinfo").is_ok_and(|information| information.contains("avx512f"));
+    let same = about["avx512"].as_bool() == Some(vectors);
     for (row, again) in some.iter().zip(result["trained"].as_array().unwrap()) {
         let kept: f64 = row["train_loss"].parse().unwrap();
         let loss = again["curve"].as_array().unwrap().last().unwrap()["train_loss"].as_f64().unwrap();

@@ -6,6 +6,7 @@ mod benchmark;
 mod elsewhere;
 mod import;
 mod measure;
+mod mistakes;
 mod predict;
 mod report;
 mod repro;
@@ -42,6 +43,8 @@ impl Table {
             text += &format!("{cell},{valid},{test},{ms}\n");
         }
         fs::write(folder.path().join("table.csv"), text).unwrap();
+        // in a file, because it is for some algorithms alone
+        fs::write(folder.path().join("base.toml"), "iterations = 2\n").unwrap();
         Self { folder, cells }
     }
 
@@ -56,22 +59,9 @@ impl Table {
     /// The arguments of a small search, recorded in `out`.
     fn search(&self, out: &str) -> Vec<String> {
         let (valid, test) = (self.column("valid"), self.column("test"));
-        let out = self.path(out).display().to_string();
-        [
-            "search",
-            "--accuracy",
-            &valid,
-            "--test",
-            &test,
-            "--budget",
-            "12",
-            "--iterations",
-            "2",
-            "--out",
-            &out,
-        ]
-        .map(String::from)
-        .to_vec()
+        let [out, base] = [out, "base.toml"].map(|name| self.path(name).display().to_string());
+        let of = ["search", "--accuracy", &valid, "--test", &test, "--budget", "12"];
+        of.into_iter().chain(["--config", &base, "--out", &out]).map(String::from).collect()
     }
 }
 
@@ -170,7 +160,8 @@ fn every_algorithm_and_form_of_output_works() {
         String::from_utf8(output.stdout).unwrap()
     };
     let csv = random("csv", "csv");
-    assert!(csv.starts_with("seed,trained,arch,valid,test,latency,iteration\n") && csv.lines().count() == 13);
+    assert!(csv.starts_with("seed,trained,arch,valid,test,latency,iteration,failure\n"));
+    assert_eq!(csv.lines().count(), 13);
     assert!(random("table", "table").contains("12 trained"));
 }
 
@@ -275,6 +266,8 @@ fn a_limit_is_checked_by_what_was_measured_and_else_by_a_prediction() {
     let (guessed, measured): (Vec<_>, Vec<_>) =
         trained(&some).into_iter().partition(|trial| trial["predicted"] == true);
     assert!(!guessed.is_empty() && !measured.is_empty() && measured.iter().all(meets));
+    assert_eq!(some["unmeasured"].as_u64(), Some(guessed.len() as u64));
+    assert_eq!((&some["false_positives"], &known["unmeasured"]), (&json!(0), &json!(0)));
     let alone = limited("alone", &half, &["--limit-by", "table"]);
     assert!(alone["latency_predictor"].is_null());
     assert!(trained(&alone).iter().all(|trial| trial["predicted"].is_null() && meets(trial)));
@@ -410,7 +403,7 @@ fn a_limit_that_nothing_meets_says_how_low_it_would_have_to_be() {
         text.contains("none of 400 architectures meets a latency of 0.01 ms, or is predicted to"),
         "{text}"
     );
-    assert!(!table.path("nothing").join("result.json").exists());
+    assert!(!table.path("nothing").exists(), "the mended command may have the folder");
 }
 
 #[test]

@@ -80,6 +80,12 @@ fn settings_out_of_range() {
         refused(Interleaved { level: 1.0, ..ours }),
         "level is 1, expected a probability between 0 and 1"
     );
+    for usual in [0.0, -1.0, f64::NAN, f64::INFINITY] {
+        let (mut workload, mut other) = (Steady::new(&clock, 0.004), Steady::new(&clock, 0.004));
+        let mut reference = Reference { workload: &mut workload, usual: Some(usual) };
+        let error = ours.measure(&clock, &mut reference, &mut [&mut other]).unwrap_err();
+        assert_eq!(error.to_string(), format!("usual is {usual}, expected seconds above 0"));
+    }
     let none = Published { runs: 0, ..Published::default() }.measure(&clock, &mut Steady::new(&clock, 1.0));
     assert_eq!(none.unwrap_err().to_string(), "runs is 0, expected at least 1");
 }

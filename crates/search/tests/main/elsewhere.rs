@@ -196,3 +196,28 @@ fn what_has_begun_when_time_is_over_still_counts() {
     assert!((2..10).contains(&cut.trials.len()), "{}", cut.trials.len());
     assert!(cut.trials.iter().enumerate().all(|(number, trial)| trial.arch as usize == number));
 }
+
+#[test]
+fn what_is_not_finite_is_a_failure_whoever_says_it() {
+    struct Says(Option<(usize, nas_core::Evaluation)>);
+    impl Evaluate<u32> for Says {
+        type Error = Infallible;
+        fn start(&mut self, number: usize, arch: &u32) -> Result<(), Infallible> {
+            let value = if *arch == 0 { f64::NAN } else { 1.0 };
+            let cost_s = Some(if *arch == 1 { f64::INFINITY } else { 2.0 });
+            self.0 = Some((number, nas_core::Evaluation { cost_s, ..nas_core::Evaluation::of(value) }));
+            Ok(())
+        }
+        fn next(&mut self) -> Result<Option<(usize, Evaluated)>, Infallible> {
+            Ok(self.0.take().map(|(number, said)| (number, Ok(said))))
+        }
+        fn stop(&mut self) {}
+    }
+    let budget = Budget { cost_s: Some(4.0), ..Budget::trials(9) };
+    let found = Run::new(budget).search_by(&mut InOrder::new(0..9), &mut Says(None), &mut []).unwrap();
+    assert_eq!((found.trials.len(), found.stopped), (4, Stopped::Cost));
+    let failures: Vec<_> = found.trials.iter().filter_map(|trial| trial.result.as_ref().err()).collect();
+    assert_eq!(failures.len(), 2);
+    assert!(failures[0].contains("the value is NaN") && failures[1].contains("the cost is inf"));
+    assert_eq!(search::summarise(&found.trials, None).best, Some(2));
+}

@@ -287,6 +287,12 @@ fn a_warm_up_is_the_order_of_random_search_and_the_pool_of_evolution() {
     let mut evolution = Evolution::new(Domain::of(&WORDS), POOL, Seed(0)).unwrap().warm_up(&few);
     let pool = evolution.ask(100).unwrap();
     assert!(pool[..3] == best[..3] && pool.len() == 20);
+    // the best of all are not in the domain, and those behind them are
+    let others = |word: &Word| !best.contains(word);
+    let domain = Domain::of(&WORDS).only(&others);
+    let mut evolution = Evolution::new(domain, POOL, Seed(0)).unwrap().warm_up(&warm_up);
+    let behind: Vec<Word> = warm_up.archs().skip(20).take(20).cloned().collect();
+    assert_eq!(evolution.ask(100).unwrap(), behind);
 }
 
 #[test]

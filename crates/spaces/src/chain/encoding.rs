@@ -38,8 +38,12 @@ impl ChainEncoding {
     /// The chain as a graph, whose vocabulary is the names of the choices.
     ///
     /// # Errors
-    /// A chain of another space, where it has a choice that this one has not, or fewer than two layers.
+    /// A chain of another space: of another length, or with a choice that this one has not.
     pub fn graph(&self, chain: &Chain) -> Result<ArchGraph, GraphError> {
+        let (found, expected) = (chain.choices().len(), self.nodes);
+        if found != expected {
+            return Err(GraphError::OtherLength { found, expected });
+        }
         let ops = chain.choices().iter().map(|&choice| arch_graph::Op(choice));
         let last = self.nodes.saturating_sub(1);
         ArchGraph::new(&self.vocabulary, ops, (0..last).map(|layer| (layer, layer + 1)), 0, last)

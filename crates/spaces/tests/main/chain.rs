@@ -93,6 +93,14 @@ fn every_row_of_the_tables_is_a_chain() {
 }
 
 #[test]
+fn a_chain_of_another_space_is_not_encoded() {
+    let encoding = ChainEncoding::new(&NAS_BENCH_MACRO, Global::Without).unwrap();
+    let text = ["0"; 22].join("_");
+    let error = encoding.encode(&FB_NET.parse(&text).unwrap()).unwrap_err().to_string();
+    assert_eq!(error, "a chain of 22 layers, but this space has 8: take its own encoding");
+}
+
+#[test]
 fn texts_are_read_in_every_published_form() {
     let chain = NAS_BENCH_MACRO.parse("0_2_0_1_2_1_0_0").unwrap();
     for text in ["02012100", "0 2 0 1 2 1 0 0"] {

@@ -1,10 +1,15 @@
 use super::thrift::Thrift;
 use crate::Flaw;
+use crate::source::COLUMNS;
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 
-/// Bytes of a footer: some hundred a column and row group.
-const FOOTER: u64 = 16 << 20;
+/// Bytes of a footer: some fifty a column and row group.
+pub(super) const FOOTER: u64 = 16 << 20;
+/// Elements of a schema, keys, and parts of columns: what a footer may make room for.
+const ELEMENTS: usize = 2 * COLUMNS;
+const PAIRS: usize = 10_000;
+const PARTS: usize = 1 << 20;
 /// Groups of columns within one another.
 const DEPTH: usize = 32;
 
@@ -27,8 +32,10 @@ pub(super) struct Leaf {
     pub(super) physical: i64,
     /// UTF8 0 and so on; none where the physical type says all.
     pub(super) converted: Option<i64>,
-    /// Whether a logical type is given, and whether it is that of text.
-    pub(super) logical: Option<bool>,
+    /// The field of parquet.thrift's `LogicalType`: STRING 1, INTEGER 10 and so on; none where none is given.
+    pub(super) logical: Option<i64>,
+    /// Whether that is a whole number without a sign.
+    pub(super) unsigned: bool,
     pub(super) optional: bool,
     /// Neither repeated nor within a group.
     pub(super) flat: bool,
@@ -87,7 +94,7 @@ impl Footer {
         let place = || {
             Flaw::new(
                 "the footer",
-                "what describes a Parquet file",
+                format!("what describes a Parquet file of at most {COLUMNS} columns and {PARTS} parts"),
                 format!("something else at its byte {}", reader.at),
             )
         };
@@ -95,19 +102,16 @@ impl Footer {
     }
 
     fn from(reader: &mut Thrift<'_>) -> Option<Self> {
-        let (mut found, mut elements) = (Self::default(), Vec::new());
+        let (mut found, mut elements, mut parts) = (Self::default(), Vec::new(), 0);
         reader.fields(&mut |reader, field, kind| match (field, kind) {
-            (2, 9) => reader.structs(&mut |reader| {
-                elements.push(element(reader)?);
-                Some(())
-            }),
+            (2, 9) => reader.structs(&mut |reader| push(&mut elements, element(reader)?, ELEMENTS)),
             (3, 6) => {
                 found.rows = reader.zigzag()?;
                 Some(())
             }
             (4, 9) => reader.structs(&mut |reader| {
-                found.groups.push(group(reader)?);
-                Some(())
+                let group = group(reader, &mut parts)?;
+                push(&mut found.groups, group, PARTS)
             }),
             (5, 9) => reader.structs(&mut |reader| {
                 let (mut key, mut value) = (String::new(), String::new());
@@ -119,14 +123,18 @@ impl Footer {
                     }
                     Some(())
                 })?;
-                found.pairs.push((key, value));
-                Some(())
+                push(&mut found.pairs, (key, value), PAIRS)
             }),
             _ => reader.skip(kind),
         })?;
         found.leaves = leaves(elements)?;
         Some(found)
     }
+}
+
+/// Adds an item, where that is not one too many.
+fn push<V>(list: &mut Vec<V>, item: V, most: usize) -> Option<()> {
+    (list.len() < most).then(|| list.push(item))
 }
 
 /// The columns of a schema, whose groups stand in front of what they hold.
@@ -152,6 +160,10 @@ fn leaves(elements: Vec<Element>) -> Option<Vec<Leaf>> {
     open.iter().all(|left| *left == 0).then_some(leaves)
 }
 
+/// Of `LogicalType`.
+pub(super) const STRING: i64 = 1;
+pub(super) const INTEGER: i64 = 10;
+
 fn element(reader: &mut Thrift<'_>) -> Option<Element> {
     let mut found = Element::default();
     reader.fields(&mut |reader, field, kind| {
@@ -161,19 +173,28 @@ fn element(reader: &mut Thrift<'_>) -> Option<Element> {
             (4, 8) => found.leaf.name = reader.text()?.into(),
             (5, 5) => found.children = reader.zigzag()?,
             (6, 5) => found.leaf.converted = Some(reader.zigzag()?),
-            // a union: one field, which says which; STRING is the first
+            // a union: one field, which says which
             (10, 12) => reader.fields(&mut |reader, which, kind| {
-                found.leaf.logical = Some(which == 1);
-                reader.skip(kind)
+                found.leaf.logical = Some(which);
+                match (which, kind) {
+                    // a bool stands in the kind itself: 1 is true, 2 is false
+                    (INTEGER, 12) => reader.fields(&mut |reader, field, kind| {
+                        found.leaf.unsigned |= (field, kind) == (2, 2);
+                        reader.skip(kind)
+                    }),
+                    _ => reader.skip(kind),
+                }
             })?,
             _ => reader.skip(kind)?,
         }
         Some(())
     })?;
+    found.leaf.unsigned |= matches!(found.leaf.converted, Some(11..=14));
     Some(found)
 }
 
-fn group(reader: &mut Thrift<'_>) -> Option<Group> {
+/// A group, whose parts are counted with those of the groups before.
+fn group(reader: &mut Thrift<'_>, parts: &mut usize) -> Option<Group> {
     let mut found = Group::default();
     reader.fields(&mut |reader, field, kind| match (field, kind) {
         (1, 9) => reader.structs(&mut |reader| {
@@ -191,8 +212,8 @@ fn group(reader: &mut Thrift<'_>) -> Option<Group> {
                 }),
                 _ => reader.skip(kind),
             })?;
-            found.parts.push(part);
-            Some(())
+            *parts += 1;
+            (*parts <= PARTS).then(|| found.parts.push(part))
         }),
         (3, 6) => {
             found.rows = reader.zigzag()?;

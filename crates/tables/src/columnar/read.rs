@@ -1,5 +1,5 @@
 use super::decode::{self, Packing};
-use super::footer::{Footer, Leaf};
+use super::footer::{Footer, INTEGER, Leaf, STRING};
 use super::pages::Pages;
 use super::{KEY, Known};
 use crate::source::VALUES;
@@ -32,16 +32,14 @@ impl ParquetTable {
     /// Opens a file and reads its footer.
     ///
     /// # Errors
-    /// A file that cannot be read, is no Parquet file, or holds more than the limits allow.
+    /// A file that cannot be read, or is no Parquet file.
     pub fn open(path: impl AsRef<Path>, limits: Limits) -> Result<Self, TableError> {
         let path = path.as_ref();
         let broken = |flaw| broken(path, flaw);
         let mut file = File::open(path).map_err(|source| TableError::Open { file: path.into(), source })?;
         let footer = Footer::read(&mut file).map_err(broken)?;
-        let rows = usize::try_from(footer.rows).ok().filter(|rows| *rows <= limits.rows);
-        let rows = rows.ok_or_else(|| {
-            broken(Flaw::new("the footer", format!("at most {} rows", limits.rows), footer.rows))
-        })?;
+        let rows = usize::try_from(footer.rows);
+        let rows = rows.map_err(|_| broken(Flaw::new("the footer", "a number of rows", footer.rows)))?;
         let parts = footer.groups.iter().map(|group| group.rows).try_fold(0_i64, i64::checked_add);
         if parts != Some(footer.rows) {
             return Err(broken(Flaw::new(
@@ -90,11 +88,11 @@ impl ParquetTable {
     /// The rows of one group, of the columns at these places of [`ParquetTable::columns`].
     ///
     /// # Errors
-    /// A damaged page, a compression that is not known, text that is not UTF-8.
+    /// More rows than the limits allow, a damaged page, a compression that is not known, text that is not UTF-8.
     pub fn group(&mut self, group: usize, columns: &[usize]) -> Result<Table, TableError> {
         let rows = self.footer.groups.get(group).map_or(0, |group| group.rows);
-        let values = usize::try_from(rows).unwrap_or(usize::MAX).saturating_mul(columns.len());
-        self.check_values(values, group)?;
+        let rows = usize::try_from(rows).unwrap_or(usize::MAX);
+        self.check(rows, columns.len(), &format!("row group {group}"))?;
         let mut table = Table::new(Vec::new());
         for &column in columns {
             let (Some(info), Some(&place)) = (self.columns.get(column), self.places.get(column)) else {
@@ -124,7 +122,7 @@ impl ParquetTable {
     /// # Errors
     /// As [`ParquetTable::group`].
     pub fn read(&mut self, columns: &[usize]) -> Result<Table, TableError> {
-        self.check_values(self.rows.saturating_mul(columns.len()), 0)?;
+        self.check(self.rows, columns.len(), "the footer")?;
         let infos = columns.iter().filter_map(|&column| self.columns.get(column).cloned()).collect();
         let mut table = Table::new(infos);
         for group in 0..self.groups() {
@@ -133,13 +131,15 @@ impl ParquetTable {
         Ok(table)
     }
 
-    fn check_values(&self, values: usize, group: usize) -> Result<(), TableError> {
-        if values > VALUES {
-            let flaw =
-                Flaw::new(format!("row group {group}"), format!("at most {VALUES} values at once"), values);
-            return Err(broken(&self.path, flaw));
-        }
-        Ok(())
+    /// What is to be in memory at once.
+    fn check(&self, rows: usize, columns: usize, place: &str) -> Result<(), TableError> {
+        let values = rows.saturating_mul(columns);
+        let flaw = match self.limits.rows {
+            most if rows > most => Flaw::new(place, format!("at most {most} rows at once"), rows),
+            _ if values > VALUES => Flaw::new(place, format!("at most {VALUES} values at once"), values),
+            _ => return Ok(()),
+        };
+        Err(broken(&self.path, flaw))
     }
 
     fn chunk(&mut self, group: usize, place: usize, kind: Kind) -> Result<Values, Flaw> {
@@ -166,7 +166,7 @@ impl ParquetTable {
                 return Err(Flaw::new("", "no compression, Snappy or gzip", name.unwrap_or(&"another")));
             }
         };
-        let (optional, physical) = (leaf.optional, leaf.physical);
+        let (optional, physical, unsigned) = (leaf.optional, leaf.physical, leaf.unsigned);
         let pages = Pages::new(&mut self.file, start, len);
         let limit = self.limits.text_bytes;
         Ok(match (physical, kind) {
@@ -184,7 +184,10 @@ impl ParquetTable {
                 Values::Integer(decode::values(pages, packing, rows, optional, &mut plain)?)
             }
             (1, Kind::Integer) => {
-                let convert = |bytes| i64::from(i32::from_le_bytes(bytes));
+                let convert = |bytes| match unsigned {
+                    true => i64::from(u32::from_le_bytes(bytes)),
+                    false => i64::from(i32::from_le_bytes(bytes)),
+                };
                 let mut plain = |bytes: &[u8], count| decode::fixed(bytes, count, convert);
                 Values::Integer(decode::values(pages, packing, rows, optional, &mut plain)?)
             }
@@ -211,16 +214,21 @@ impl ParquetTable {
 /// What the values of a column are; none where they cannot be read.
 fn kind(leaf: &Leaf) -> Option<Kind> {
     // whole numbers with a meaning of their own, as decimals and dates, are not what they seem
-    let whole = matches!(leaf.converted, None | Some(11..=13 | 15..=18));
+    let whole = match (leaf.logical, leaf.converted) {
+        (Some(logical), _) => logical == INTEGER,
+        (None, converted) => matches!(converted, None | Some(11..=18)),
+    };
     let text = match (leaf.logical, leaf.converted) {
-        (Some(text), _) => text,
+        (Some(logical), _) => logical == STRING,
         (None, converted) => matches!(converted, None | Some(0)),
     };
     Some(match leaf.physical {
         _ if !leaf.flat => return None,
         5 | 4 => Kind::Number,
         0 => Kind::Integer,
-        1 | 2 if whole => Kind::Integer,
+        1 if whole => Kind::Integer,
+        // an i64 does not hold all of them
+        2 if whole && !leaf.unsigned => Kind::Integer,
         6 if text => Kind::Text,
         _ => return None,
     })

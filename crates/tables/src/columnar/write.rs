@@ -1,3 +1,4 @@
+use super::footer::FOOTER;
 use super::thrift_out::{ThriftOut, varint};
 use super::{KEY, Known, VERSION};
 use crate::{ColumnInfo, Kind, Origin, Values};
@@ -95,7 +96,11 @@ impl ParquetRows {
             });
             out.text(6, "brp-nas");
         });
-        let len = u32::try_from(footer.len()).map_err(io::Error::other)?;
+        let len = u32::try_from(footer.len()).ok().filter(|len| u64::from(*len) <= FOOTER);
+        let len = len.ok_or_else(|| {
+            let (columns, groups) = (self.columns.len(), self.groups.len());
+            io::Error::other(format!("{columns} columns in {groups} parts are too many to be found again"))
+        })?;
         self.file.write_all(&footer)?;
         self.file.write_all(&len.to_le_bytes())?;
         self.file.write_all(b"PAR1")?;

@@ -83,8 +83,8 @@ fn network(root: Node<'_>) -> Result<Network, Flaw> {
     let mut found: Option<Network> = None;
     let mut schedules: Vec<(i64, Node<'_>)> = Vec::new();
     for (key, part) in root.entries()? {
-        let schedule = key.text()?.parse().map_err(|_| Flaw::new("", "a number of epochs as key", key))?;
-        schedules.push((schedule, part));
+        let schedule = key.text()?.parse::<i64>().ok().filter(|schedule| *schedule > 0);
+        schedules.push((schedule.ok_or_else(|| Flaw::new("", "a number of epochs as key", key))?, part));
     }
     schedules.sort_by_key(|(schedule, _)| *schedule);
     for (schedule, part) in schedules {

@@ -16,7 +16,8 @@ const VALUES: usize = 32 << 20;
 /// Reads such a file: one row an architecture, columns `DATASET_PROXY` and `DATASET_PROXY_s`, and whatever else
 /// is a number under its own name.
 ///
-/// Architectures that are vectors of NAS-Bench-201 become its text; others stay as they are published.
+/// Architectures that are vectors of NAS-Bench-201 become its text; others stay as they are published, as do those of
+/// TransNAS-Bench-101, whose vectors look the same and are told by the data sets of the file.
 ///
 /// # Errors
 /// Where it is no such JSON: the line and column.
@@ -38,9 +39,20 @@ struct Found {
     archs: Vec<String>,
     columns: Vec<(String, Vec<Option<f64>>)>,
     places: BTreeMap<String, usize>,
+    datasets: Vec<String>,
 }
 
+/// The data sets that NAS-Bench-201 is scored on, of which TransNAS-Bench-101 has the last three too.
+const NAS_BENCH_201: [&str; 6] = ["cifar10", "cifar100", "ImageNet16-120", "ninapro", "svhn", "scifar100"];
+
 impl Found {
+    /// Whether vectors are those of NAS-Bench-201.
+    fn is_nas_bench_201(&self) -> bool {
+        let place = |dataset: &String| NAS_BENCH_201.iter().position(|known| known == dataset);
+        let places: Option<Vec<usize>> = self.datasets.iter().map(place).collect();
+        places.is_some_and(|places| places.iter().any(|place| *place < 3))
+    }
+
     fn row(&mut self, arch: String) -> usize {
         let next = self.archs.len();
         *self.rows.entry(arch).or_insert_with_key(|arch| {
@@ -70,7 +82,9 @@ impl Found {
     fn table(self) -> Table {
         let rows = self.archs.len();
         let mut table = Table::new(Vec::new());
-        let text = |arch: &String| numbers(arch).and_then(|numbers| index::naslib(&numbers).ok());
+        let ours = self.is_nas_bench_201();
+        let cell = |numbers: Vec<i64>| index::naslib(&numbers).ok().filter(|_| ours);
+        let text = |arch: &String| numbers(arch).and_then(cell);
         let cells: Vec<_> = self.archs.iter().map(text).collect();
         let archs = self
             .archs
@@ -145,6 +159,7 @@ impl<'de> Visitor<'de> for Level<'_> {
         match self {
             Self::DataSets(found) => {
                 while let Some(dataset) = map.next_key::<String>()? {
+                    found.datasets.push(dataset.clone());
                     map.next_value_seed(Level::Archs(found, dataset))?;
                 }
             }

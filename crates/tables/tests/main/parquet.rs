@@ -5,7 +5,7 @@ use nas_core::{ParseArchError, SearchSpace, Stream};
 use proptest::prelude::*;
 use std::fs;
 use std::path::Path;
-use tables::{ColumnInfo, Kind, Limits, Origin, ParquetTable, Table, Values};
+use tables::{ColumnInfo, Import, Kind, Limits, Origin, ParquetTable, Table, Values};
 use tempfile::TempDir;
 
 /// A space in which every text is an architecture.
@@ -123,7 +123,11 @@ fn every_error_names_the_row() {
     fs::write(&json, "{\"arch\":\"a\",\"acc\":1}\n\n{\"arch\":\"b\",\"acc\":\"x\"}\n").unwrap();
     assert!(
         said(&json, "acc")
-            .starts_with("DIR/t.jsonl, line 1, column `acc`: expected a finite number or nothing, found 1")
+            .starts_with("DIR/t.jsonl, line 3, column `acc`: expected a finite number or nothing, found x")
+    );
+    fs::write(&json, "{\"arch\":\"a\"}\n{\"arch\":\"b\",\"acc\":\"1.5\"}\n").unwrap();
+    assert!(
+        said(&json, "acc").contains("line 2, column `acc`: expected a finite number or nothing, found 1.5")
     );
     fs::write(&json, "{\"arch\":\"a\",\"acc\":1}\n{\"arch\"\n").unwrap();
     assert!(said(&json, "acc").starts_with("DIR/t.jsonl, line 2, byte 7: expected an object of JSON"));
@@ -140,9 +144,115 @@ fn limits_hold() {
     let file = put(&dir, vec![texts(&archs)]);
     let within = |limits| complaint(&tables::read_table(&file, limits).unwrap_err(), dir.path());
     let rows = within(Limits { rows: 99, ..Limits::default() });
-    assert!(rows.starts_with("DIR/t.parquet, the footer: expected at most 99 rows, found 100"), "{rows}");
+    let most = "DIR/t.parquet, row group 0: expected at most 99 rows at once, found 100";
+    assert!(rows.starts_with(most), "{rows}");
+    let few = Limits { rows: 99, ..Limits::default() };
+    let mut parts = tables::TableWriter::create(&file, &[ColumnInfo::new("arch", Kind::Text)]).unwrap();
+    (0..3).for_each(|_| parts.write(&[texts(&archs[..50]).1]).unwrap());
+    parts.finish(&Origin::default()).unwrap();
+    // part by part there is no end to it
+    let imported = tables::inspect(&file, &Import { limits: few, ..Import::default() }).unwrap();
+    assert_eq!(imported.rows, 150);
+    assert!(within(few).contains("at most 99 rows, found 100 and perhaps more"));
+    put(&dir, vec![texts(&archs)]);
     let text = within(Limits { text_bytes: 100, ..Limits::default() });
     assert!(text.contains("at most 100 bytes of text"), "{text}");
+    let json = dir.path().join("t.jsonl");
+    fs::write(&json, "{\"arch\":\"a\"}\n{\"arch\":\"b\"}\n").unwrap();
+    let error = tables::read_table(&json, Limits { rows: 1, ..Limits::default() }).unwrap_err();
+    assert_eq!(complaint(&error, dir.path()), "DIR/t.jsonl, line 2: more than 1 rows: divide the file");
+    let keys: Vec<String> = (0..20).map(|key| format!("\"{key}\":1")).collect();
+    fs::write(&json, format!("{{{}}}\n{}", keys.join(","), "{}\n".repeat(20))).unwrap();
+    let error = tables::read_table(&json, Limits { text_bytes: 400, ..Limits::default() }).unwrap_err();
+    assert!(complaint(&error, dir.path()).contains("at most 400 values, found 21 rows of 20 columns"));
+}
+
+/// What has more parts than a footer may name is not written, rather than never read again.
+#[test]
+fn too_many_parts_are_refused_when_they_are_written() {
+    let dir = TempDir::new().unwrap();
+    let file = dir.path().join("t.parquet");
+    let columns: Vec<ColumnInfo> =
+        (0..10_000).map(|i| ColumnInfo::new(format!("{i}"), Kind::Integer)).collect();
+    let mut writer = tables::TableWriter::create(&file, &columns).unwrap();
+    let row = vec![Values::Integer(vec![Some(1)]); 10_000];
+    (0..60).for_each(|_| writer.write(&row).unwrap());
+    let error = writer.finish(&Origin::default()).unwrap_err();
+    let source = std::error::Error::source(&error).unwrap().to_string();
+    assert_eq!(source, "10000 columns in 60 parts are too many to be found again");
+    assert!(!file.exists());
+}
+
+/// A schema of a byte an element would make room for a hundred times as much.
+#[test]
+fn a_footer_makes_room_for_no_more_than_a_table_has() {
+    let dir = TempDir::new().unwrap();
+    let file = dir.path().join("t.parquet");
+    let elements = 1 << 20;
+    // field 2, a list of that many structs (its length as a varint of three bytes), each without a field
+    let mut footer = vec![0x29, 0xfc, 0x80, 0x80, 0x40];
+    footer.extend(vec![0; elements + 1]);
+    let len = (footer.len() as u32).to_le_bytes();
+    fs::write(&file, [b"PAR1", footer.as_slice(), &len, b"PAR1"].concat()).unwrap();
+    let error = ParquetTable::open(&file, Limits::default()).err().unwrap();
+    let said = complaint(&error, dir.path());
+    assert!(
+        said.contains("at most 10000 columns") && said.contains("something else at its byte 20"),
+        "{said}"
+    );
+}
+
+#[test]
+fn only_names_of_tables_are_written_over() {
+    let dir = TempDir::new().unwrap();
+    let columns = [ColumnInfo::new("arch", Kind::Text)];
+    for name in ["runs.sqlite", "t", "t.parquet.gz", "parquet", "csv", "t.pq"] {
+        let file = dir.path().join(name);
+        fs::write(&file, "before").unwrap();
+        let error = tables::TableWriter::create(&file, &columns).err().unwrap();
+        let said = complaint(&error, dir.path());
+        assert!(
+            said.starts_with(&format!("DIR/{name}: the name says no form of a table: end it in")),
+            "{said}"
+        );
+        assert_eq!(fs::read_to_string(&file).unwrap(), "before");
+    }
+    for name in ["a.csv", "A.CSV.GZ", "a.jsonl", "a.jsonl.gz", "a.Parquet"] {
+        assert!(tables::TableWriter::create(dir.path().join(name), &columns).is_ok(), "{name}");
+    }
+}
+
+/// Whole numbers of pyarrow that are more than their bytes say.
+#[test]
+fn whole_numbers_without_a_sign_and_dates() {
+    let table = tables::read_table(fixture("parquet/kinds.parquet"), Limits::default()).unwrap();
+    let names: Vec<_> = table.columns.iter().map(|column| column.name.as_str()).collect();
+    assert_eq!(names, ["arch", "uint8", "uint32", "int16"]);
+    assert_eq!(table.column("uint8"), Some(&Values::Integer(vec![Some(1), Some(200)])));
+    assert_eq!(table.column("uint32"), Some(&Values::Integer(vec![Some(1), Some(3_000_000_000)])));
+    assert_eq!(table.column("int16"), Some(&Values::Integer(vec![Some(-1), Some(3)])));
+}
+
+#[test]
+fn an_import_names_the_file_that_is_wrong() {
+    let dir = TempDir::new().unwrap();
+    let (file, to) = (dir.path().join("t.csv"), dir.path().join("t.parquet"));
+    let said = |text: &str, curves: Option<&str>| {
+        fs::write(&file, text).unwrap();
+        let curves = curves.map(|name| dir.path().join(name));
+        let error = tables::import(&file, &to, &Import { curves, ..Import::default() }).unwrap_err();
+        assert!(!to.exists());
+        complaint(&error, dir.path())
+    };
+    let twice = said("arch,x,x\na,1,2\n", None);
+    assert_eq!(twice, "DIR/t.csv, line 1: the column `x` is there twice: rename one of them");
+    assert!(said("arch,a:b\na,1\n", None).starts_with("DIR/t.csv: a column cannot be named `a:b`"));
+    let none = said("arch,x\na,1\n", Some("c.csv"));
+    assert_eq!(none, "DIR/t.csv: csv has no curves: leave out what asks for it");
+    let folder = fixture("nats_bench/data");
+    let same = Import { curves: Some(to.clone()), ..Import::default() };
+    let error = tables::import(&folder, &to, &same).unwrap_err();
+    assert!(complaint(&error, dir.path()).starts_with("DIR/t.parquet: two tables cannot go to one file"));
 }
 
 fn any_kind(rows: usize) -> impl Strategy<Value = Values> {

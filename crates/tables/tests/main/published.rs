@@ -19,10 +19,13 @@ fn read(file: &Path) -> Table {
 fn import(file: &str, format: &str) -> (Table, Table) {
     let dir = TempDir::new().unwrap();
     let (to, curves) = (dir.path().join("t.parquet"), dir.path().join("c.parquet"));
+    let kept = Format::ALL.into_iter().find(|known| known.name() == format);
     let how = Import {
-        curves: Some(curves.clone()),
+        curves: kept.is_some_and(Format::has_curves).then(|| curves.clone()),
         threads: 3,
-        column: Some("value".into()),
+        column: kept
+            .is_some_and(|format| [Format::Eagle, Format::EagleRaw, Format::Help].contains(&format))
+            .then(|| "value".into()),
         ..Import::default()
     };
     let imported = tables::import(&fixture(file), &to, &how).unwrap();
@@ -138,6 +141,11 @@ fn what_contradicts_itself_is_refused() {
         let found = complaint(&error, dir.path());
         assert!(found.starts_with("DIR/000002.pickle.pbz2, ") && found.contains(said), "{found}");
         assert!(!target.exists());
+    }
+    for key in [i64::MIN, -1, 0] {
+        let pickle = format!("(dS'{key}'\n(ds.");
+        let said = nats_bench::read_unpacked(pickle.as_bytes()).unwrap_err().to_string();
+        assert!(said.contains("a number of epochs as key"), "{said}");
     }
     let (dir, target) = changed("0777", "0777");
     fs::rename(dir.path().join("000002.pickle.pbz2"), dir.path().join("000001.pickle.pbz2")).unwrap();
@@ -273,6 +281,19 @@ fn scores_of_suite_zero_without_what_is_no_number() {
     assert_eq!(rows("cifar10_nwot"), [None, None]);
     assert_eq!(rows("cifar10_val_accuracy"), [Some(81.5), Some(90.5)]);
     assert_eq!(rows("cifar100_synflow"), [Some(2.5), None]);
+}
+
+/// Its vectors are six numbers from 0 to 3 too.
+#[test]
+fn transnas_bench_101_is_not_taken_for_nas_bench_201() {
+    let dir = TempDir::new().unwrap();
+    let (file, to) = (dir.path().join("zc_transbench101_micro.json"), dir.path().join("t.jsonl"));
+    let text = fs::read_to_string(fixture("published/zc_nasbench201.json")).unwrap();
+    fs::write(&file, text.replace("cifar100", "jigsaw")).unwrap();
+    tables::import(&file, &to, &Import::default()).unwrap();
+    let table = tables::read_table(&to, Default::default()).unwrap();
+    assert_eq!(table.column("arch").unwrap().text(0).unwrap(), "(4, 3, 3, 0, 0, 0)");
+    assert!(table.column("index").is_none());
 }
 
 #[test]

@@ -1,0 +1,269 @@
+//! What a newcomer gets wrong, and what must not be lost or misleading then.
+
+use crate::{Table, json, more, parsed, run, timeless};
+use serde_json::Value;
+use std::fs;
+use std::path::Path;
+
+const NONE: &str = "|none~0|+|none~0|none~1|+|none~0|none~1|none~2|";
+const SOME: &str = "|nor_conv_3x3~0|+|none~0|skip_connect~1|+|skip_connect~0|nor_conv_1x1~1|avg_pool_3x3~2|";
+
+fn words(text: &str) -> Vec<String> {
+    text.split(' ').map(String::from).collect()
+}
+
+/// Status 2 and this on stderr, with nothing on stdout.
+fn refused(args: &[String], says: &str) {
+    let output = run(args);
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{args:?}: {text}");
+    assert!(text.contains(says), "{args:?}: {text}");
+    assert!(output.stdout.is_empty(), "{args:?}");
+}
+
+/// A run of `train` on 60 images, with these flags behind.
+fn training(folder: &Path, more: &str) -> Vec<String> {
+    let small = "--train-images 60 --test-part 40 --channels 2 --image 8 --epochs 1 --threads 1";
+    let out = folder.display();
+    [
+        words(&format!("train {small} --out {out}/run --store {out}/store.sqlite {more}")),
+        vec!["--arch".into(), SOME.into()],
+    ]
+    .concat()
+}
+
+#[test]
+fn a_table_is_not_written_over_a_store() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = folder.path().join("store.sqlite");
+    let trained = json(&training(folder.path(), "--seed 0"));
+    assert!(trained["trained"][0]["test"].is_number());
+    let before = fs::read(&store).unwrap();
+    let store = store.display();
+    refused(&words(&format!("export {store} --to {store}")), "the name says no form of a table");
+    let csv = folder.path().join("t.csv");
+    fs::write(&csv, format!("arch,x\n{SOME},1\n")).unwrap();
+    refused(&words(&format!("import {} --to {store}", csv.display())), "the name says no form of a table");
+    assert_eq!(fs::read(folder.path().join("store.sqlite")).unwrap(), before);
+    refused(
+        &words(&format!("export {store} --to {} --metric none", csv.display())),
+        "holds nothing that is asked for",
+    );
+}
+
+#[test]
+fn a_latency_of_minus_one_does_not_win() {
+    let table = Table::new();
+    let text = fs::read_to_string(table.path("table.csv")).unwrap();
+    let failed = text.replacen(&format!(",{}\n", crate::values(&table.cells[0]).2), ",-1\n", 1);
+    fs::write(table.path("table.csv"), failed).unwrap();
+    let latency = table.column("device_ms");
+    let limit = ["--latency", &latency, "--max-latency", "5", "--algorithm", "random"];
+    let says = format!("column `device_ms`: -1 of {} is no cost", table.cells[0]);
+    refused(&more(&table.search("never"), &limit), &says);
+    for method in ["flops", "ours"] {
+        let out = table.path("never").display().to_string();
+        let args = ["predict", "--table", &latency, "--train", "90", "--method", method, "--out", &out];
+        refused(&args.map(String::from), &says);
+    }
+    assert!(!table.path("never").exists());
+}
+
+#[test]
+fn a_flag_that_nothing_looks_at_is_refused() {
+    let table = Table::new();
+    for (flags, says) in [
+        (
+            "--algorithm random --pool 4",
+            "--pool is used by nothing here: it belongs to --algorithm evolution",
+        ),
+        ("--algorithm ours --tournament 4", "--tournament is used by nothing"),
+        ("--algorithm random --samples 4", "--samples is used by nothing"),
+        ("--algorithm random --transfer-from flops", "--transfer-from is used by nothing"),
+        ("--algorithm brp --first 4", "--first is used by nothing"),
+        ("--algorithm brp --scores params", "--scores is used by nothing"),
+        ("--algorithm evolution --explore 0.5", "--explore is used by nothing"),
+        ("--algorithm brp --at-once 2", "--at-once is used by nothing"),
+        ("--limit-by predictor", "--limit-by is used by nothing here: it belongs to --max-latency"),
+        ("--latency-train 5", "--latency-train is used by nothing"),
+        ("--epochs 3", "a flag of `train` is used by nothing here: it belongs to --train"),
+        ("--samples 0", "--samples is 0"),
+    ] {
+        refused(
+            &more(&table.search("never"), &words(flags).iter().map(String::as_str).collect::<Vec<_>>()),
+            says,
+        );
+    }
+    let column = table.column("valid");
+    for (flags, says) in [
+        ("--choose false", "--choose is used by nothing"),
+        ("--transfer-train 20", "--transfer-train is used by nothing"),
+        ("--method layers --encoding full", "--encoding is used by nothing"),
+    ] {
+        refused(
+            &words(&format!(
+                "predict --table {column} --train 90 --out {} {flags}",
+                table.path("never").display()
+            )),
+            says,
+        );
+    }
+    let scores = format!("score --scores params --table {column} --images nowhere");
+    refused(&words(&scores), "--images is used by nothing");
+    assert!(!table.path("never").exists());
+}
+
+#[test]
+fn a_default_never_asks_for_more_than_there_is() {
+    let table = Table::new();
+    let flags = ["--algorithm", "all", "--compare", "random,evolution", "--pool", "4"];
+    let found = json(&more(&table.search("all"), &flags));
+    assert_eq!(found["rows"].as_array().unwrap().len(), 6);
+    refused(
+        &more(&more(&table.search("never"), &flags), &["--warmup", "500"]),
+        "--warmup is 500, but the tables know",
+    );
+}
+
+/// A run that goes on to a larger budget is an unfinished one until it ends, and goes on by the same words.
+#[test]
+fn a_longer_run_that_is_cut_off_goes_on() {
+    let table = Table::new();
+    let folder = table.path("run");
+    json(&more(&table.search("run"), &["--algorithm", "random"]));
+    let resume = ["search", "--resume", &folder.display().to_string()].map(String::from).to_vec();
+    let whole = timeless(json(&more(&resume, &["--budget", "20"])));
+    // as a kill leaves it after 15
+    let lines = fs::read_to_string(folder.join("trials.jsonl")).unwrap();
+    let cut: String = lines.lines().take(15).map(|line| format!("{line}\n")).collect();
+    fs::write(folder.join("trials.jsonl"), cut).unwrap();
+    fs::remove_file(folder.join("result.json")).unwrap();
+    assert_eq!(timeless(json(&resume)), whole);
+    // what is refused changes nothing
+    let files =
+        || ["settings.json", "result.json", "trials.jsonl"].map(|name| fs::read(folder.join(name)).unwrap());
+    let before = files();
+    refused(&more(&resume, &["--budget", "7"]), "the budget ends the search after 7 trials");
+    refused(&more(&resume, &["--in-flight", "2"]), "in_flight is not there in it and 2 now");
+    refused(&more(&resume, &["--config", "nowhere.toml"]), "leave out --config");
+    refused(&more(&resume, &["--out", "elsewhere"]), "leave out --out");
+    refused(&words(&format!("predict --resume {}", folder.display())), "the record is one of `search`");
+    assert_eq!(files(), before);
+    let two = json(&more(&table.search("two"), &["--algorithm", "random", "--in-flight", "2"]));
+    assert_eq!(two["budget"], 12);
+    let resume = format!("search --resume {} --in-flight 1", table.path("two").display());
+    refused(&words(&resume), "in_flight is 2 in it and not there now");
+}
+
+#[test]
+fn a_failure_of_everything_is_no_success() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = run(&training(folder.path(), "--rate 1e30 --batch 8"));
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{text}");
+    assert!(text.contains("no training has a result, the first for:"), "{text}");
+    let out = folder.path().display();
+    let small = "--train-images 60 --test-part 40 --channels 2 --image 8 --epochs 1 --threads 1 --rate 1e30 --batch 8";
+    let output =
+        run(&words(&format!("search --train --algorithm random --budget 2 {small} --out {out}/search")));
+    let [said, text] =
+        [&output.stdout, &output.stderr].map(|bytes| String::from_utf8_lossy(bytes).into_owned());
+    assert_eq!(output.status.code(), Some(1), "{text}");
+    assert!(text.contains("no network has a value, the first for:"), "{text}");
+    assert!(said.contains("2 trained (2 of them without a value, the first for:"), "{said}");
+    refused(
+        &training(folder.path(), "--seed 1"),
+        "already holds a run; name another folder with --out, and take",
+    );
+    // a store that cannot be made leaves no folder behind
+    let args = format!("train --arch {SOME} --store {out}/nowhere/x.sqlite --out {out}/never");
+    assert_eq!(run(&words(&args)).status.code(), Some(2));
+    assert!(!folder.path().join("never").exists());
+}
+
+/// A network whose weights are too large for its loss has diverged, whatever its accuracy.
+#[test]
+fn what_is_infinite_is_not_kept_as_a_result() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut args = training(folder.path(), "--rate 1000 --curve 4");
+    args[10] = "4".into();
+    assert_eq!(args[9], "--epochs");
+    for seed in 0..6 {
+        let args = more(&args, &["--seed", &seed.to_string(), "--format", "json"]);
+        let args: Vec<String> = args.iter().map(|arg| arg.replace("/run", &format!("/run{seed}"))).collect();
+        let output = run(&args);
+        let found: Value = serde_json::from_slice(&output.stdout).unwrap();
+        let row = &found["trained"][0];
+        assert_eq!(output.status.success(), row["reason"].is_null(), "{row}");
+        match row["reason"].as_str() {
+            Some(reason) => assert!(reason.contains("loss"), "{reason}"),
+            None => {
+                assert!(row["curve"].as_array().unwrap().iter().all(|mark| mark["test_loss"].is_number()))
+            }
+        }
+    }
+}
+
+#[test]
+fn a_score_that_is_not_defined_is_exported_as_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    let small = "--proxies nwot,params --channels 2 --cells 1 --batch 16 --image 8";
+    let args = format!("score --arch {NONE} {small} --store {} --out {}", path("s.sqlite"), path("run"));
+    json(&words(&args));
+    for (from, to) in [("s.sqlite", "a.csv"), ("again.sqlite", "b.csv")] {
+        if from != "s.sqlite" {
+            json(&words(&format!("import {} --store {}", path("a.csv"), path(from))));
+        }
+        json(&words(&format!("export {} --to {}", path(from), path(to))));
+        let table = tables::read_table(path(to), tables::Limits::default()).unwrap();
+        let of = |name: &str| [0, 1].map(|row| table.column(name).unwrap().text(row));
+        assert_eq!(of("metric"), ["nwot", "params"].map(|name| Some(name.to_owned())));
+        let [nwot, params] = of("value");
+        assert!(nwot.is_none() && params.is_some(), "{nwot:?} {params:?}");
+    }
+}
+
+#[test]
+fn a_store_of_latencies_has_one_scale() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    let args = |out: &str, scale: &str| {
+        let small = "--channels 2 --cells 1 --image 8 --precision 60 --limit 60";
+        let text =
+            format!("measure --sample 1 {small} --store {} --out {} {scale}", path("s.sqlite"), path(out));
+        words(text.trim())
+    };
+    let first = parsed(&run(&more(&args("first", "--reference-ms 0.5"), &["--format", "json"])));
+    assert_eq!(first["reference_ms"], json!(0.5));
+    refused(
+        &args("never", "--reference-ms 5"),
+        "--reference-ms is 5, but the latencies of this store are on the scale of 0.5 ms",
+    );
+    assert!(!Path::new(&path("never")).exists());
+    // without it, the scale of the store holds
+    assert_eq!(json(&args("second", ""))["reference_ms"], json!(0.5));
+}
+
+#[test]
+fn a_column_is_not_its_own_source() {
+    let table = Table::new();
+    let column = table.column("device_ms");
+    let out = table.path("never").display().to_string();
+    let few = [
+        "predict",
+        "--table",
+        &column,
+        "--train",
+        "10",
+        "--method",
+        "few",
+        "--sources",
+        &column,
+        "--out",
+        &out,
+    ];
+    refused(&few.map(String::from), "--sources names");
+    let network = ["--train", "90", "--method", "gcn", "--transfer-from", &column, "--out", &out];
+    refused(&more(&["predict", "--table", &column].map(String::from), &network), "--transfer-from names");
+}
