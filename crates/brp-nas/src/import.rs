@@ -83,6 +83,7 @@ impl Report {
 
 pub(crate) fn main(args: Args) -> Result<(), Failure> {
     let config: Args = read_config(args.config.as_deref())?;
+    let given = args.clone();
     let args = Args {
         file: args.file.or(config.file),
         from: args.from.or(config.from),
@@ -102,11 +103,11 @@ pub(crate) fn main(args: Args) -> Result<(), Failure> {
     let file = file.ok_or_else(|| anyhow!("no file is named: import FILE --to TABLE")).or_input()?;
     let (table, store) = (args.to.is_some(), args.store.is_some());
     check_used(&[
-        ("--curves", args.curves.is_some(), table, "--to TABLE"),
-        ("--from", args.from.is_some(), table, "--to TABLE"),
-        ("--source-version", args.source_version.is_some(), table, "--to TABLE"),
-        ("--device", args.device.is_some(), store, "--store STORE"),
-        ("--fidelity", args.fidelity.is_some(), store, "--store STORE"),
+        ("--curves", given.curves.is_some(), table, "--to TABLE"),
+        ("--from", given.from.is_some(), table, "--to TABLE"),
+        ("--source-version", given.source_version.is_some(), table, "--to TABLE"),
+        ("--device", given.device.is_some(), store, "--store STORE"),
+        ("--fidelity", given.fidelity.is_some(), store, "--store STORE"),
     ])?;
     match (&args.to, &args.store) {
         (Some(to), None) => to_table(file, to, &args),

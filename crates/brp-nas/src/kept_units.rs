@@ -73,10 +73,13 @@ pub(crate) fn table(rows: &[Row]) -> Table {
     Table { columns, values }
 }
 
-/// Whether a unit is done without a number, as a score that is not defined for its network: its payload says so.
+/// Whether a unit is done without a number, as a score that is not defined for its network: its payload says so. One
+/// that is too large for a number still has its logarithm.
 fn undefined(measured: &Measured) -> bool {
     let payload = measured.payload.as_deref().and_then(|text| serde_json::from_str::<Value>(text).ok());
-    payload.is_some_and(|payload| payload.get("value").is_some_and(Value::is_null))
+    payload.is_some_and(|payload| {
+        payload.get("value").is_some_and(Value::is_null) && payload.get("log").is_none_or(Value::is_null)
+    })
 }
 
 fn state(state: &State) -> &'static str {
@@ -249,5 +252,22 @@ impl Show for Taken {
         let header = ["rows", "taken", "there", "without_value", "source"].map(str::to_owned).to_vec();
         let counts = [self.rows, self.taken, self.there, self.without_value].map(|count| count.to_string());
         (header, vec![counts.into_iter().chain([self.source.clone()]).collect()])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_too_large_for_a_number_is_not_undefined() {
+        let payload = |payload: Option<&str>| {
+            undefined(&Measured { value: 1.0, payload: payload.map(String::from), cost_s: None })
+        };
+        assert!(payload(Some(r#"{"value":null,"seconds":0.1}"#)));
+        assert!(payload(Some(r#"{"value":null,"log":null}"#)));
+        assert!(!payload(Some(r#"{"value":null,"log":848.1}"#)));
+        assert!(!payload(Some(r#"{"value":0.0}"#)) && !payload(Some(r#"{"test":71.5}"#)));
+        assert!(!payload(Some("no JSON")) && !payload(None));
     }
 }

@@ -243,16 +243,19 @@ pub(crate) fn main(args: Args) -> Result<(), Failure> {
     let recorded = Recorded { fidelity: &fidelity, machine: &machine, flags: &args };
     if let Some(file) = args.store.as_ref().filter(|file| file.exists()) {
         // what the store and --reference-ms say of the reference has to agree
-        job.usual(&Store::open(file).or_input()?)?;
+        job.usual(&Store::open_or_create(file).or_input()?)?;
     }
     let record = Record::start("measure", args.common.out.as_deref(), seed.0, &recorded, &[])?;
     let subjects: usize = job.groups.iter().map(Vec::len).sum();
     eprintln!("{subjects} to measure; the record is in {}", record.folder().display());
     let file = args.store.clone().unwrap_or_else(|| record.folder().join("store.sqlite"));
-    if args.retry == Some(true) {
-        Store::open_or_create(&file).or_input()?.retry(&job.units()).or_failed()?;
-    }
-    let (rows, found) = record.or_undo(units::complete(&job, &file, job.threads))?;
+    let measure = || {
+        if args.retry == Some(true) {
+            Store::open_or_create(&file).or_input()?.retry(&job.units()).or_failed()?;
+        }
+        units::complete(&job, &file, job.threads)
+    };
+    let (rows, found) = record.or_undo(measure())?;
     let measured = rows.concat();
     let report = Report {
         space,

@@ -82,10 +82,10 @@ pub(crate) fn repeats(asked: Option<usize>) -> Result<usize, Failure> {
 
 /// A flag of the command line: its name, whether it is given, whether anything uses it, and what would. A file of
 /// settings may hold more, for other runs.
-pub(crate) type Flag = (&'static str, bool, bool, &'static str);
+pub(crate) type Flag<'a> = (&'a str, bool, bool, &'a str);
 
 /// Refuses a flag that nothing would look at.
-pub(crate) fn check_used(flags: &[Flag]) -> Result<(), Failure> {
+pub(crate) fn check_used(flags: &[Flag<'_>]) -> Result<(), Failure> {
     match flags.iter().find(|(_, given, used, _)| *given && !used) {
         Some((flag, .., whose)) => {
             Err(anyhow!("{flag} is used by nothing here: it belongs to {whose}")).or_input()

@@ -208,7 +208,7 @@ pub(crate) fn main(args: Args) -> Result<(), Failure> {
 }
 
 fn on<S: Predictable>(space: &S, args: &Args, begun: Option<&Begun>) -> Result<(), Failure> {
-    let repeats = repeats(args.repeats)?;
+    let (repeats, cores) = (repeats(args.repeats)?, args.common.cores()?);
     let table = args.table.as_ref().ok_or_else(|| anyhow!("name the values to predict: --table FILE:COLUMN"));
     let table = table.or_input()?;
     let methods = args.methods()?;
@@ -302,7 +302,7 @@ fn on<S: Predictable>(space: &S, args: &Args, begun: Option<&Begun>) -> Result<(
     let fits =
         Fits { ground: &ground, methods, seeds: &seeds, splits: &splits, source: source.as_ref(), args };
     eprintln!("{} rows, {train} of them to fit on; the record is in {}", rows, record.folder().display());
-    let (runs, said) = record.or_undo(fits.all(&record, args.common.cores()?))?;
+    let (runs, said) = record.or_undo(fits.all(&record, cores))?;
     let report = Report::new(args.space.unwrap_or_default(), table, &plan, test, repeats, methods, runs);
     predictions::write(record.folder(), &splits[0].test, &said)?;
     record.write("result.json", &report)?;

@@ -17,8 +17,18 @@ use std::path::{Path, PathBuf};
 #[derive(Debug)]
 pub(crate) struct Record {
     folder: PathBuf,
-    /// What stood in files that are written anew where a run is gone on with; none where it began.
-    before: Option<Vec<(&'static str, Vec<u8>)>>,
+    found: Found,
+    /// Nobody else works in the folder until it is closed, where the disk knows locks.
+    _lock: Option<File>,
+}
+
+/// What was there when a process came to a folder.
+#[derive(Debug)]
+enum Found {
+    /// No folder, or one without a run.
+    Nothing { made: bool },
+    /// A run: files that are written anew where it goes on, and bytes of its lines.
+    Run { files: Vec<(&'static str, Vec<u8>)>, recorded: u64 },
 }
 
 #[derive(Serialize)]
@@ -141,16 +151,42 @@ fn fields(value: &Value) -> BTreeMap<String, Value> {
     all.filter(|(key, _)| *key != "flags").map(|(key, value)| (key.clone(), value.clone())).collect()
 }
 
-/// How a run of a command is gone on with.
+/// How the run in this folder is gone on with by the same command.
 fn how_to_go_on(command: &str, folder: &Path) -> String {
-    let folder = folder.display();
-    match command {
-        "search" | "predict" => format!("or go on with it: --resume {folder}"),
-        "train" | "score" | "measure" => {
-            format!("and take what it has done: --store {folder}/store.sqlite")
-        }
-        _ => "or take it away".into(),
+    let Ok(begun) = Begun::read(folder) else { return String::new() };
+    let own = folder.join("store.sqlite");
+    let named = begun.settings["flags"]["store"].as_str().map(PathBuf::from);
+    match (command, Some(own).filter(|own| own.exists()).or(named)) {
+        _ if begun.command != command => String::new(),
+        ("search" | "predict", _) => format!(", or go on with it: --resume {}", folder.display()),
+        (_, Some(store)) => format!(", and take what it has done: --store {}", store.display()),
+        _ => String::new(),
     }
+}
+
+/// Bytes of lines in a folder: what is recorded of a run as it goes.
+fn recorded(folder: &Path) -> std::io::Result<u64> {
+    let mut bytes = 0;
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        if Path::new(&entry.file_name()).extension().is_some_and(|ending| ending == "jsonl") {
+            bytes += entry.metadata()?.len();
+        }
+    }
+    Ok(bytes)
+}
+
+/// Keeps others out of a folder, where the disk knows locks.
+fn lock(folder: &Path) -> Result<Option<File>, Failure> {
+    let Ok(file) = File::open(folder) else { return Ok(None) };
+    match file.try_lock() {
+        Err(TryLockError::WouldBlock) => Err(at_work(folder)).or_input(),
+        _ => Ok(Some(file)),
+    }
+}
+
+fn at_work(folder: &Path) -> anyhow::Error {
+    anyhow!("another process is at work in {}: stop it or wait for its end", folder.display())
 }
 
 impl Record {
@@ -169,33 +205,47 @@ impl Record {
         if folder.join("settings.json").exists() {
             let advice = how_to_go_on(command, &folder);
             let folder = folder.display();
-            return Err(anyhow!("{folder} already holds a run; name another folder with --out, {advice}"))
+            return Err(anyhow!("{folder} already holds a run; name another folder with --out{advice}"))
                 .or_input();
         }
-        let record = Self { folder, before: None };
-        fs::create_dir_all(&record.folder)
-            .with_context(|| format!("cannot make the run folder {}", record.folder.display()))
+        let made = !folder.exists();
+        fs::create_dir_all(&folder)
+            .with_context(|| format!("cannot make the run folder {}", folder.display()))
             .or_input()?;
+        let record = Self { _lock: lock(&folder)?, folder, found: Found::Nothing { made } };
         let host = serde_json::to_value(Host::here()).or_failed()?;
         let start = Start { command, started_s: now_s(), settings, inputs, host: &host };
         record.write("settings.json", &start)?;
         Ok(record)
     }
 
-    /// The folder of a run that is gone on with, perhaps to a larger budget: what it recorded stays, and until it ends
-    /// again it has no result.
+    /// The folder of a run that is gone on with; what it recorded stays. With other settings, as a larger budget, it has
+    /// no result until it ends again.
     pub(crate) fn go_on<S: Serialize>(folder: &Path, begun: &Begun, settings: &S) -> Result<Self, Failure> {
-        let mut before = Vec::new();
+        let lock = lock(folder)?;
+        let cannot = || format!("cannot read {}", folder.display());
+        let mut files = Vec::new();
         for name in ["settings.json", RESULT] {
             match fs::read(folder.join(name)) {
-                Ok(bytes) => before.push((name, bytes)),
+                Ok(bytes) => files.push((name, bytes)),
                 Err(error) if error.kind() == ErrorKind::NotFound => {}
-                Err(error) => return Err(error).with_context(|| format!("cannot read {name}")).or_failed(),
+                Err(error) => return Err(error).with_context(cannot).or_failed(),
             }
         }
-        let record = Self { folder: folder.to_path_buf(), before: Some(before) };
+        let recorded = recorded(folder).with_context(cannot).or_failed()?;
+        let record = Self { folder: folder.into(), found: Found::Run { files, recorded }, _lock: lock };
+        let mut settings = serde_json::to_value(settings).or_failed()?;
+        for passing in ["format", "threads", "out"] {
+            // what is about this process alone is nothing to be kept
+            if let Some(flag) = settings.get_mut("flags").and_then(|flags| flags.get_mut(passing)) {
+                *flag = begun.settings["flags"][passing].clone();
+            }
+        }
+        if settings == begun.settings {
+            return Ok(record);
+        }
         let Begun { command, started_s, inputs, host, .. } = begun;
-        let start = Start { command, started_s: *started_s, settings, inputs, host };
+        let start = Start { command, started_s: *started_s, settings: &settings, inputs, host };
         record.write("settings.json", &start)?;
         match fs::remove_file(folder.join(RESULT)) {
             Err(error) if error.kind() != ErrorKind::NotFound => {
@@ -205,29 +255,35 @@ impl Record {
         }
     }
 
-    /// Where what was asked for was wrong, leaves the folder as it was found: no folder, if this run began in it and
-    /// recorded nothing, so that the mended command may have it.
+    /// Where what was asked for was wrong and nothing was recorded, leaves the folder as it was found, so that the
+    /// mended command may have it.
     pub(crate) fn or_undo<T>(&self, outcome: Result<T, Failure>) -> Result<T, Failure> {
         if let Err(Failure::Input(_)) = &outcome {
             // whatever fails here, the error that led to it is the one to be told
-            let _ = match &self.before {
-                Some(files) => {
-                    files.iter().try_for_each(|(name, bytes)| write_whole(&self.folder.join(name), bytes))
-                }
-                None => self.withdraw(),
-            };
+            let _ = self.undo();
         }
         outcome
     }
 
-    fn withdraw(&self) -> anyhow::Result<()> {
-        for entry in fs::read_dir(&self.folder)? {
-            let entry = entry?;
-            if entry.file_name() != "settings.json" && entry.metadata()?.len() > 0 {
-                return Ok(());
+    fn undo(&self) -> anyhow::Result<()> {
+        let now = recorded(&self.folder)?;
+        match &self.found {
+            // a last line that was cut off may be gone
+            Found::Run { files, recorded } if now <= *recorded => {
+                files.iter().try_for_each(|(name, bytes)| write_whole(&self.folder.join(name), bytes))
             }
+            Found::Nothing { made } if now == 0 => {
+                for entry in fs::read_dir(&self.folder)? {
+                    let path = entry?.path();
+                    if path.ends_with("settings.json") || path.extension().is_some_and(|e| e == "jsonl") {
+                        fs::remove_file(path)?;
+                    }
+                }
+                // only if nothing else is in it
+                if *made { Ok(fs::remove_dir(&self.folder)?) } else { Ok(()) }
+            }
+            _ => Ok(()),
         }
-        Ok(fs::remove_dir_all(&self.folder)?)
     }
 
     pub(crate) fn folder(&self) -> &Path {
@@ -248,9 +304,7 @@ impl Record {
         let file = OpenOptions::new().create(true).append(true).open(&path);
         let file = file.with_context(cannot).or_failed()?;
         if let Err(TryLockError::WouldBlock) = file.try_lock() {
-            let advice = "stop it or wait for its end";
-            return Err(anyhow!("another process is at work in {}: {advice}", self.folder.display()))
-                .or_input();
+            return Err(at_work(&self.folder)).or_input();
         }
         let whole = || -> std::io::Result<Vec<u8>> {
             let mut bytes = fs::read(&path)?;

@@ -207,6 +207,26 @@ impl Args {
     pub(crate) fn store(&self) -> Option<&Path> {
         self.store.as_deref()
     }
+
+    /// Refuses flags of the command line about how scores are made, where they are looked up.
+    fn check_nothing_computed(&self) -> Result<(), Failure> {
+        let computed = [
+            ("--images", self.images.is_some()),
+            ("--image", self.image.is_some()),
+            ("--batch", self.batch.is_some()),
+            ("--channels", self.channels.is_some()),
+            ("--cells", self.cells.is_some()),
+            ("--classes", self.classes.is_some()),
+            ("--style", self.style.is_some()),
+            ("--dtype", self.dtype.is_some()),
+            ("--weights", self.weights.is_some()),
+            ("--inputs", self.inputs.is_some()),
+            ("--store", self.store.is_some()),
+        ];
+        check_used(
+            &computed.map(|(flag, given)| (flag, given, false, "scores that are computed, without --scores")),
+        )
+    }
 }
 
 /// The architectures that are named, as text.
@@ -229,9 +249,11 @@ pub(crate) fn on<V: Visit>(args: &Args, items: &[String], visit: V) -> Result<V:
 }
 
 pub(crate) fn main(args: Args) -> Result<(), Failure> {
+    let given = args.clone();
     let args = args.whole()?;
     let name = args.space.unwrap_or_default();
     if let Some(scores) = &args.scores {
+        given.check_nothing_computed()?;
         return on_space!(name, space => of_tables(name, space, &args, scores));
     }
     computed(name, &args)
@@ -268,9 +290,6 @@ fn computed(space: Space, args: &Args) -> Result<(), Failure> {
     output::print(&report, args.common.format())
 }
 
-/// Whose flags are about how scores are made.
-const COMPUTED: &str = "scores that are computed, without --scores";
-
 /// Scores that are there already, against a column.
 fn of_tables<S: Predictable>(name: Space, space: &S, args: &Args, scores: &Proxies) -> Result<(), Failure> {
     let seed = Seed(args.common.seed());
@@ -281,19 +300,6 @@ fn of_tables<S: Predictable>(name: Space, space: &S, args: &Args, scores: &Proxi
         let advice = "leave out --proxies and what names architectures: all of the table are looked at";
         return Err(anyhow!("--scores are there already, and not computed: {advice}")).or_input();
     }
-    check_used(&[
-        ("--images", args.images.is_some(), false, COMPUTED),
-        ("--image", args.image.is_some(), false, COMPUTED),
-        ("--batch", args.batch.is_some(), false, COMPUTED),
-        ("--channels", args.channels.is_some(), false, COMPUTED),
-        ("--cells", args.cells.is_some(), false, COMPUTED),
-        ("--classes", args.classes.is_some(), false, COMPUTED),
-        ("--style", args.style.is_some(), false, COMPUTED),
-        ("--dtype", args.dtype.is_some(), false, COMPUTED),
-        ("--weights", args.weights.is_some(), false, COMPUTED),
-        ("--inputs", args.inputs.is_some(), false, COMPUTED),
-        ("--store", args.store.is_some(), false, COMPUTED),
-    ])?;
     scores.check(space).or_input()?;
     let truth = columns::read_column(space, table)?;
     let columns =

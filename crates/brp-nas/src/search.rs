@@ -29,7 +29,7 @@ use data::{Data, fit_plans, note_unscored};
 use nas_core::{Seed, Trial};
 use objective::{Elsewhere, Training, Work};
 use one::{Files, Search};
-use report::{Found, Report};
+use report::{Found, Report, why_nothing};
 use search::SearchError;
 use serde::Serialize;
 use settings::{FREE, Plan, Settings};
@@ -126,7 +126,13 @@ fn finish(
     found: Vec<Found>,
     watch: &Stopwatch,
 ) -> Result<(), Failure> {
+    let nothing = why_nothing(&found);
+    let or_nothing = || match nothing {
+        Some(reason) => Err(anyhow!("no network has a value, the first for: {reason}")).or_failed(),
+        None => Ok(()),
+    };
     if settings.algorithm == Algorithm::All {
+        or_nothing()?;
         let comparison = Comparison::new(settings, &found, watch.wall_s())?;
         record.write("result.json", &comparison)?;
         return output::print(&comparison, args.common.format());
@@ -141,10 +147,7 @@ fn finish(
         eprintln!("no trained network meets the limit");
     }
     eprintln!("`report {}` makes a page of it, with pictures", record.folder().display());
-    match report.why_nothing() {
-        Some(reason) => Err(anyhow!("no network has a value, the first for: {reason}")).or_failed(),
-        None => Ok(()),
-    }
+    or_nothing()
 }
 
 /// What architectures are trained on, where they are trained; the settings then say it too.

@@ -43,7 +43,7 @@ impl TwoStageSettings {
     }
 
     /// [`published`](Self::published) for rows with these labels: with their median for threshold where 91 % leaves less
-    /// than a tenth of them on a side, and a linear output where they are no percentages.
+    /// than a tenth of them on a side, and the output of [`NeuralPredictorSettings::for_labels`].
     pub fn for_labels(labels: &[f64]) -> Self {
         let regressor = NeuralPredictorSettings::for_labels(labels);
         let published = Self::published(labels.len());

@@ -185,7 +185,9 @@ fn run(path: &Path, to: Option<&Path>, how: &Import) -> Result<Imported, TableEr
             return Err(TableError::HasNo { file: path.into(), format: format.name(), what });
         }
     }
-    if let Some(curves) = how.curves.as_ref().filter(|curves| to == Some(curves)) {
+    if let (Some(curves), Some(to)) = (&how.curves, to)
+        && [curves, to].map(std::path::absolute).windows(2).any(|two| matches!(two, [Ok(a), Ok(b)] if a == b))
+    {
         return Err(TableError::SameFile { file: curves.clone() });
     }
     let mut out = Output::new(path, to, how.curves.as_deref());

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use store::{Row, State};
 
 /// The form of these folders.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 
 /// `work.json`: written once.
 #[derive(Debug, Clone, Serialize, Deserialize)]

@@ -117,6 +117,13 @@ impl Row {
         }
     }
 
+    /// On the scale of a reference that takes so many times as long.
+    fn scale(&mut self, by: f64) {
+        let times = [&mut self.latency_ms, &mut self.low_ms, &mut self.high_ms, &mut self.mad_ms];
+        times.into_iter().flatten().for_each(|time| *time *= by);
+        self.slowness.iter_mut().for_each(|slowness| *slowness /= by);
+    }
+
     fn of_rounds(arch: String, latency_s: f64, rounds: &[Vec<f64>]) -> Self {
         let means: Vec<f64> = rounds.iter().map(|round| interquartile_mean(round) * 1e3).collect();
         Self {
@@ -175,7 +182,7 @@ impl Work for Job {
         let (watch, done) = (Watch::default(), AtomicBool::new(false));
         let file = store.file().to_path_buf();
         let usual = self.usual(store)?;
-        let (rows, now_usual) = std::thread::scope(|scope| {
+        let (mut rows, now_usual) = std::thread::scope(|scope| {
             let watcher = scope.spawn(|| {
                 // a run that returns late is a network over its limit; this is for one that does not return
                 let patience = self.protocol.limit() * 2 + Duration::from_secs(1);
@@ -191,6 +198,8 @@ impl Work for Job {
             // the first to be recorded is the scale of all
             let key = self.key_of_usual();
             store.finish(&key, &Measured::of(usual * 1e3), now_ms()).or_failed()?;
+            let scale = self.usual(store)?.map_or(1.0, |kept| kept / usual);
+            rows.iter_mut().for_each(|row| row.scale(scale));
         }
         let mut all = true;
         for (subject, row) in subjects.iter().zip(rows) {

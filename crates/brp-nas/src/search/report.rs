@@ -258,6 +258,13 @@ impl Found {
     }
 }
 
+/// Why the first network has no value, where none has one.
+pub(super) fn why_nothing(runs: &[Found]) -> Option<String> {
+    let failures: Option<Vec<_>> =
+        runs.iter().flat_map(|run| &run.trained).map(|t| t.failure.as_ref()).collect();
+    failures?.first().map(|reason| reason.to_string())
+}
+
 /// A trial as it is reported.
 fn evaluated<A>(trial: &Trial<A>) -> Option<&Evaluation> {
     trial.result.as_ref().ok()
@@ -333,15 +340,6 @@ impl Report {
     /// Whether there are latencies, and a run of which no trial has one.
     pub(super) fn front_is_empty(&self) -> bool {
         self.all().iter().any(|run| run.hypervolume.is_some() && run.front.is_empty())
-    }
-
-    /// Why the first network has no value, where none has one.
-    pub(super) fn why_nothing(&self) -> Option<&str> {
-        let mut trained = self.all().iter().flat_map(|run| &run.trained);
-        if trained.clone().any(|trial| trial.failure.is_none()) {
-            return None;
-        }
-        trained.next().and_then(|trial| trial.failure.as_deref())
     }
 
     /// Whether a limit was given that no trained network of the first run meets.

@@ -6,7 +6,7 @@ use crate::named_scores::Proxies;
 use crate::options::check_used;
 use crate::predictable::Predictable;
 use crate::registry::{Proxy, Setting, Space, on_space};
-use crate::train::{Fidelity, Flags};
+use crate::train::Fidelity;
 use anyhow::anyhow;
 use search::{BelievingSettings, Budget, EvolutionSettings, ReinforceSettings, Selection};
 use serde::Serialize;
@@ -189,6 +189,7 @@ impl Settings {
         let free = evolution || ours || any(&[Random, Reinforce]);
         let limit = self.max_latency.is_some();
         let from = given.transfer_from.as_ref().is_some_and(|from| *from != Source::None);
+        let training = given.bench.first_given();
         let (an_evolution, an_ours) = ("--algorithm evolution", "--algorithm ours");
         let a_ranked = "--algorithm brp, predictor, neural-predictor and two-stage";
         check_used(&[
@@ -220,7 +221,7 @@ impl Settings {
                 "--max-latency, by other than the table alone",
             ),
             ("--test", given.test.is_some(), !train, "tables; a training is tested on --test-images"),
-            ("a flag of `train`", given.bench != Flags::default(), train, "--train"),
+            (training.as_deref().unwrap_or_default(), training.is_some(), train, "--train"),
         ])
     }
 

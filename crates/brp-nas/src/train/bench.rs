@@ -13,7 +13,7 @@ use sha2::{Digest, Sha256};
 use std::path::{Path, PathBuf};
 
 /// Flags of a training.
-#[derive(Debug, Clone, Default, PartialEq, clap::Args, Deserialize, Serialize)]
+#[derive(Debug, Clone, Default, clap::Args, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub(crate) struct Flags {
     /// Training images: a CIFAR or IDX file [default: the Fashion-MNIST images that come with the program].
@@ -80,6 +80,13 @@ pub(crate) struct Flags {
 }
 
 impl Flags {
+    /// The name of a flag that is given, where one is.
+    pub(crate) fn first_given(&self) -> Option<String> {
+        let all = serde_json::to_value(self).ok()?;
+        let (name, _) = all.as_object()?.iter().find(|(_, value)| !value.is_null())?;
+        Some(format!("--{name}"))
+    }
+
     pub(crate) fn or(self, other: Self) -> Self {
         Self {
             images: self.images.or(other.images),

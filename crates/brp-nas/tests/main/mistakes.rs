@@ -86,7 +86,7 @@ fn a_flag_that_nothing_looks_at_is_refused() {
         ("--algorithm brp --at-once 2", "--at-once is used by nothing"),
         ("--limit-by predictor", "--limit-by is used by nothing here: it belongs to --max-latency"),
         ("--latency-train 5", "--latency-train is used by nothing"),
-        ("--epochs 3", "a flag of `train` is used by nothing here: it belongs to --train"),
+        ("--epochs 3", "--epochs is used by nothing here: it belongs to --train"),
         ("--samples 0", "--samples is 0"),
     ] {
         refused(
@@ -148,11 +148,51 @@ fn a_longer_run_that_is_cut_off_goes_on() {
     refused(&more(&resume, &["--config", "nowhere.toml"]), "leave out --config");
     refused(&more(&resume, &["--out", "elsewhere"]), "leave out --out");
     refused(&words(&format!("predict --resume {}", folder.display())), "the record is one of `search`");
+    {
+        let lock = fs::File::open(&folder).unwrap();
+        lock.lock().unwrap();
+        refused(&more(&resume, &["--budget", "30"]), "another process is at work in");
+    }
     assert_eq!(files(), before);
+    // as it was asked for is all that is kept, and nothing is thrown away for more of the same
+    json(&more(&resume, &["--threads", "1"]));
+    assert_eq!(fs::read(folder.join("settings.json")).unwrap(), before[0]);
     let two = json(&more(&table.search("two"), &["--algorithm", "random", "--in-flight", "2"]));
     assert_eq!(two["budget"], 12);
     let resume = format!("search --resume {} --in-flight 1", table.path("two").display());
     refused(&words(&resume), "in_flight is 2 in it and not there now");
+}
+
+#[test]
+fn more_repeats_are_kept_until_they_are_done() {
+    let table = Table::new();
+    let folder = table.path("fits");
+    let [out, column] = [folder.display().to_string(), table.column("valid")];
+    let of = [
+        "predict",
+        "--table",
+        &column,
+        "--train",
+        "90",
+        "--method",
+        "linear",
+        "--repeats",
+        "2",
+        "--out",
+        &out,
+    ];
+    json(&of.map(String::from));
+    let resume = ["predict", "--resume", &out].map(String::from).to_vec();
+    refused(&more(&resume, &["--repeats", "3", "--threads", "0"]), "--threads is 0");
+    assert!(folder.join("result.json").exists());
+    let three = timeless(json(&more(&resume, &["--repeats", "3"])));
+    // as a kill leaves it
+    let fits = fs::read_to_string(folder.join("fits.jsonl")).unwrap();
+    let cut: String = fits.lines().take(2).map(|line| format!("{line}\n")).collect();
+    fs::write(folder.join("fits.jsonl"), cut).unwrap();
+    fs::remove_file(folder.join("result.json")).unwrap();
+    assert_eq!(timeless(json(&resume)), three);
+    assert_eq!(three["runs"].as_array().unwrap().len(), 3);
 }
 
 #[test]
@@ -173,8 +213,18 @@ fn a_failure_of_everything_is_no_success() {
     assert!(said.contains("2 trained (2 of them without a value, the first for:"), "{said}");
     refused(
         &training(folder.path(), "--seed 1"),
-        "already holds a run; name another folder with --out, and take",
+        &format!(
+            "already holds a run; name another folder with --out, and take what it has done: --store {out}/store"
+        ),
     );
+    let other = words(&format!("score --arch {SOME} --out {out}/run"));
+    refused(&other, &format!("{out}/run already holds a run; name another folder with --out\n"));
+    let output = run(&words(&format!(
+        "search --train --algorithm all --compare random --budget 2 {small} --proxy params --out {out}/all"
+    )));
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{text}");
+    assert!(text.contains("no network has a value, the first for:"), "{text}");
     // a store that cannot be made leaves no folder behind
     let args = format!("train --arch {SOME} --store {out}/nowhere/x.sqlite --out {out}/never");
     assert_eq!(run(&words(&args)).status.code(), Some(2));

@@ -163,6 +163,7 @@ fn leaves(elements: Vec<Element>) -> Option<Vec<Leaf>> {
 /// Of `LogicalType`.
 pub(super) const STRING: i64 = 1;
 pub(super) const INTEGER: i64 = 10;
+pub(super) const UNKNOWN: i64 = 11;
 
 fn element(reader: &mut Thrift<'_>) -> Option<Element> {
     let mut found = Element::default();

@@ -1,5 +1,5 @@
 use super::decode::{self, Packing};
-use super::footer::{Footer, INTEGER, Leaf, STRING};
+use super::footer::{Footer, INTEGER, Leaf, STRING, UNKNOWN};
 use super::pages::Pages;
 use super::{KEY, Known};
 use crate::source::VALUES;
@@ -215,7 +215,8 @@ impl ParquetTable {
 fn kind(leaf: &Leaf) -> Option<Kind> {
     // whole numbers with a meaning of their own, as decimals and dates, are not what they seem
     let whole = match (leaf.logical, leaf.converted) {
-        (Some(logical), _) => logical == INTEGER,
+        // without a value in it, nobody knows what a column holds
+        (Some(logical), _) => logical == INTEGER || logical == UNKNOWN,
         (None, converted) => matches!(converted, None | Some(11..=18)),
     };
     let text = match (leaf.logical, leaf.converted) {
