@@ -57,7 +57,7 @@ pub(crate) fn main(args: Args) -> Result<(), Failure> {
     tables::write_table(&args.to, &table, &origin).or_input()?;
     output::print(
         &Report { rows: rows.len() as u64, to: args.to.display().to_string() },
-        args.format.unwrap_or(Format::Table),
+        args.format.unwrap_or_default(),
     )
 }
 

@@ -142,7 +142,7 @@ fn to_table(file: &Path, to: &Path, args: &Args) -> Result<(), Failure> {
     };
     let imported = tables::import(file, to, &how).or_input()?;
     let format = imported.format.name().to_owned();
-    output::print(&Report::of(imported, format), args.format.unwrap_or(Format::Table))
+    output::print(&Report::of(imported, format), args.format.unwrap_or_default())
 }
 
 fn to_store(file: &Path, store: &Path, args: &Args) -> Result<(), Failure> {
@@ -153,7 +153,7 @@ fn to_store(file: &Path, store: &Path, args: &Args) -> Result<(), Failure> {
         column: args.column.clone(),
     };
     let taken = kept_units::import(file, store, &into)?;
-    output::print(&taken, args.format.unwrap_or(Format::Table))
+    output::print(&taken, args.format.unwrap_or_default())
 }
 
 impl Show for Report {

@@ -31,7 +31,7 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn main(args: Args) -> Result<(), Failure> {
-    let printed = args.format.unwrap_or(Format::Table);
+    let printed = args.format.unwrap_or_default();
     let mut start = [0; 16];
     let mut read = File::open(&args.file).ok().filter(|_| args.file.is_file());
     let is_store = read.as_mut().is_some_and(|file| file.read_exact(&mut start).is_ok());

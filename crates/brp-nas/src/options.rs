@@ -24,10 +24,11 @@ pub(crate) struct Common {
 }
 
 /// A form of output.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Deserialize, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum, Deserialize, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Format {
     /// For people.
+    #[default]
     Table,
     /// One object.
     Json,
@@ -46,7 +47,7 @@ impl Common {
     }
 
     pub(crate) fn format(&self) -> Format {
-        self.format.unwrap_or(Format::Table)
+        self.format.unwrap_or_default()
     }
 
     pub(crate) fn seed(&self) -> u64 {

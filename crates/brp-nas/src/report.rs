@@ -76,7 +76,7 @@ pub(crate) fn main(args: &Args) -> Result<(), Failure> {
     }
     let (runs, cut_off) = (found.runs.len(), found.runs.iter().filter(|run| run.result.is_none()).count());
     let report = Report { runs, cut_off, records: found.records.len(), files };
-    output::print(&report, args.format.unwrap_or(Format::Table))
+    output::print(&report, args.format.unwrap_or_default())
 }
 
 fn write(folder: &Path, picture: &Picture) -> Result<Vec<PathBuf>, Failure> {

@@ -54,7 +54,7 @@ pub(crate) struct Args {
 
 pub(crate) fn main(args: &Args) -> Result<(), Failure> {
     let all = Experiment::read_all(&args.experiments)?;
-    let format = args.format.unwrap_or(Format::Table);
+    let format = args.format.unwrap_or_default();
     if args.name == "list" {
         return output::print(&show::List::of(&all), format);
     }

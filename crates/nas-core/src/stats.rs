@@ -306,11 +306,8 @@ pub fn quantile(values: &[f64], q: f64) -> f64 {
 pub fn interquartile_mean(values: &[f64]) -> f64 {
     let (low, high) = (quantile(values, 0.25), quantile(values, 0.75));
     let inner: Vec<f64> = values.iter().copied().filter(|value| (low..=high).contains(value)).collect();
-    match (inner.is_empty(), values.is_empty()) {
-        (false, _) => mean(&inner),
-        (true, false) => mean(values),
-        (true, true) => f64::NAN,
-    }
+    let some = if inner.is_empty() { values } else { &inner };
+    if some.is_empty() { f64::NAN } else { mean(some) }
 }
 
 /// The median of the distances from the median; NaN of nothing.

@@ -9,7 +9,7 @@ use crate::{
 use csv::StringRecord;
 use std::fs::File;
 use std::io::{BufReader, Read};
-use std::path::{Path, PathBuf};
+use std::path::{Path, PathBuf, absolute};
 
 /// A format that can be imported.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -186,7 +186,8 @@ fn run(path: &Path, to: Option<&Path>, how: &Import) -> Result<Imported, TableEr
         }
     }
     if let (Some(curves), Some(to)) = (&how.curves, to)
-        && [curves, to].map(std::path::absolute).windows(2).any(|two| matches!(two, [Ok(a), Ok(b)] if a == b))
+        && let (Ok(one), Ok(other)) = (absolute(curves), absolute(to))
+        && one == other
     {
         return Err(TableError::SameFile { file: curves.clone() });
     }

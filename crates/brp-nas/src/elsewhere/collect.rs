@@ -59,7 +59,7 @@ impl Taken {
 
 pub(crate) fn main(args: &Args) -> Result<(), Failure> {
     let taken = collect(&Folder::open(&args.folder)?)?;
-    output::print(&taken, args.format.unwrap_or(Format::Table))?;
+    output::print(&taken, args.format.unwrap_or_default())?;
     taken.check()
 }
 

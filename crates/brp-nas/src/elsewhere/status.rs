@@ -46,10 +46,7 @@ pub(crate) struct Standing {
 pub(crate) fn main(args: &Args) -> Result<(), Failure> {
     let folder = Folder::open(&args.folder)?;
     let engine = slurm(&folder, Vec::new());
-    output::print(
-        &Standing::now(&folder, &engine, &in_store(&folder)?)?,
-        args.format.unwrap_or(Format::Table),
-    )
+    output::print(&Standing::now(&folder, &engine, &in_store(&folder)?)?, args.format.unwrap_or_default())
 }
 
 /// Which tasks are done, by the store or a result.

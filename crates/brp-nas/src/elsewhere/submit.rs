@@ -88,13 +88,10 @@ pub(crate) fn main(args: &Args) -> Result<(), Failure> {
     }
     eprintln!("{} tasks handed over", look.submitted);
     if args.wait != Some(true) {
-        return output::print(
-            &Standing::now(&folder, &engine, &stored)?,
-            args.format.unwrap_or(Format::Table),
-        );
+        return output::print(&Standing::now(&folder, &engine, &stored)?, args.format.unwrap_or_default());
     }
     let taken = wait(&folder, &mut engine, &mut dispatch, look.submitted)?;
-    output::print(&taken, args.format.unwrap_or(Format::Table))?;
+    output::print(&taken, args.format.unwrap_or_default())?;
     taken.check()
 }
 

@@ -98,7 +98,7 @@ pub(crate) fn main(args: &Args) -> Result<(), Failure> {
         report.done += 1;
     }
     report.wall_s = start.elapsed().as_secs_f64();
-    output::print(&report, args.format.unwrap_or(Format::Table))
+    output::print(&report, args.format.unwrap_or_default())
 }
 
 impl Show for Report {

@@ -64,12 +64,15 @@ impl Method {
 
     /// Whether it sees architectures as encoded graphs.
     pub(super) fn sees_graphs(self) -> bool {
-        self.is_network()
-            || matches!(
-                self,
-                Self::Ranker | Self::NeuralPredictor | Self::NeuralPredictorClean | Self::TwoStage
-            )
-            || matches!(self, Self::Mlp | Self::Cnn)
+        let others = [
+            Self::Ranker,
+            Self::NeuralPredictor,
+            Self::NeuralPredictorClean,
+            Self::TwoStage,
+            Self::Mlp,
+            Self::Cnn,
+        ];
+        self.is_network() || others.contains(&self)
     }
 
     /// Whether it sees features of the graph, and scores without training.
