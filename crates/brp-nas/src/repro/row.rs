@@ -48,16 +48,20 @@ pub(super) fn run(
     let start = Instant::now();
     let mut command = Command::new(program);
     match words.first().map(String::as_str) {
-        Some(word @ ("predict" | "search")) if gone_on => command.args([word, "--resume"]).arg(&record),
-        Some("train" | "score") => {
+        Some(word @ ("predict" | "search")) if gone_on => {
+            command.args([word, "--resume"]).arg(&record);
+        }
+        word => {
             if gone_on {
-                // their store is what is gone on with
                 fs::remove_dir_all(&record).context("what a killed run left").or_failed()?;
             }
-            command.args(&words).arg("--store").arg(folder.join("store.sqlite")).arg("--out").arg(&record)
+            command.args(&words).arg("--out").arg(&record);
+            // their store is what is gone on with; scores that are looked up need none
+            if matches!(word, Some("train" | "score")) && !words.iter().any(|word| word == "--scores") {
+                command.arg("--store").arg(folder.join("store.sqlite"));
+            }
         }
-        _ => command.args(&words).arg("--out").arg(&record),
-    };
+    }
     let output = command.args(["--format", "json"]).stdin(Stdio::null()).stderr(Stdio::piped()).output();
     let output = output.context("cannot run this program again").or_failed()?;
     if !output.status.success() {

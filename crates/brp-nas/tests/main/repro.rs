@@ -167,6 +167,35 @@ value = [{ name = "best", at = "/best/valid" }]
     assert_eq!(measured(&anew), measured(&whole));
 }
 
+/// A store is handed to what computes, and to nothing else, for that would be refused.
+#[test]
+fn rows_may_compute_scores_and_look_them_up() {
+    let table = begun();
+    let rows = r#"
+title = "Scores on a made-up table"
+paper = "nobody, figure 3"
+
+[data.table]
+file = "table.csv"
+from = "nowhere"
+
+[[row]]
+name = "looked up"
+run = "score --scores synflow,params --table {table}:valid"
+value = [{ name = "Spearman", at = "/compared/0/spearman" }]
+
+[[row]]
+name = "computed"
+run = "score --sample 3 --proxies synflow --image 8 --channels 4 --cells 1 --batch 2"
+value = [{ name = "failed", at = "/failed" }]
+"#;
+    fs::write(table.path("experiments/scores.toml"), rows).unwrap();
+    let (shown, said) = repro(&table, "scores", &[]);
+    let rows = shown[0]["rows"].as_array().unwrap();
+    assert!(rows[0]["measured"].as_f64().is_some(), "{said}");
+    assert_eq!(rows[1]["measured"].as_f64(), Some(0.0), "{said}");
+}
+
 /// What takes long is done by its name alone; values stand once for all rows, and side by side in a text.
 #[test]
 fn an_experiment_apart_has_values_of_all_its_rows() {
