@@ -15,6 +15,10 @@ mod prune;
 pub mod strategies;
 mod vocabulary;
 
+// what stands in signatures here, so that one dependency is enough
+#[doc(no_inline)]
+pub use petgraph;
+
 pub use bare::Bare;
 pub use canonical::Canonical;
 pub use cost::{Cost, CostTable};

@@ -66,10 +66,12 @@ pub(crate) fn complete<W: Work>(
     let keys = work.keys();
     let store = Store::open_or_create(file).or_input()?;
     store.submit(&keys.concat(), now_ms()).or_failed()?;
-    let mut found = 0;
+    let (mut found, mut open) = (0, Vec::new());
     for item in 0..keys.len() {
         if work.row(item, &store)?.is_some() {
             found += work.size(item);
+        } else {
+            open.push(item);
         }
     }
     let sizes: Vec<usize> = (0..keys.len()).map(|item| work.size(item)).collect();
@@ -84,10 +86,10 @@ pub(crate) fn complete<W: Work>(
     let (sender, receiver) = channel();
     std::thread::scope(|scope| {
         for number in 0..workers {
-            let (sender, keys, stop) = (sender.clone(), &keys, &stop);
+            let (sender, keys, open, stop) = (sender.clone(), &keys, open.clone(), &stop);
             let owner = format!("{}-{number}", std::process::id());
             scope.spawn(move || {
-                if let Err(failure) = worker(work, file, keys, &owner, each, stop, &sender) {
+                if let Err(failure) = worker(work, file, (keys, open), &owner, each, stop, &sender) {
                     stop.store(true, Ordering::Relaxed);
                     let _ = sender.send(Event::Failed(failure));
                 }
@@ -118,11 +120,11 @@ enum Event {
     Failed(Failure),
 }
 
-/// Takes one item after another until all of them have an outcome, its own or somebody else's.
+/// Takes one open item after another until all of them have an outcome, its own or somebody else's.
 fn worker<W: Work>(
     work: &W,
     file: &Path,
-    keys: &[Vec<Key>],
+    (keys, mut open): (&[Vec<Key>], Vec<usize>),
     owner: &str,
     threads: usize,
     stop: &AtomicBool,
@@ -130,7 +132,6 @@ fn worker<W: Work>(
 ) -> Result<(), Failure> {
     let store = Store::open(file).or_failed()?;
     let pool = ThreadPoolBuilder::new().num_threads(threads).build().or_failed()?;
-    let mut open: Vec<usize> = (0..keys.len()).collect();
     while !open.is_empty() && !stop.load(Ordering::Relaxed) {
         let mut waiting = Vec::new();
         for item in open {

@@ -1,6 +1,6 @@
 use crate::error::{NetworkError, Result};
 use crate::network::{Builder, Network, Operator};
-use crate::pieces::{classify, conv_norm, convolution, depthwise, plain};
+use crate::pieces::{classify, conv_norm, convolution, depthwise, in_range, plain};
 use cpu_ops::Conv2d;
 use nas_core::SearchSpace;
 use serde::{Deserialize, Serialize};
@@ -165,11 +165,7 @@ pub fn chain(
     channels: usize,
 ) -> Result<Network> {
     let ChainSkeleton { channels: first, classes, image } = *skeleton;
-    for (setting, value) in [("channels", first), ("classes", classes), ("image", image)] {
-        if value == 0 {
-            return Err(NetworkError::Setting { setting, found: "0".into(), expected: "at least 1" });
-        }
-    }
+    in_range([("channels", first), ("classes", classes), ("image", image)])?;
     let chain = space.chain(chain.choices())?;
     let of = description(space, image)?;
     let width = |published: usize| (published * first).div_ceil(of.stem.0).next_multiple_of(2);

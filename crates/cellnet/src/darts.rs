@@ -1,6 +1,6 @@
 use crate::error::{NetworkError, Result};
 use crate::network::{Builder, Network, Operator};
-use crate::pieces::{classify, depthwise, norm, plain};
+use crate::pieces::{classify, depthwise, in_range, norm, plain};
 use cpu_ops::{Padding, Pool2d};
 use serde::{Deserialize, Serialize};
 use spaces::darts::{Cell, Genotype, Operation};
@@ -31,14 +31,9 @@ impl DartsSkeleton {
         let wrong = |setting, found: usize, expected| {
             Err(NetworkError::Setting { setting, found: found.to_string(), expected })
         };
-        for (setting, value) in
-            [("channels", self.channels), ("cells", self.cells), ("classes", self.classes)]
-        {
-            if value == 0 {
-                return wrong(setting, 0, "at least 1");
-            }
-        }
-        if self.image == 0 || !self.image.is_multiple_of(4) {
+        let Self { channels, cells, classes, image } = *self;
+        in_range([("channels", channels), ("cells", cells), ("classes", classes), ("image", image)])?;
+        if !self.image.is_multiple_of(4) {
             return wrong("image", self.image, "a multiple of 4");
         }
         Ok(())

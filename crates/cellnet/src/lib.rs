@@ -17,6 +17,10 @@ mod sequence;
 mod train;
 mod weights;
 
+// what stands in signatures here, so that one dependency is enough
+#[doc(no_inline)]
+pub use {candle_core, cpu_ops, images, nas_core, spaces};
+
 pub use chain::{ChainSkeleton, chain};
 pub use darts::{DartsSkeleton, darts};
 pub use engine::{Engine, Seen, Settings, cross_entropy, cross_entropy_along};

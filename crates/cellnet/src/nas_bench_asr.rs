@@ -1,5 +1,6 @@
 use crate::error::{NetworkError, Result};
 use crate::network::{NetworkCost, Parameter, Role};
+use crate::pieces::in_range;
 use crate::sequence::{Moment, Passing, SequenceNetwork, SequenceNorms, check, linear, sigmoid};
 use crate::weights::{HasParameters, Weights};
 use candle_core::Tensor;
@@ -62,10 +63,9 @@ impl SpeechSkeleton {
         let Self { features, groups, lstm, classes, frames, .. } = *self;
         let own = [("features", features), ("groups", groups), ("lstm", lstm), ("classes", classes)];
         let blocks = self.blocks.iter().flat_map(|b| [("filters", b.filters), ("stride", b.stride)]);
-        for (setting, value) in own.into_iter().chain([("frames", frames)]).chain(blocks) {
-            if value == 0 {
-                return wrong(setting, 0, "at least 1");
-            }
+        in_range(own.into_iter().chain([("frames", frames)]).chain(blocks))?;
+        if let Some(block) = self.blocks.iter().find(|block| block.stride > SPAN) {
+            return wrong("stride", block.stride, "at most 8, the steps that a convolution sees");
         }
         match self.blocks.iter().find(|block| !block.filters.is_multiple_of(groups)) {
             Some(block) => wrong("filters", block.filters, "a multiple of the groups"),

@@ -179,7 +179,7 @@ impl Builder {
             .ok_or_else(|| {
                 wrong(format!("reads one of {inputs:?}, but there are {} layers", self.layers.len()))
             })?;
-        let shape = shape_of(&operator, &given).map_err(wrong)?;
+        let shape = shape_of(&operator, &given).and_then(|shape| counted(&shape)).map_err(wrong)?;
         if has_parameters(&operator) && (name.is_empty() || !self.names.insert(name.to_owned())) {
             return Err(NetworkError::Layer {
                 layer: name.to_owned(),
@@ -224,13 +224,22 @@ fn has_parameters(operator: &Operator) -> bool {
     matches!(operator, Operator::Convolution { .. } | Operator::BatchNorm { .. } | Operator::Linear { .. })
 }
 
+/// The same shape, if its elements can be counted.
+fn counted<const N: usize>(shape: &[usize; N]) -> std::result::Result<[usize; N], String> {
+    let elements = shape.iter().try_fold(1_usize, |product, &side| product.checked_mul(side));
+    match elements.filter(|&elements| isize::try_from(elements).is_ok()) {
+        Some(_) => Ok(*shape),
+        None => Err(format!("{shape:?} is more than can be held")),
+    }
+}
+
 fn shape_of(operator: &Operator, given: &[[usize; 3]]) -> std::result::Result<[usize; 3], String> {
     let one = || match given {
         [shape] => Ok(*shape),
         _ => Err(format!("takes one input, has {}", given.len())),
     };
     let window = |size: usize, kernel: usize, stride: usize, padding: usize, dilation: usize| {
-        let span = kernel.checked_sub(1)?.checked_mul(dilation)?.checked_add(1)?;
+        let span = kernel.checked_sub(1)?.checked_mul(Some(dilation).filter(|&d| d > 0)?)?.checked_add(1)?;
         let left = padding.checked_mul(2)?.checked_add(size)?.checked_sub(span)?;
         Some(left.checked_div(stride)? + 1)
     };
@@ -244,6 +253,9 @@ fn shape_of(operator: &Operator, given: &[[usize; 3]]) -> std::result::Result<[u
     let pooled = |pool: &Pool2d| {
         let settings = Conv2d { stride: pool.stride, padding: pool.padding, ..Conv2d::default() };
         let shape = one()?;
+        if pool.padding.0 > pool.kernel.0 / 2 || pool.padding.1 > pool.kernel.1 / 2 {
+            return Err(format!("the padding of {pool:?} is more than half of its window"));
+        }
         let (h, w) = slid(shape, pool.kernel, &settings)?;
         Ok([shape[0], h, w])
     };
@@ -263,6 +275,7 @@ fn shape_of(operator: &Operator, given: &[[usize; 3]]) -> std::result::Result<[u
                 ));
             }
             let (h, w) = slid(shape, *kernel, settings)?;
+            counted(&[*channels, shape[0] / groups, kernel.0, kernel.1])?;
             Ok([*channels, h, w])
         }
         Operator::AveragePool { window, .. } | Operator::MaxPool { window } => pooled(window),
@@ -273,7 +286,8 @@ fn shape_of(operator: &Operator, given: &[[usize; 3]]) -> std::result::Result<[u
         },
         Operator::Concatenate => match given {
             [first, rest @ ..] if rest.iter().all(|shape| shape[1..] == first[1..]) => {
-                Ok([given.iter().map(|shape| shape[0]).sum(), first[1], first[2]])
+                let channels = given.iter().try_fold(0_usize, |sum, shape| sum.checked_add(shape[0]));
+                Ok([channels.ok_or("more channels than can be counted")?, first[1], first[2]])
             }
             _ => Err(format!("cannot concatenate {given:?}")),
         },

@@ -83,13 +83,13 @@ pub fn to_onnx(network: &Network, weights: &Weights, batch: Option<usize>) -> Re
     Ok(model.encode_to_vec())
 }
 
-/// What a layer's result is called: by its name where it has one.
+/// What a layer's result is called: by its name where it has one, and by its place, for several may have one name.
 fn writer_name(network: &Network, at: usize) -> String {
     match &network.layers()[at] {
         _ if at == 0 => "images".into(),
         _ if at + 1 == network.layers().len() => "logits".into(),
         layer if layer.name.is_empty() => format!("layer{at}"),
-        layer => layer.name.clone(),
+        layer => format!("{}:{at}", layer.name),
     }
 }
 
@@ -233,7 +233,14 @@ impl Writer<'_> {
     fn parameter(&mut self, layer: &Layer, what: &str) -> Result<String> {
         let name = format!("{}.{what}", layer.name);
         let weights = self.weights;
-        self.tensor(&name, weights.need(&name)?.as_tensor())?;
+        let tensor = weights.need(&name)?.as_tensor();
+        let expected = self.network.parameters_of(layer).into_iter().find(|parameter| parameter.name == name);
+        if let Some(parameter) = expected.filter(|parameter| parameter.shape != tensor.dims()) {
+            let found = tensor.dims();
+            let problems = vec![format!("{name} is {found:?}, the network has {:?}", parameter.shape)];
+            return Err(NetworkError::Weights { problems });
+        }
+        self.tensor(&name, tensor)?;
         Ok(name)
     }
 

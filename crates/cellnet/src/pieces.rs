@@ -1,8 +1,18 @@
 //! Layers that several spaces put together alike.
 
-use crate::error::Result;
+use crate::error::{NetworkError, Result};
 use crate::network::{Builder, Operator};
 use cpu_ops::Conv2d;
+
+/// Refuses sizes of a skeleton that no network has, before numbers that follow from them overflow.
+pub(crate) fn in_range(sizes: impl IntoIterator<Item = (&'static str, usize)>) -> Result<()> {
+    match sizes.into_iter().find(|(_, size)| !(1..=65_536).contains(size)) {
+        Some((setting, size)) => {
+            Err(NetworkError::Setting { setting, found: size.to_string(), expected: "1 to 65,536" })
+        }
+        None => Ok(()),
+    }
+}
 
 /// A convolution without bias.
 pub(crate) fn convolution(channels: usize, kernel: usize, settings: Conv2d) -> Operator {

@@ -117,6 +117,9 @@ impl Recipe {
         if !(0.0..1.0).contains(&self.momentum) {
             return wrong("momentum", self.momentum.to_string(), "0 to 1, without 1");
         }
+        if !(self.weight_decay.is_finite() && self.weight_decay >= 0.0) {
+            return wrong("weight-decay", self.weight_decay.to_string(), "a number from 0 on");
+        }
         Ok(())
     }
 }

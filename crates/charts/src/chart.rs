@@ -1,4 +1,6 @@
+use crate::draw::range;
 use crate::error::ChartError;
+use std::ops::Range;
 
 /// A picture of numbers on two axes.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -97,8 +99,8 @@ impl Chart {
     /// The chart as SVG of 720 by 440, for light and dark; the same chart gives the same bytes. O(points).
     ///
     /// # Errors
-    /// No points, a number that is not finite, or not above 0 on a logarithmic axis, and bands or labels that are
-    /// not as many as the points.
+    /// No points, a number that is not finite, or not above 0 on a logarithmic axis, numbers that are farther
+    /// apart than a number can say, and bands or labels that are not as many as the points.
     pub fn svg(&self) -> Result<String, ChartError> {
         self.check()?;
         Ok(crate::theme::both(&crate::draw::draw(self)?, &self.title))
@@ -125,6 +127,13 @@ impl Chart {
                     continue;
                 };
                 return Err(ChartError::Point { series: series.name.clone(), point, x, y, expected });
+            }
+        }
+        for (at, axis) in [&self.x, &self.y].into_iter().enumerate() {
+            let Range { start, end } = range(self, at);
+            let wide = if axis.logarithmic { end / start } else { end - start };
+            if !wide.is_finite() {
+                return Err(ChartError::Range { axis: axis.label.clone(), start, end });
             }
         }
         Ok(())

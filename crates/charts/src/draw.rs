@@ -9,6 +9,7 @@ use plotters::coord::Shift;
 use plotters::coord::ranged1d::{AsRangedCoord, Ranged, ValueFormatter};
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
+use std::ops::Range;
 
 const SIZE: (u32, u32) = (720, 440);
 
@@ -48,8 +49,9 @@ pub(crate) fn draw(chart: &Chart) -> Result<String, ChartError> {
     Ok(svg)
 }
 
-/// From the least to the largest, and a little more on both sides.
-fn range(chart: &Chart, axis: usize) -> std::ops::Range<f64> {
+/// From the least to the largest, and a little more on both sides; between two powers of ten to both of them, because
+/// these are what numbers stand at.
+pub(crate) fn range(chart: &Chart, axis: usize) -> Range<f64> {
     let axes = [&chart.x, &chart.y];
     // both axes of a diagonal are of the same numbers
     let which = if chart.diagonal { [0, 1].as_slice() } else { std::slice::from_ref(&axis) };
@@ -60,9 +62,16 @@ fn range(chart: &Chart, axis: usize) -> std::ops::Range<f64> {
     }
     if axes[axis].logarithmic {
         let more = (high / low).powf(0.04).max(1.05);
-        return low / more..high * more;
+        let (low, high) = (low / more, high * more);
+        let below = low.log10().floor();
+        if high.log10() >= below + 1.0 {
+            return low..high;
+        }
+        return 10_f64.powf(below) / 1.001..10_f64.powf(below + 1.0) * 1.001;
     }
-    let more = if high > low { 0.04 * (high - low) } else { 0.02 * high.abs().max(1.0) };
+    // what rounding can tell apart
+    let apart = high - low > 1e-9 * low.abs().max(high.abs());
+    let more = if apart { 0.04 * (high - low) } else { 0.02 * high.abs().max(1.0) };
     low - more..high + more
 }
 
@@ -75,6 +84,7 @@ where
 {
     let (ink, grid) = (colour(1), colour(2));
     let text = |size: u32| ("sans-serif", size).into_font().color(&ink);
+    let (wide, high) = (range(chart, 0), range(chart, 1));
     let mut context = ChartBuilder::on(root)
         .caption(&chart.title, text(16))
         .margin(10)
@@ -94,13 +104,12 @@ where
         .y_desc(&chart.y.label)
         .x_labels(8)
         .y_labels(7)
-        .x_label_formatter(&|value| number(&chart.x, *value))
-        .y_label_formatter(&|value| number(&chart.y, *value))
+        .x_label_formatter(&|value| number(&chart.x, &wide, *value))
+        .y_label_formatter(&|value| number(&chart.y, &high, *value))
         .draw()
         .map_err(failed)?;
     if chart.diagonal {
-        let range = range(chart, 0);
-        let ends = [(range.start, range.start), (range.end, range.end)];
+        let ends = [(wide.start, wide.start), (wide.end, wide.end)];
         context.draw_series(DashedLineSeries::new(ends, 5, 4, ink.stroke_width(1))).map_err(failed)?;
     }
     // no more than one word a point, so that all can keep away from each other
@@ -149,9 +158,9 @@ where
             words.push(word.clone());
         }
     }
-    let (wide, _) = root.dim_in_pixel();
+    let (pixels, _) = root.dim_in_pixel();
     for ((x, y), ((dx, dy), word)) in
-        points.iter().zip(placed(&points, &words, wide as i32).iter().zip(&words))
+        points.iter().zip(placed(&points, &words, pixels as i32).iter().zip(&words))
     {
         let style = text(11).pos(Pos::new(HPos::Left, VPos::Top));
         root.draw_text(word, &style, (x + dx, y + dy)).map_err(failed)?;
@@ -236,7 +245,7 @@ fn staircase(points: &[[f64; 2]]) -> Vec<(f64, f64)> {
 }
 
 /// The corner of the area with the fewest points in its quarter.
-fn corner(spots: &[(i32, i32)], area: (std::ops::Range<i32>, std::ops::Range<i32>)) -> SeriesLabelPosition {
+fn corner(spots: &[(i32, i32)], area: (Range<i32>, Range<i32>)) -> SeriesLabelPosition {
     let middle = ((area.0.start + area.0.end) / 2, (area.1.start + area.1.end) / 2);
     let count = |left: bool, upper: bool| {
         spots.iter().filter(|(x, y)| (*x < middle.0) == left && (*y < middle.1) == upper).count()
@@ -252,14 +261,44 @@ fn corner(spots: &[(i32, i32)], area: (std::ops::Range<i32>, std::ops::Range<i32
     .map_or(SeriesLabelPosition::LowerRight, |(_, corner)| corner)
 }
 
-/// A number at an axis: as many digits as tell it from its neighbours, powers of ten where they are far apart.
-fn number(axis: &Axis, value: f64) -> String {
-    let size = value.abs();
-    if size != 0.0 && !(1e-3..1e6).contains(&size) {
-        return format!("{value:.0e}");
+/// A number at an axis: as many digits as tell it from its neighbours, and a power of ten where it is large or small.
+fn number(axis: &Axis, range: &Range<f64>, value: f64) -> String {
+    let (size, largest) = (value.abs(), range.start.abs().max(range.end.abs()));
+    let span = range.end - range.start;
+    if !axis.logarithmic && size < 1e-9 * span {
+        return "0".into();
     }
-    let decimals = if axis.logarithmic { 3 } else { 4 };
-    let text = format!("{value:.decimals$}");
-    let short = text.trim_end_matches('0').trim_end_matches('.');
-    if short == "-0" { "0".into() } else { short.into() }
+    let short = |text: &str| -> String {
+        if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').into() } else { text.into() }
+    };
+    // decimals that say a hundredth of the axis
+    let digits = if axis.logarithmic { 3 } else { (2.0 - span.log10()).ceil() as i32 };
+    let usual = 1e-3..1e6;
+    if usual.contains(if axis.logarithmic { &size } else { &largest }) {
+        return short(&format!("{value:.*}", digits.clamp(0, 17) as usize));
+    }
+    let power = size.log10().floor() as i32;
+    let digits = if axis.logarithmic { 0 } else { (digits + power).clamp(0, 17) };
+    let text = format!("{value:.*e}", digits as usize);
+    let (front, power) = text.split_once('e').unwrap_or((&text, "0"));
+    format!("{}e{power}", short(front))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Axis, number};
+
+    #[test]
+    fn numbers_are_told_from_their_neighbours() {
+        let all = |range: super::Range<f64>, values: &[f64]| -> Vec<String> {
+            values.iter().map(|value| number(&Axis::linear("x"), &range, *value)).collect()
+        };
+        assert_eq!(all(0.9e6..2.3e6, &[1e6, 1.2e6, 1.4e6, 2e6]), ["1e6", "1.2e6", "1.4e6", "2e6"]);
+        assert_eq!(all(0.5..0.50005, &[0.5, 0.50001, 0.50002]), ["0.5", "0.50001", "0.50002"]);
+        assert_eq!(all(-0.4..10.4, &[-1e-16, 2.5, 10.0]), ["0", "2.5", "10"]);
+        assert_eq!(all(0.0..0.0005, &[0.0, 0.0001, 0.00025]), ["0", "1e-4", "2.5e-4"]);
+        assert_eq!(all(90.0..700.0, &[100.0, 300.00000000000006]), ["100", "300"]);
+        let powers = [0.01, 1.0, 1e4, 1e7].map(|value| number(&Axis::logarithmic("x"), &(0.01..1e7), value));
+        assert_eq!(powers, ["0.01", "1", "10000", "1e7"]);
+    }
 }

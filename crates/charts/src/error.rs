@@ -22,6 +22,16 @@ pub enum ChartError {
         /// What would have one.
         expected: &'static str,
     },
+    /// Numbers that are too far apart for one axis.
+    #[error("`{axis}` would go from {start} to {end}, which is too far for an axis: leave some points out")]
+    Range {
+        /// What it shows.
+        axis: String,
+        /// Where it would begin.
+        start: f64,
+        /// Where it would end.
+        end: f64,
+    },
     /// A band or labels of another length than the points.
     #[error("`{series}` has {points} points and {found} {what}: as many, or none, are expected")]
     Length {

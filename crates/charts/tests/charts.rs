@@ -114,3 +114,33 @@ fn what_has_no_place_is_named() {
     assert!(matches!(png("no picture", Theme::Light, 1.0), Err(ChartError::Pixels(_))));
     assert!(matches!(png(&chart().svg().unwrap(), Theme::Light, 1e3), Err(ChartError::Pixels(_))));
 }
+
+/// Numbers stand at powers of ten, also where all points are between two of them.
+#[test]
+fn a_logarithmic_axis_has_numbers() {
+    let seconds = Series::new("s", Mark::Points, [[0.02, 1.0], [0.08, 2.0]]);
+    let svg = Chart { x: Axis::logarithmic("seconds"), series: vec![seconds], ..chart() }.svg().unwrap();
+    for number in ["\n0.01\n", "\n0.1\n"] {
+        assert!(svg.contains(number), "{number:?}: {svg}");
+    }
+}
+
+#[test]
+fn what_is_too_far_apart_is_refused() {
+    let of = |x: Axis, low: f64, high: f64| {
+        let series = vec![Series::new("s", Mark::Points, [[low, 1.0], [high, 2.0]])];
+        Chart { x, series, ..chart() }.svg()
+    };
+    for (axis, low, high) in [
+        (Axis::logarithmic("ms"), 1e-200, 1e200),
+        (Axis::logarithmic("ms"), 5e-324, 1.0),
+        (Axis::logarithmic("ms"), 1.0, 1.7e308),
+        (Axis::linear("ms"), -1e308, 1e308),
+        (Axis::linear("ms"), f64::MAX, f64::MAX),
+    ] {
+        assert!(matches!(of(axis, low, high), Err(ChartError::Range { .. })), "{low} {high}");
+    }
+    // so near each other that no tick would be between them
+    of(Axis::linear("ms"), 1e16, 1e16 + 2.0).unwrap();
+    of(Axis::logarithmic("ms"), 1e-3, 1e-3).unwrap();
+}

@@ -25,7 +25,8 @@ pub struct Elsewhere<E, D, W> {
     desk: D,
     wait: W,
     dispatch: Dispatch,
-    numbers: BTreeMap<u64, usize>,
+    /// Of whoever waits for a task.
+    numbers: BTreeMap<u64, Vec<usize>>,
     ready: VecDeque<(usize, Evaluated)>,
 }
 
@@ -58,7 +59,7 @@ impl<A, E: Engine, D: Desk<A>, W: FnMut(&Look<Evaluated>)> Evaluate<A> for Elsew
 
     fn start(&mut self, number: usize, arch: &A) -> Result<(), Self::Error> {
         let task = self.desk.task(arch).map_err(ElsewhereError::Desk)?;
-        self.numbers.insert(task, number);
+        self.numbers.entry(task).or_default().push(number);
         self.dispatch.open(task);
         Ok(())
     }
@@ -80,8 +81,10 @@ impl<A, E: Engine, D: Desk<A>, W: FnMut(&Look<Evaluated>)> Evaluate<A> for Elsew
             let lost =
                 |task: u64| Err(format!("task {task} was handed over again and again and has no result"));
             let all = look.done.into_iter().chain(look.lost.into_iter().map(|task| (task, lost(task))));
-            let numbers = &self.numbers;
-            self.ready.extend(all.filter_map(|(task, outcome)| Some((*numbers.get(&task)?, outcome))));
+            for (task, outcome) in all {
+                let numbers = self.numbers.remove(&task).unwrap_or_default();
+                self.ready.extend(numbers.into_iter().map(|number| (number, outcome.clone())));
+            }
         }
     }
 

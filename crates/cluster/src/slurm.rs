@@ -37,10 +37,17 @@ pub struct SlurmJob {
     pub name: String,
     /// Run with the number of the array, and `SLURM_ARRAY_TASK_ID` in its environment.
     pub script: PathBuf,
-    /// Tasks an array: task `n` is number `n % chunk` of array `n / chunk`. At most what [`Slurm::most`] says.
+    /// Tasks an array: task `n` is number `n % chunk` of array `n / chunk`. At most what [`Slurm::most`] says; 0 is 1.
     pub chunk: u64,
     /// Options of `sbatch`, which come last and so win.
     pub options: Vec<String>,
+}
+
+impl SlurmJob {
+    /// Tasks an array, at least one.
+    fn each(&self) -> u64 {
+        self.chunk.max(1)
+    }
 }
 
 /// Slurm, by its own commands.
@@ -144,13 +151,13 @@ impl Queued {
             _ => Phase::Running,
         };
         let reason = parts.next().unwrap_or_default().trim().to_owned();
-        Some(Self { task: array.checked_mul(job.chunk)?.checked_add(number)?, phase, reason })
+        Some(Self { task: array.checked_mul(job.each())?.checked_add(number)?, phase, reason })
     }
 }
 
 impl Engine for Slurm {
     fn submit(&mut self, tasks: &[u64]) -> Submitted {
-        let chunk = self.job.chunk.max(1);
+        let chunk = self.job.each();
         let mut arrays: BTreeMap<u64, Vec<u64>> = BTreeMap::new();
         for task in tasks {
             arrays.entry(task / chunk).or_default().push(task % chunk);

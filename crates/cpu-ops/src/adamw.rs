@@ -32,7 +32,6 @@ impl AdamWSettings {
 pub struct AdamW {
     settings: AdamWSettings,
     slots: Vec<Slot>,
-    steps: i32,
 }
 
 #[derive(Debug)]
@@ -40,6 +39,8 @@ struct Slot {
     var: Var,
     /// Mean and mean square of the gradient.
     moments: Mutex<(CpuStorage, CpuStorage)>,
+    /// Those that had a gradient.
+    steps: i32,
 }
 
 impl AdamW {
@@ -54,25 +55,26 @@ impl AdamW {
                 DType::F32 => CpuStorage::F32(vec![0.0; var.elem_count()]),
                 _ => CpuStorage::F64(vec![0.0; var.elem_count()]),
             };
-            Ok(Slot { moments: Mutex::new((zeros(), zeros())), var })
+            Ok(Slot { moments: Mutex::new((zeros(), zeros())), var, steps: 0 })
         };
-        Ok(Self { settings, slots: vars.into_iter().map(slot).collect::<Result<_>>()?, steps: 0 })
+        Ok(Self { settings, slots: vars.into_iter().map(slot).collect::<Result<_>>()? })
     }
 
-    /// One step at learning rate `rate`; a variable without a gradient stays as it is.
+    /// One step at learning rate `rate`; a variable without a gradient stays as it is, and so do its moments and their
+    /// correction.
     ///
     /// # Errors
     /// A gradient of another shape or type than its variable.
     pub fn step(&mut self, grads: &GradStore, rate: f64) -> Result<()> {
-        self.steps += 1;
         let AdamWSettings { beta1, beta2, eps, weight_decay } = self.settings;
-        let correction = (1.0 - beta1.powi(self.steps), (1.0 - beta2.powi(self.steps)).sqrt());
-        for Slot { var, moments } in &self.slots {
+        for Slot { var, moments, steps } in &mut self.slots {
             let Some(grad) = grads.get(var.as_tensor()) else { continue };
             check_types("adamw", &[var.as_tensor(), grad])?;
             if grad.shape() != var.shape() {
                 bail!("adamw: gradient {:?} for a variable {:?}", grad.shape(), var.shape());
             }
+            *steps += 1;
+            let correction = (1.0 - beta1.powi(*steps), (1.0 - beta2.powi(*steps)).sqrt());
             let step = Step {
                 moments,
                 beta: (beta1, beta2),

@@ -1,4 +1,4 @@
-use crate::element::{Element, check_types, elements, on_cpu};
+use crate::element::{Element, at_least_zero, check_types, elements, on_cpu};
 use crate::parallel;
 use crate::simd::{InstructionSet, Kernel, Lanes};
 use candle_core::backend::BackendStorage;
@@ -123,7 +123,7 @@ impl<T: Element> Kernel<T> for Moments<'_, T> {
                 squares += spread + apart * apart * count * size / total;
                 count = total;
             }
-            all.push((mean, if count > 0.0 { (squares / count).max(0.0) } else { 0.0 }));
+            all.push((mean, if count > 0.0 { at_least_zero(squares / count) } else { 0.0 }));
         }
         all
     }

@@ -68,7 +68,8 @@ macro_rules! element {
                 b: Matrix<'_, $t>,
                 accumulate: bool,
             ) {
-                assert!(dst.len() == m * n && a.holds(m, k) && b.holds(k, n), "gemm out of bounds");
+                let all = m.checked_mul(n) == Some(dst.len());
+                assert!(all && a.holds(m, k) && b.holds(k, n), "gemm out of bounds");
                 // SAFETY: every element that gemm touches lies inside its slice, as asserted above: `dst` is
                 // m by n with strides (n, 1), `a` is m by k and `b` is k by n. `dst` is borrowed mutably, so
                 // it overlaps neither.
@@ -102,6 +103,12 @@ macro_rules! element {
 
 element!(f32, F32, simd::run_f32);
 element!(f64, F64, simd::run_f64);
+
+/// What rounding left below 0 is 0; a NaN stays one.
+#[inline(always)]
+pub(crate) fn at_least_zero(x: f64) -> f64 {
+    if x < 0.0 { 0.0 } else { x }
+}
 
 /// Sum over two slices of equal length of `f`, in a fixed order: lane by lane, then over the lanes.
 #[inline(always)]

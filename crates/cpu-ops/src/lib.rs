@@ -18,6 +18,10 @@ mod simd;
 mod tap;
 mod unfold;
 
+// what stands in signatures here, so that one dependency is enough
+#[doc(no_inline)]
+pub use candle_core;
+
 pub use adamw::{AdamW, AdamWSettings};
 pub use batch_norm::{BatchStatistics, batch_norm, batch_norm_inference, layer_norm};
 pub use channels::{channel_affine, channel_dot, channel_sum};

@@ -53,7 +53,7 @@ impl MatMul {
             _ => None,
         };
         match (side(a, self.transposed.0), side(b, self.transposed.1)) {
-            (Some((m, k)), Some((inner, n))) if k == inner => Ok((m, k, n)),
+            (Some((m, k)), Some((inner, n))) if k == inner && m.checked_mul(n).is_some() => Ok((m, k, n)),
             _ => bail!("matmul: {a:?} by {b:?} with transposed {:?} does not fit", self.transposed),
         }
     }

@@ -112,7 +112,7 @@ impl<T: Element> Kernel<T> for Forward<'_, T> {
             let (mean, rstd) = moments(row, eps);
             for (o, ((&v, &w), &b)) in out.iter_mut().zip(row.iter().zip(weight).zip(bias)) {
                 let z = (v - mean) * rstd * w + b;
-                *o = if z > T::zero() { z } else { T::zero() };
+                *o = if z <= T::zero() { T::zero() } else { z };
             }
             if let Some((flags, scale)) = kept {
                 for (o, &keep) in out.iter_mut().zip(&flags[r * d..(r + 1) * d]) {

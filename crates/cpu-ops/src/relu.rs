@@ -5,7 +5,7 @@ use candle_core::backend::BackendStorage;
 use candle_core::{CpuStorage, CustomOp1, CustomOp2, Layout, Result, Shape, Tensor, bail};
 
 /// `max(x, 0)` with the derivative 0 at 0, as in PyTorch; candle's own has 1 there, which shows wherever exact zeros
-/// are common, as behind an edge without operation. Differentiable as often as one likes. O(elements).
+/// are common, as behind an edge without operation. A NaN stays one. Differentiable as often as one likes. O(elements).
 ///
 /// # Errors
 /// A type that is neither f32 nor f64.
@@ -24,7 +24,7 @@ pub fn relu(x: &Tensor) -> Result<Tensor> {
     x.apply_op1(Relu)
 }
 
-/// `grad` where `x` is above 0, else 0: the gradient of [`relu`], from its input or its result. O(elements).
+/// `grad` where `x` is not 0 or below, else 0: the gradient of [`relu`], from its input or its result. O(elements).
 ///
 /// # Errors
 /// Shapes that differ, types that differ or are neither f32 nor f64.
@@ -36,7 +36,7 @@ pub fn relu_gradient(x: &Tensor, grad: &Tensor) -> Result<Tensor> {
     x.apply_op2(grad, Mask)
 }
 
-/// `out = value where gate > 0`, by lanes that the compiler fills.
+/// `out = 0 where gate <= 0, else value`, by lanes that the compiler fills.
 struct Gated<'a, T> {
     gate: &'a [T],
     value: &'a [T],
@@ -49,7 +49,7 @@ impl<T: Element> Kernel<T> for Gated<'_, T> {
     #[inline(always)]
     fn run<S: Lanes<T>>(self, _: S) {
         for ((out, &gate), &value) in self.out.iter_mut().zip(self.gate).zip(self.value) {
-            *out = if gate > T::zero() { value } else { T::zero() };
+            *out = if gate <= T::zero() { T::zero() } else { value };
         }
     }
 }

@@ -108,7 +108,7 @@ fn plain_transpose<T: Pod>(rows: [[T; BLOCK]; BLOCK]) -> [[T; BLOCK]; BLOCK] {
 }
 
 macro_rules! lanes {
-    ($simd:ty, $t:ty, $v:ident, $splat:ident, $mul_add:expr, $add:ident, $sub:ident, $max:ident, $transpose:expr) => {
+    ($simd:ty, $t:ty, $v:ident, $splat:ident, $mul_add:expr, $add:ident, $sub:ident, $max:expr, $transpose:expr) => {
         impl Lanes<$t> for $simd {
             type V = <Self as Simd>::$v;
 
@@ -134,7 +134,7 @@ macro_rules! lanes {
 
             #[inline(always)]
             fn max(self, a: Self::V, b: Self::V) -> Self::V {
-                Simd::$max(self, a, b)
+                $max(self, a, b)
             }
 
             #[inline(always)]
@@ -155,7 +155,7 @@ lanes!(
     |simd: Self, a, b, c| simd.add_f32s(simd.mul_f32s(a, b), c),
     add_f32s,
     sub_f32s,
-    max_f32s,
+    |simd: Self, a, b| simd.select_f32s(simd.greater_than_f32s(a, b), a, b),
     |_, rows| plain_transpose(rows)
 );
 lanes!(
@@ -166,7 +166,7 @@ lanes!(
     |simd: Self, a, b, c| simd.add_f64s(simd.mul_f64s(a, b), c),
     add_f64s,
     sub_f64s,
-    max_f64s,
+    |simd: Self, a, b| simd.select_f64s(simd.greater_than_f64s(a, b), a, b),
     |_, rows| plain_transpose(rows)
 );
 

@@ -35,7 +35,7 @@ impl GraphBatch {
     /// Every node of every graph has its own state: for training with dropout.
     ///
     /// # Errors
-    /// No layers, a graph without nodes, or graphs of different widths.
+    /// No layers, no graphs, a graph without nodes, or graphs of different widths.
     pub fn separate(
         graphs: &[&Graph],
         layers: usize,
@@ -63,7 +63,7 @@ impl GraphBatch {
         self.readout.rows()
     }
 
-    /// Whether there are no graphs.
+    /// Whether there are no graphs: never.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -102,8 +102,8 @@ impl Builder {
     }
 
     fn run(mut self, graphs: &[&Graph], readout: Readout, dtype: DType) -> Result<GraphBatch, GcnError> {
-        if self.counts.len() < 2 {
-            return Err(GcnError::Batch("a network needs at least one layer".into()));
+        if self.counts.len() < 2 || graphs.is_empty() {
+            return Err(GcnError::Batch("a batch needs at least one graph, a network one layer".into()));
         }
         let width = graphs.first().map_or(0, |graph| graph.width());
         for (i, graph) in graphs.iter().enumerate() {

@@ -10,6 +10,10 @@ mod schedule;
 mod train;
 mod two_way;
 
+// what stands in signatures here, so that one dependency is enough
+#[doc(no_inline)]
+pub use {candle_core, nas_core};
+
 pub use batch::{GraphBatch, Readout};
 pub use error::GcnError;
 pub use graph::Graph;

@@ -153,7 +153,7 @@ impl Gcn {
     fn check(&self, batch: &GraphBatch) -> Result<(), GcnError> {
         let GcnSettings { width, layers, .. } = self.settings;
         let (depth, given) = (batch.mixes.len() + 1, batch.input.dim(1)?);
-        if depth == layers && (given == width || batch.is_empty()) {
+        if depth == layers && given == width {
             return Ok(());
         }
         Err(GcnError::Batch(format!(
@@ -231,10 +231,10 @@ impl Pass<'_> {
             let Step { summed, affine, result, scale } = step;
             let [daffine, dgain, dshift] =
                 layer_norm_relu_gradient(affine, &gain.as_detached_tensor(), result, &grad, EPS, *scale)?;
-            grads.insert(gain, dgain);
-            grads.insert(shift, dshift);
-            grads.insert(bias, sum_rows(&daffine)?);
-            grads.insert(weight, matmul(summed, &daffine, (true, false))?);
+            add(grads, gain, dgain)?;
+            add(grads, shift, dshift)?;
+            add(grads, bias, sum_rows(&daffine)?)?;
+            add(grads, weight, matmul(summed, &daffine, (true, false))?)?;
             if l > 0 {
                 let dsummed = matmul(&daffine, &weight.as_detached_tensor(), (false, true))?;
                 grad = aggregate_back(&dsummed, &self.batch.mixes[l - 1])?;
@@ -242,4 +242,14 @@ impl Pass<'_> {
         }
         Ok(())
     }
+}
+
+/// Adds to the gradient of a tensor, which a loss that also looks at the weights, or another pass, may have left there.
+pub(crate) fn add(grads: &mut GradStore, var: &Var, grad: Tensor) -> Result<(), GcnError> {
+    let sum = match grads.remove(var) {
+        Some(before) => (before + grad)?,
+        None => grad,
+    };
+    grads.insert(var, sum);
+    Ok(())
 }

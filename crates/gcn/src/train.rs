@@ -97,9 +97,11 @@ pub fn train(
         let validation_loss = validate()?;
         history.epochs.push(Epoch { train_loss, validation_loss, rate: rate.get() });
         history.kept = epoch;
-        let (what, loss) = validation_loss.map_or(("training", train_loss), |loss| ("validation", loss));
-        if !loss.is_finite() || !train_loss.is_finite() {
-            return Err(GcnError::Diverged { what, epoch, value: loss });
+        let loss = validation_loss.unwrap_or(train_loss);
+        for (what, value) in [("training", train_loss), ("validation", loss)] {
+            if !value.is_finite() {
+                return Err(GcnError::Diverged { what, epoch, value });
+            }
         }
         rate.step(epoch, loss);
         let Some(stop) = training.stop.filter(|stop| epoch > stop.after) else { continue };

@@ -1,4 +1,5 @@
 use crate::aggregate::{Mix, aggregate, aggregate_back};
+use crate::model::add;
 use crate::{GcnError, Graph, Parameters};
 use candle_core::backprop::GradStore;
 use candle_core::{DType, Device, Tensor, Var};
@@ -346,8 +347,8 @@ impl TwoWayPass<'_> {
             let mut below: Option<Tensor> = None;
             for (way, (Step { summed, affine }, [weight, bias])) in steps.iter().zip(vars).enumerate() {
                 let daffine = relu_gradient(affine, &grad)?;
-                grads.insert(bias, sum_rows(&daffine)?);
-                grads.insert(weight, matmul(summed, &daffine, (true, false))?);
+                add(grads, bias, sum_rows(&daffine)?)?;
+                add(grads, weight, matmul(summed, &daffine, (true, false))?)?;
                 if l > 0 {
                     let dsummed = matmul(&daffine, &weight.as_detached_tensor(), (false, true))?;
                     let part = aggregate_back(&dsummed, &self.batch.mixes[l - 1][way])?;

@@ -11,6 +11,10 @@ mod resize;
 mod set;
 mod split;
 
+// what stands in signatures here, so that one dependency is enough
+#[doc(no_inline)]
+pub use nas_core;
+
 pub use batch::{Augment, Normalise};
 pub use cifar::{Cifar, from_cifar};
 pub use clutter::Clutter;

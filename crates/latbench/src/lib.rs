@@ -18,6 +18,13 @@ mod onnxruntime;
 #[cfg(feature = "tract")]
 mod tract;
 
+// what stands in signatures here, so that one dependency is enough
+#[cfg(feature = "cellnet")]
+#[doc(no_inline)]
+pub use cellnet;
+#[doc(no_inline)]
+pub use nas_core;
+
 pub use clock::{Clock, SystemClock};
 pub use error::{LatencyError, WorkloadError};
 pub use interleaved::{Interleaved, Latency, Reference};

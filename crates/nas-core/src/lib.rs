@@ -11,6 +11,10 @@ mod seed;
 mod space;
 pub mod stats;
 
+// what stands in signatures here, so that one dependency is enough
+#[doc(no_inline)]
+pub use rand;
+
 pub use belief::{Belief, Believe};
 pub use error::{LabelError, ParseArchError};
 pub use labelled::{Labelled, Split};

@@ -85,10 +85,43 @@ fn check_varied(x: &[f64], y: &[f64]) -> Result<(), StatsError> {
 pub fn kendall_tau_b(x: &[f64], y: &[f64]) -> Result<f64, StatsError> {
     check_varied(x, y)?;
     // `+ 0.0` makes the two zeros one value, as IEEE equality and SciPy have it
-    let plus: fn(&[f64]) -> Vec<f64> = |c| c.iter().map(|v| v + 0.0).collect();
-    let (tau, _) = kendalls::tau_b_with_comparator(&plus(x), &plus(y), |a, b| a.total_cmp(b))
-        .map_err(|_| StatsError::TooFew { found: x.len(), needed: 2 })?;
-    Ok(tau)
+    let mut pairs: Vec<(f64, f64)> = x.iter().zip(y).map(|(a, b)| (a + 0.0, b + 0.0)).collect();
+    pairs.sort_unstable_by(|a, b| a.0.total_cmp(&b.0).then(a.1.total_cmp(&b.1)));
+    let tied_x = tied(&pairs, |pair| pair.0);
+    let tied_both = tied(&pairs, |pair| pair);
+    let mut ys: Vec<f64> = pairs.into_iter().map(|(_, y)| y).collect();
+    let swaps = sort_counting(&mut ys, &mut vec![0.0; x.len()]);
+    let tied_y = tied(&ys, |y| y);
+    let all = x.len() as f64 * (x.len() - 1) as f64 / 2.0;
+    let difference = all - tied_x - tied_y + tied_both - 2.0 * swaps;
+    Ok((difference / ((all - tied_x) * (all - tied_y)).sqrt()).clamp(-1.0, 1.0))
+}
+
+/// Pairs of neighbours in order that are equal.
+fn tied<T: Copy, K: PartialEq>(sorted: &[T], key: impl Fn(T) -> K) -> f64 {
+    let groups = sorted.chunk_by(|&a, &b| key(a) == key(b));
+    groups.map(|group| group.len() as f64 * (group.len() - 1) as f64 / 2.0).sum()
+}
+
+/// Sorts by merging, and counts the pairs that stood the other way round.
+fn sort_counting(values: &mut [f64], room: &mut [f64]) -> f64 {
+    let half = values.len() / 2;
+    if half == 0 {
+        return 0.0;
+    }
+    let (left, right) = values.split_at_mut(half);
+    let mut swaps = sort_counting(left, room) + sort_counting(right, room);
+    let (mut i, mut j) = (0, 0);
+    for place in &mut room[..left.len() + right.len()] {
+        if j == right.len() || i < left.len() && left[i] <= right[j] {
+            (*place, i) = (left[i], i + 1);
+        } else {
+            (*place, j) = (right[j], j + 1);
+            swaps += (left.len() - i) as f64;
+        }
+    }
+    values.copy_from_slice(&room[..values.len()]);
+    swaps
 }
 
 /// Ranks from 1, ties sharing their mean (SciPy's `rankdata`). O(n log n).

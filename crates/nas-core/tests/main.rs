@@ -170,3 +170,11 @@ fn half_widths_are_those_of_the_tables_of_student() {
     assert_eq!(stats::half_width(&[3.0, 3.0], 0.95), Some(0.0));
     assert_eq!((stats::half_width(&[], 0.95), stats::half_width(&[1.0, 2.0], 1.0)), (None, None));
 }
+
+/// So many equal pairs that products of their numbers leave 64 bits.
+#[test]
+fn many_ties_overflow_nothing() {
+    let column = |shift: usize| -> Vec<f64> { (0..6_000).map(|i| ((i + shift) / 2_000) as f64).collect() };
+    let (x, y) = (column(0), column(500));
+    close(stats::kendall_tau_b(&x, &y).unwrap(), tau_by_definition(&x, &y), "ties");
+}

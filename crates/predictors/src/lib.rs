@@ -19,6 +19,10 @@ mod transferred;
 mod trunk;
 mod two_stage;
 
+// what stands in signatures here, so that one dependency is enough
+#[doc(no_inline)]
+pub use {arch_graph, candle_core, gcn, nas_core};
+
 pub use committee::{Committee, FittedCommittee};
 pub use cost::{CostLine, FittedCostLine};
 pub use error::PredictError;

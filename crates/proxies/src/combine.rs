@@ -11,8 +11,14 @@ fn check(scores: &[Vec<f64>]) -> Result<usize> {
 
 /// Ranks from 1 for the worst, equal scores at their mean rank; what is NaN is worse than everything.
 fn ranks(scores: &[f64]) -> Vec<f64> {
-    let worst: Vec<f64> = scores.iter().map(|&s| if s.is_nan() { f64::NEG_INFINITY } else { s }).collect();
-    average_ranks(&worst)
+    let numbers: Vec<f64> = scores.iter().copied().filter(|score| !score.is_nan()).collect();
+    let undefined = (scores.len() - numbers.len()) as f64;
+    let mut ranks = average_ranks(&numbers).into_iter();
+    let rank = |score: &f64| match score.is_nan() {
+        true => (undefined + 1.0) / 2.0,
+        false => undefined + ranks.next().unwrap_or_default(),
+    };
+    scores.iter().map(rank).collect()
 }
 
 /// The sum over proxies of an architecture's rank among all, 1 for the worst. O(n log n) a proxy.

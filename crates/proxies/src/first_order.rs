@@ -127,7 +127,10 @@ fn add(rectifiers: &mut Rectifiers, x: &Tensor) -> candle_core::Result<()> {
     let x = x.contiguous()?;
     let (storage, layout) = x.storage_and_layout();
     let range = layout.start_offset()..layout.start_offset() + x.elem_count();
-    let rows = x.dims().first().copied().unwrap_or(1);
+    let rows = rectifiers.rows();
+    if x.dims().first() != Some(&rows) {
+        bail!("rectifiers are given {:?}; the {rows} images of the batch are expected first", x.shape());
+    }
     match &*storage {
         Storage::Cpu(CpuStorage::F32(values)) => add_flat(rectifiers, &values[range], rows, 1),
         Storage::Cpu(CpuStorage::F64(values)) => add_flat(rectifiers, &values[range], rows, 1),

@@ -18,6 +18,10 @@ mod replaced;
 mod seen;
 mod sequence;
 
+// what stands in signatures here, so that one dependency is enough
+#[doc(no_inline)]
+pub use {candle_core, cellnet, nalgebra, nas_core, spaces};
+
 pub use batch::Batch;
 pub use cell::CellModel;
 pub use combine::{log_rank_sum, ordered_pairs, rank_sum, vote};

@@ -62,7 +62,9 @@ fn mean_variance(x: &Tensor) -> candle_core::Result<f64> {
     let pixels = x.elem_count() as f64 / x.dims().get(1).copied().unwrap_or(1) as f64;
     let by_channel = |sums: Tensor| (sums.to_dtype(DType::F64)? * (1.0 / pixels))?.to_vec1::<f64>();
     let (means, squares) = (by_channel(channel_sum(&x)?)?, by_channel(channel_dot(&x, &x)?)?);
-    let variances = means.iter().zip(&squares).map(|(mean, square)| (square - mean * mean).max(0.0));
+    // not `max`, which makes a 0 of a NaN
+    let biased = |variance: f64| if variance < 0.0 { 0.0 } else { variance };
+    let variances = means.iter().zip(&squares).map(|(mean, square)| biased(square - mean * mean));
     Ok(variances.sum::<f64>() / means.len() as f64)
 }
 
@@ -125,7 +127,8 @@ fn spectrum(features: &Tensor) -> candle_core::Result<Vec<f64>> {
     Ok(eigenvalues(covariance).unwrap_or_else(|| vec![f64::NAN]))
 }
 
-/// The largest singular value of `back^T signs / pixels`; pixels of a larger image become channels of the smaller.
+/// The largest singular value of `back^T signs / pixels`; pixels of a larger image become channels of the smaller, with
+/// zeros beyond the edge where the sides do not divide each other, which the authors' code refuses.
 fn gain(signs: &Tensor, back: &Tensor) -> candle_core::Result<Option<f64>> {
     if signs.dims() == back.dims() {
         let differ = (signs - back)?.abs()?.to_dtype(DType::F64)?.sum_all()?.to_scalar::<f64>()?;
@@ -134,13 +137,10 @@ fn gain(signs: &Tensor, back: &Tensor) -> candle_core::Result<Option<f64>> {
         }
     }
     let ((n, _, h, w), (_, c, height, width)) = (signs.dims4()?, back.dims4()?);
-    let stride = (height / h.max(1)).max(1);
-    let back = if stride > 1 && (h * stride, w * stride) == (height, width) {
-        let split = back.reshape(&[n, c, h, stride, w, stride][..])?;
-        split.permute([0, 1, 3, 5, 2, 4])?.contiguous()?.reshape((n, c * stride * stride, h, w))?
-    } else {
-        back.clone()
-    };
+    let (rows, columns) = (height.div_ceil(h), width.div_ceil(w));
+    let back = back.pad_with_zeros(2, 0, h * rows - height)?.pad_with_zeros(3, 0, w * columns - width)?;
+    let split = back.reshape(&[n, c, h, rows, w, columns][..])?;
+    let back = split.permute([0, 1, 3, 5, 2, 4])?.contiguous()?.reshape((n, c * rows * columns, h, w))?;
     let correlation = product(&by_channel(&back)?, &by_channel(signs)?, 1.0 / (n * h * w) as f64)?;
     Ok(Some(largest_singular_value(correlation).unwrap_or(f64::NAN)))
 }

@@ -59,6 +59,11 @@ impl Rectifiers {
         }
     }
 
+    /// Images of the batch.
+    pub(crate) fn rows(&self) -> usize {
+        self.rows
+    }
+
     /// How many rectifiers there were.
     pub(crate) fn units(&self) -> usize {
         self.units

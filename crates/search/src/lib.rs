@@ -22,6 +22,10 @@ mod run;
 mod summary;
 mod warm_up;
 
+// what stands in signatures here, so that one dependency is enough
+#[doc(no_inline)]
+pub use nas_core;
+
 pub use acquisition::{Acquisition, expected_improvement};
 pub use believing::{Believing, BelievingSettings};
 pub use brp_nas::{BrpNas, Selection};

@@ -16,6 +16,10 @@ mod shuffled;
 #[cfg(feature = "proptest")]
 pub mod strategies;
 
+// what stands in signatures here, so that one dependency is enough
+#[doc(no_inline)]
+pub use {arch_graph, nas_core};
+
 pub use chain::ChainSpace;
 pub use darts::Darts;
 pub use error::SpaceError;

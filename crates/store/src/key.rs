@@ -1,3 +1,4 @@
+use crate::schema::{IS, MATCHES};
 use nas_core::Seed;
 use rusqlite::types::Value;
 use rusqlite::{Error, ParamsFromIter, Row, params_from_iter};
@@ -83,6 +84,13 @@ impl Key {
 }
 
 impl Filter {
+    /// The condition of a statement. One unit is looked up by its key, whatever else there is.
+    pub(crate) fn condition(&self) -> &'static str {
+        let Self { space, arch, metric, device, fidelity, seed, code_version } = self;
+        let texts = [space, arch, metric, device, fidelity, code_version];
+        if seed.is_some() && texts.iter().all(|text| text.is_some()) { IS } else { MATCHES }
+    }
+
     /// As [`Key::values`]; what may be anything is NULL.
     pub(crate) fn values<const N: usize>(&self, more: [Value; N]) -> ParamsFromIter<Vec<Value>> {
         let Self { space, arch, metric, device, fidelity, seed, code_version } = self.clone();

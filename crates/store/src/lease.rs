@@ -1,5 +1,5 @@
 use crate::key::read_key;
-use crate::schema::{IS, KEY, MATCHES};
+use crate::schema::{IS, KEY};
 use crate::{Filter, Key, Store, StoreError};
 use rusqlite::{Connection, Error, OptionalExtension, params};
 use std::time::Duration;
@@ -51,9 +51,10 @@ impl Store {
         lease: Duration,
     ) -> Result<Vec<Lease>, StoreError> {
         let until_ms = end(now_ms, lease);
+        let condition = units.condition();
         let sql = format!(
             "UPDATE unit SET owner = ?8, until_ms = ?9, tries = tries + 1 WHERE id IN \
-             (SELECT id FROM unit WHERE state = 'open' AND until_ms <= ?10 AND {MATCHES} ORDER BY id LIMIT ?11) \
+             (SELECT id FROM unit WHERE state = 'open' AND until_ms <= ?10 AND {condition} ORDER BY id LIMIT ?11) \
              RETURNING {KEY}, id, tries"
         );
         let mut leases: Vec<Lease> = self.write(|db| {

@@ -10,6 +10,10 @@ mod query;
 mod row;
 mod schema;
 
+// what stands in signatures here, so that one dependency is enough
+#[doc(no_inline)]
+pub use nas_core;
+
 pub use error::StoreError;
 pub use key::{Filter, Key};
 pub use lease::Lease;

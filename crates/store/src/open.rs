@@ -10,6 +10,8 @@ use std::{fs, thread};
 const WAIT: Duration = Duration::from_secs(30);
 /// Between two attempts where SQLite itself does not wait.
 const PAUSE: Duration = Duration::from_millis(10);
+/// How long an empty file may be one that another process is making a store of.
+const MAKING: Duration = Duration::from_millis(500);
 
 /// An open run store: one a thread, as many threads and processes as you like on one file.
 ///
@@ -43,11 +45,13 @@ impl Store {
         Self::connect(file.as_ref(), true)
     }
 
-    /// The same store, waiting at most so long for others that hold it; 30 s unless told.
+    /// The same store, waiting at most so long for others that hold it, up to 24 days; 30 s unless told.
     ///
     /// # Errors
     /// None that is known of.
     pub fn wait_at_most(mut self, wait: Duration) -> Result<Self, StoreError> {
+        // SQLite counts milliseconds in 31 bits
+        let wait = wait.min(Duration::from_millis(i32::MAX.unsigned_abs().into()));
         self.wait = wait;
         self.db.busy_timeout(wait).map_err(|error| self.explain(error))?;
         Ok(self)
@@ -77,7 +81,14 @@ impl Store {
         let db = Connection::open_with_flags(file, flags)
             .map_err(|source| StoreError::Open { file: file.into(), source })?;
         let store = Self { db, file: file.into(), wait: WAIT }.wait_at_most(WAIT)?;
-        let version = store.version()?;
+        let mut version = store.version()?;
+        let mut waited = Duration::ZERO;
+        // who makes it may not be done yet
+        while version.is_none() && !create && waited < MAKING {
+            thread::sleep(PAUSE);
+            waited += PAUSE;
+            version = store.version()?;
+        }
         if store.read(|db| db.is_readonly("main"))? {
             return Err(StoreError::ReadOnly { file: file.into() });
         }
@@ -271,6 +282,11 @@ mod tests {
             crate::schema::MATCHES
         ));
         assert!(claim.contains("unit_by_state") && !claim.contains("TEMP B-TREE"), "{claim}");
+        let one = plan(format!(
+            "SELECT id FROM unit WHERE state = 'open' AND {} ORDER BY id",
+            Filter::from(&key("one".into())).condition()
+        ));
+        assert!(one.contains("sqlite_autoindex_unit_1"), "{one}");
         let get = plan(format!("SELECT value FROM unit WHERE {}", crate::schema::IS));
         assert!(get.contains("sqlite_autoindex_unit_1"), "{get}");
     }

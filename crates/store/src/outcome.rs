@@ -1,5 +1,5 @@
 use crate::lease::signed;
-use crate::schema::{IS, KEY, MATCHES};
+use crate::schema::{IS, KEY};
 use crate::{Filter, Key, Lease, Measured, Store, StoreError};
 use rusqlite::{Connection, Error, params};
 use serde::de::IgnoredAny;
@@ -68,8 +68,9 @@ impl Store {
     /// # Errors
     /// A store that cannot be written.
     pub fn retry(&self, units: &Filter) -> Result<usize, StoreError> {
+        let condition = units.condition();
         let sql =
-            format!("UPDATE unit SET state = 'open', reason = NULL WHERE state = 'failed' AND {MATCHES}");
+            format!("UPDATE unit SET state = 'open', reason = NULL WHERE state = 'failed' AND {condition}");
         self.write(|db| db.execute(&sql, units.values([])))
     }
 

@@ -1,6 +1,6 @@
 use crate::key::read_key;
 use crate::lease::signed;
-use crate::schema::{IS, KEY, MATCHES, ORDER};
+use crate::schema::{IS, KEY, ORDER};
 use crate::{Counts, Filter, Key, Measured, Row, State, Store, StoreError};
 use rusqlite::types::Type;
 use rusqlite::{Error, OptionalExtension};
@@ -23,7 +23,8 @@ impl Store {
     /// # Errors
     /// A store that cannot be read.
     pub fn rows(&self, units: &Filter, now_ms: u64) -> Result<Vec<Row>, StoreError> {
-        let sql = format!("SELECT {KEY}, {REST} FROM unit WHERE {MATCHES} ORDER BY {ORDER}");
+        let condition = units.condition();
+        let sql = format!("SELECT {KEY}, {REST} FROM unit WHERE {condition} ORDER BY {ORDER}");
         self.read(|db| db.prepare(&sql)?.query_map(units.values([]), |row| read_row(row, now_ms))?.collect())
     }
 
@@ -32,8 +33,9 @@ impl Store {
     /// # Errors
     /// A store that cannot be read.
     pub fn results(&self, units: &Filter) -> Result<Vec<(Key, Measured)>, StoreError> {
+        let condition = units.condition();
         let sql = format!(
-            "SELECT {KEY}, value, payload, cost_s FROM unit WHERE state = 'done' AND {MATCHES} ORDER BY {ORDER}"
+            "SELECT {KEY}, value, payload, cost_s FROM unit WHERE state = 'done' AND {condition} ORDER BY {ORDER}"
         );
         self.read(|db| {
             let mut select = db.prepare(&sql)?;
@@ -52,10 +54,11 @@ impl Store {
     /// # Errors
     /// A store that cannot be read.
     pub fn counts(&self, units: &Filter, now_ms: u64) -> Result<Counts, StoreError> {
+        let condition = units.condition();
         let sql = format!(
             "SELECT count(*) FILTER (WHERE state = 'done'), count(*) FILTER (WHERE state = 'open' AND until_ms > ?8), \
              count(*) FILTER (WHERE state = 'failed'), count(*) FILTER (WHERE state = 'diverged'), count(*) \
-             FROM unit WHERE {MATCHES}"
+             FROM unit WHERE {condition}"
         );
         self.read(|db| {
             db.query_row(&sql, units.values([signed(now_ms).into()]), |row| {

@@ -202,11 +202,6 @@ impl<F> FittedCosts<F> {
         let off: Vec<f64> = self.ratios.iter().map(|ratio| 100.0 * (ratio - 1.0).abs()).collect();
         quantile(&off, 0.5)
     }
-
-    /// The process, before the trees' share and the factor of [`choice`](Self::choice).
-    pub fn process(&self) -> &FittedGaussian<F> {
-        &self.process
-    }
 }
 
 impl<A: Clone, F: Fn(&A) -> Vec<f64> + Clone> Fit<A> for Costs<F> {

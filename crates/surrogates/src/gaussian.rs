@@ -118,6 +118,8 @@ pub struct FittedGaussian<F> {
     targets: DVector<f64>,
     /// Of each training row, in that of the kernel.
     noise: Vec<f64>,
+    /// The label whose noise is that of the kernel, where noise is relative.
+    middle: Option<f64>,
     root: Root,
     /// Inverse covariance times targets.
     weights: DVector<f64>,
@@ -146,10 +148,14 @@ impl<F: Clone> GaussianProcess<F> {
         if self.settings.target == Target::Log {
             positive(labels)?;
         }
-        let noise = match self.settings.noise {
-            Noise::Even => vec![1.0; n],
-            Noise::Relative => relative(labels)?,
+        let middle = match self.settings.noise {
+            Noise::Even => None,
+            Noise::Relative => {
+                positive(labels)?;
+                Some(stats::quantile(labels, 0.5))
+            }
         };
+        let noise: Vec<f64> = labels.iter().map(|&label| noise_of(label, middle).powi(2)).collect();
         let parts = Part::all(blocks, &table);
         let (scale, targets) = Scale::new(self.settings.target, labels);
         let targets = DVector::from_vec(targets);
@@ -186,6 +192,7 @@ impl<F: Clone> GaussianProcess<F> {
                 parts: parts.clone(),
                 targets: targets.clone(),
                 noise: each,
+                middle,
                 root,
                 weights,
             })
@@ -194,11 +201,9 @@ impl<F: Clone> GaussianProcess<F> {
     }
 }
 
-/// The noise of each row where it is relative: 1 for the median.
-fn relative(labels: &[f64]) -> Result<Vec<f64>, SurrogateError> {
-    positive(labels)?;
-    let middle = stats::quantile(labels, 0.5);
-    Ok(labels.iter().map(|label| (label / middle).max(FLOOR).powi(2)).collect())
+/// The deviation of a label's noise in that of the kernel: 1 for the median, where it is relative.
+fn noise_of(label: f64, middle: Option<f64>) -> f64 {
+    middle.map_or(1.0, |middle| (label / middle).max(FLOOR))
 }
 
 /// Targets less what the others say of them (Rasmussen and Williams, equation 5.12).
@@ -284,7 +289,7 @@ impl<F> FittedGaussian<F> {
         said
     }
 
-    /// The mean of two processes of one kernel and the same rows.
+    /// Predicts the mean of two processes of one kernel and the same rows; all else is still of the first.
     pub(crate) fn with_mean_of(mut self, other: &Self) -> Self {
         self.weights = (&self.weights + &other.weights) / 2.0;
         self
@@ -364,7 +369,9 @@ impl<A, F: Fn(&A) -> Vec<f64>> Believe<A> for FittedGaussian<F> {
             let shared = self.shared(&own);
             let known = (&self.root.inverse * &shared).norm_squared();
             let deviation = (self.between(&own, &own) - known).max(0.0).sqrt();
-            Belief { mean: shared.dot(&self.weights), deviation, noise: self.kernel.noise.sqrt() }
+            let mean = shared.dot(&self.weights);
+            let noise = self.kernel.noise.sqrt() * noise_of(self.scale.undo(mean), self.middle);
+            Belief { mean, deviation, noise }
         };
         let found: Vec<Belief> = distinct.rows.iter().map(of).collect();
         Ok(distinct.places.into_iter().map(|place| found[place]).collect())

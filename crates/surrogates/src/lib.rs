@@ -17,6 +17,10 @@ mod target;
 mod transfer;
 mod trees;
 
+// what stands in signatures here, so that one dependency is enough
+#[doc(no_inline)]
+pub use nas_core;
+
 pub use block::{Block, Kind};
 pub use boosting::{Boosting, BoostingSettings, FittedBoosting, Member};
 pub use costs::{Costs, Doubt, FittedCosts, Judged};

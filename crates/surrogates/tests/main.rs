@@ -97,6 +97,18 @@ fn the_deviation_covers_what_it_says() {
 }
 
 #[test]
+fn relative_noise_goes_with_what_is_predicted() {
+    let archs: Vec<f64> = (0..60).map(f64::from).collect();
+    let labels = archs.iter().map(|x| (10.0 + x) * (1.0 + 0.05 * (x * 1.7).sin())).collect();
+    let train = Labelled::new(archs, labels).unwrap();
+    let process = GaussianProcess::new(|x: &f64| vec![*x], GaussianSettings::cost());
+    let model = process.fit(&train, &Labelled::empty(), Seed(0)).unwrap();
+    let (said, beliefs) = (model.predict(&[5.0, 50.0]).unwrap(), model.believe(&[5.0, 50.0]).unwrap());
+    assert!(said[1] > 3.0 * said[0]);
+    assert!((beliefs[1].noise / beliefs[0].noise - said[1] / said[0]).abs() < 1e-9);
+}
+
+#[test]
 fn ours_takes_what_orders_the_held_out_rows_best() {
     let model = Ours { features, blocks: vec![] }.fit(&data(60, 7), &Labelled::empty(), Seed(0)).unwrap();
     let choice = model.choice();
@@ -225,7 +237,10 @@ fn trees_have_a_share_of_costs_where_they_help() {
         let off = |said: Vec<f64>| -> f64 {
             said.iter().zip(&rest).map(|(said, a)| (said / cost(a) - 1.0).abs()).sum::<f64>() / 400.0
         };
-        (model.share(), off(model.predict(&rest).unwrap()), off(model.process().predict(&rest).unwrap()))
+        let settings = GaussianSettings::cost();
+        let alone = GaussianProcess { features: numbers, blocks: vec![Block::numbers(6)], settings };
+        let alone = alone.fit(&train, &Labelled::empty(), Seed(0)).unwrap().predict(&rest).unwrap();
+        (model.share(), off(model.predict(&rest).unwrap()), off(alone))
     };
     assert_eq!(fitted(&sums).0, 1.0);
     let (share, together, alone) = fitted(&jumps);

@@ -21,6 +21,10 @@ mod zip;
 
 pub mod published;
 
+// what stands in signatures here, so that one dependency is enough
+#[doc(no_inline)]
+pub use {nas_core, spaces};
+
 pub use bytes::hex;
 pub use checksum::{crc32c, masked_crc32c};
 pub use column::{Column, Provenance};

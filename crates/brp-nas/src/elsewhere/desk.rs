@@ -47,15 +47,8 @@ impl<'a, S: SearchSpace, O: Objective<S::Arch>> TaskDesk<'a, S, O> {
         // says early that there is no Slurm
         engine.most().or_input()?;
         let desk = Self { space, folder, store, items, numbers, objective };
-        let (mut pause, mut said) = (Pause::default(), String::new());
-        let wait = move |look: &Look<Evaluated>| {
-            let passing = look.passing.as_ref().map_or_else(String::new, ToString::to_string);
-            if passing != said && !passing.is_empty() {
-                eprintln!("{passing}; it is tried again");
-            }
-            said = passing;
-            pause.after(look);
-        };
+        let mut pause = Pause::default();
+        let wait = move |look: &Look<Evaluated>| pause.after(look);
         Ok(cluster::Elsewhere::new(engine, desk, Patience::default(), Box::new(wait)))
     }
 }

@@ -119,14 +119,20 @@ fn wait(
     Ok(Taken { handed_over: Some(handed_over), lost, ..collect(folder)? })
 }
 
-/// A pause between two looks, from one second up to half a minute.
+/// A pause between two looks, from one second up to half a minute; what the engine could not do is said before it.
 #[derive(Debug, Default)]
 pub(crate) struct Pause {
     in_vain: u32,
+    said: String,
 }
 
 impl Pause {
     pub(crate) fn after<R>(&mut self, look: &Look<R>) {
+        let passing = look.passing.as_ref().map_or_else(String::new, ToString::to_string);
+        if passing != self.said && !passing.is_empty() {
+            eprintln!("{passing}; it is tried again");
+        }
+        self.said = passing;
         let in_vain = look.done.is_empty() && look.lost.is_empty() && look.submitted == 0;
         self.in_vain = if in_vain { self.in_vain + 1 } else { 0 };
         std::thread::sleep(Duration::from_secs(u64::from(self.in_vain.clamp(1, 30))));

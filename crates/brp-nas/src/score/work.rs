@@ -44,6 +44,9 @@ pub(super) struct Kept {
     /// Its logarithm, where it has one that is finite.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) log: Option<f64>,
+    /// Whether that is the logarithm of 0, which is below all others.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(super) log_of_zero: bool,
     /// Why there is no value.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) reason: Option<String>,
@@ -57,13 +60,18 @@ impl Kept {
         Self {
             value: score.value.is_finite().then_some(score.value),
             log: score.log.filter(|log| log.is_finite()),
+            log_of_zero: score.log == Some(f64::NEG_INFINITY),
             reason: score.flaw().map(String::from),
             seconds,
         }
     }
 
-    /// What architectures are ordered by; NaN, which is the worst, where there is nothing.
+    /// What architectures are ordered by: the logarithm where there is one; NaN, which is the worst, where there is
+    /// nothing.
     pub(super) fn order(&self) -> f64 {
+        if self.log_of_zero {
+            return f64::NEG_INFINITY;
+        }
         self.log.or(self.value).unwrap_or(f64::NAN)
     }
 }

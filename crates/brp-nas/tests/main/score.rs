@@ -256,6 +256,12 @@ fn every_space_with_networks_over_images_is_scored() {
             }
         }
     }
+    // 14, 7, 4: sides that do not divide each other
+    let flags = ["--sample", "1", "--channels", "4", "--proxies", "all", "--image", "14"];
+    let mut command = Command::new(env!("CARGO_BIN_EXE_brp-nas"));
+    command.args(["score", "--space", "nas-bench-macro", "--batch", "6", "--format", "json"]).args(flags);
+    let result = json(&command.arg("--out").arg(folder.path().join("odd")).output().unwrap());
+    assert!(result["scores"][0]["trainability"].is_number(), "{result}");
     let refused = |space: &str, extra: &[&str], says: &str| {
         let output = run(space, extra);
         let said = String::from_utf8_lossy(&output.stderr).into_owned();

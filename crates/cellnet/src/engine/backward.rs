@@ -48,7 +48,7 @@ impl<T: Real> Engine<T> {
                 self.finish_convs(number, parts);
             }
         }
-        (self.went_back, self.turned) = (true, false);
+        (self.went_back, self.noted, self.turned) = (true, true, false);
         Ok(())
     }
 
@@ -123,7 +123,8 @@ impl<T: Real> Engine<T> {
         sums
     }
 
-    /// The gradient by a parameter, as the parameter lies; nothing where none flows.
+    /// The gradient by a parameter, as the parameter lies; nothing where none flows, or before the last batch was gone
+    /// back from.
     pub fn gradient(&self, parameter: &str) -> Option<&[T]> {
         let found = self.parameters.iter().find(|held| held.name == parameter && held.reached);
         found.and_then(|held| self.gradients.get(held.range.clone()))
@@ -139,12 +140,12 @@ impl<T: Real> Engine<T> {
     }
 
     /// Of a convolution or linear layer, by image and channel `(N, C)`, the sum over pixels of its result times the
-    /// gradient by it; nothing where no gradient flows.
+    /// gradient by it; nothing where no gradient flows, and behind [`Engine::backward_along`], which sums up others.
     pub fn products(&self, layer: usize) -> Option<Vec<f64>> {
         let conv = self.plan.convs.iter().position(|conv| conv.layer == layer)?;
         let noted =
             self.plan.back.iter().any(|step| matches!(step, Step::Channels { conv: c, .. } if *c == conv));
-        if !(self.settings.products && self.went_back && noted) {
+        if !(self.settings.products && self.noted && noted) {
             return None;
         }
         let (at, channels) = (self.notes_at.1[conv], self.plan.convs[conv].channels.1);

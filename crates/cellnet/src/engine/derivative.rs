@@ -56,12 +56,22 @@ impl<T: Real> Engine<T> {
     /// how that moves, `along`. Costs three backward without gradients by weights. See [`Engine::curvature`].
     ///
     /// # Errors
-    /// Numbers of another size than the logits, no [`Engine::forward_along`] since the last batch or backward.
+    /// Numbers of another size than the logits, no [`Engine::backward`] since the last batch, no
+    /// [`Engine::forward_along`] since that.
     pub fn backward_along(&mut self, gradient: &[T], along: &[T]) -> Result<()> {
-        if !self.turned || gradient.len() != self.logits.len() || along.len() != gradient.len() {
+        if !self.turned
+            || !self.went_back
+            || gradient.len() != self.logits.len()
+            || along.len() != gradient.len()
+        {
             let found = format!("{} and {}", gradient.len(), along.len());
-            return Err(wrong("gradients of the logits", &found, "as many as logits, behind forward_along"));
+            return Err(wrong(
+                "gradients of the logits",
+                &found,
+                "as many as logits, behind backward and forward_along",
+            ));
         }
+        self.noted = false;
         for number in 0..self.schedule.back_along.len() {
             self.sweep(Pass::BackAlong, number, (self.images, [gradient, along]))?;
             let Self { norms, notes, notes_len, notes_at, schedule, images, .. } = self;

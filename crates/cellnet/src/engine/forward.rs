@@ -34,7 +34,8 @@ impl<T: Real> Engine<T> {
         }
         let count = images.len() / size;
         self.images = 0;
-        (self.went_back, self.turned) = (false, false);
+        (self.went_back, self.noted, self.turned) = (false, false, false);
+        self.parameters.iter_mut().for_each(|parameter| parameter.reached = false);
         grow(&mut self.kept, count * self.schedule.kept.max(1), [T::zero(); BLOCK]);
         grow(&mut self.notes, count * self.notes_len, [0.0; 2]);
         for number in 0..self.schedule.there.len() {
@@ -95,9 +96,10 @@ impl<T: Real> Engine<T> {
     }
 
     /// What every batch norm with running statistics measured on the last batch, by the name of its layer; empty in
-    /// evaluation.
+    /// evaluation, and where there was no batch since the weights were loaded.
     pub fn measured(&self) -> Vec<(String, BatchStatistics)> {
         let norms = self.norms.iter().filter(|norm| norm.plan.tracked && norm.plan.measures);
+        let norms = norms.filter(|_| self.images > 0);
         let name = |norm: &Norm<T>| self.network.layers()[norm.plan.layer].name.clone();
         norms.map(|norm| (name(norm), norm.statistics(self.images))).collect()
     }

@@ -122,6 +122,8 @@ pub struct Engine<T> {
     images: usize,
     loaded: bool,
     went_back: bool,
+    /// Whether what convolutions noted is of the way back.
+    noted: bool,
     /// Whether the way there has been gone along a direction since.
     turned: bool,
     logits_along: Vec<T>,
@@ -204,6 +206,7 @@ impl<T: Real> Engine<T> {
             images: 0,
             loaded: false,
             went_back: false,
+            noted: false,
             turned: false,
             logits_along: Vec::new(),
         })

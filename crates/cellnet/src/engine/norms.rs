@@ -99,7 +99,9 @@ impl<T: Real> Norm<T> {
             }
             count = total;
         }
-        self.variance.iter_mut().for_each(|squares| *squares = (*squares / count).max(0.0));
+        // not `max`, which makes a 0 of a NaN
+        let biased = |squares: f64| if squares < 0.0 { 0.0 } else { squares / count };
+        self.variance.iter_mut().for_each(|squares| *squares = biased(*squares));
         self.update();
     }
 

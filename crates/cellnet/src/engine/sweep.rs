@@ -4,8 +4,8 @@ use super::Engine;
 use super::run::{Image, Shared, Workspace};
 use super::schedule::Sweep;
 use crate::error::Result;
-use cpu_ops::BLOCK;
 use cpu_ops::blocked::Real;
+use cpu_ops::{BLOCK, InstructionSet};
 use rayon::prelude::*;
 use std::ops::Range;
 use std::sync::PoisonError;
@@ -80,6 +80,8 @@ impl<T: Real> Engine<T> {
         let (pitch, notes_len) = (self.schedule.kept.max(1), self.notes_len);
         let parts = parts(count);
         let size = parts.first().map_or(1, Range::len);
+        // what was chosen for this thread holds for all that it calls
+        let set = InstructionSet::current();
         let part = |number: usize, kept: &mut [[T; BLOCK]], notes: &mut [[f64; 2]], sums: &mut [T]| {
             let lent = self.workspaces.lock().unwrap_or_else(PoisonError::into_inner).pop();
             let mut work = lent.unwrap_or_else(|| self.workspace());
@@ -87,7 +89,7 @@ impl<T: Real> Engine<T> {
             let images = kept.chunks_exact_mut(pitch).zip(notes.chunks_exact_mut(notes_len));
             let done = images.enumerate().try_for_each(|(at, (kept, notes))| {
                 let image = Image { number: number * size + at, kept, notes, sums };
-                shared.image(sweep, image, &mut work)
+                set.run(|| shared.image(sweep, image, &mut work))
             });
             self.workspaces.lock().unwrap_or_else(PoisonError::into_inner).push(work);
             done

@@ -7,7 +7,7 @@ use cellnet::{
     cross_entropy_along, forward, nas_bench_201,
 };
 use cpu_ops::blocked::Real;
-use cpu_ops::{Conv2d, Padding, Pool2d};
+use cpu_ops::{Conv2d, InstructionSet, Padding, Pool2d};
 use nas_core::Seed;
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
@@ -350,13 +350,13 @@ fn a_direction_wants_settings_a_batch_and_an_order() {
     let zeros = vec![0.0; 10];
     engine.backward(&zeros).unwrap();
     let error = engine.backward_along(&zeros, &zeros).unwrap_err().to_string();
-    assert!(error.contains("behind forward_along"), "{error}");
+    assert!(error.contains("behind backward and forward_along"), "{error}");
     assert!(engine.forward_along(|_| Some(&[1.0])).is_err());
     // a new batch has not been turned
     engine.forward_along(|_| None).unwrap();
     engine.forward(&list(&numbers(&[2, 3, 8, 8], 2))).unwrap();
     let error = engine.backward_along(&zeros, &zeros).unwrap_err().to_string();
-    assert!(error.contains("behind forward_along"), "{error}");
+    assert!(error.contains("behind backward and forward_along"), "{error}");
     // nothing moves where nothing is asked to
     assert!(engine.forward_along(|_| None).unwrap().iter().all(|v| *v == 0.0));
 }
@@ -474,9 +474,53 @@ fn threads_change_no_bit() {
         all.into_iter().map(f32::to_bits).collect::<Vec<_>>()
     };
     let with = |threads| rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap().install(run);
-    let one = with(1);
-    for threads in [2, 3] {
-        assert!(with(threads) == one, "{threads} threads");
+    // also where another instruction set is chosen for the thread that calls
+    for set in InstructionSet::available() {
+        let one = set.run(|| with(1));
+        for threads in [2, 3] {
+            assert!(set.run(|| with(threads)) == one, "{threads} threads, {set:?}");
+        }
+    }
+}
+
+/// What is asked for out of order is not there, instead of being that of another batch.
+#[test]
+fn gradients_and_statistics_are_of_the_last_batch() {
+    let net = cell(1462, CellStyle::trained(), 6, 1, 8);
+    let settings = Settings { curvature: true, products: true, ..Settings::training() };
+    let mut engine = Engine::<f64>::new(&net, settings).unwrap();
+    engine.load(&weights(&net, DType::F64)).unwrap();
+    assert!(engine.measured().is_empty());
+    engine.forward(&list(&numbers(&[2, 3, 8, 8], 1))).unwrap();
+    assert!(!engine.measured().is_empty() && engine.gradient("fc.weight").is_none());
+    let grad: Vec<f64> = (0..10).map(f64::from).collect();
+    engine.backward(&grad).unwrap();
+    let stem = 1;
+    assert!(engine.gradient("fc.weight").is_some() && engine.products(stem).is_some());
+    engine.forward_along(|_| None).unwrap();
+    engine.backward_along(&grad, &grad).unwrap();
+    assert!(engine.gradient("fc.weight").is_some() && engine.products(stem).is_none());
+    engine.forward(&list(&numbers(&[3, 3, 8, 8], 2))).unwrap();
+    assert!(engine.gradient("fc.weight").is_none() && engine.products(stem).is_none());
+}
+
+/// A weight that is no number shows in the logits, as in PyTorch, and is not hidden by a rectifier behind it.
+#[test]
+fn a_nan_reaches_the_logits() {
+    let net = cell(1462, CellStyle::trained(), 6, 1, 8);
+    let weights = weights(&net, DType::F32);
+    let bias = weights
+        .get("stem_bn.bias")
+        .unwrap_or_else(|| weights.parameters().find(|(name, _)| name.contains("bn")).unwrap().1);
+    bias.set(&(bias.as_tensor() * f64::NAN).unwrap()).unwrap();
+    let x = numbers(&[2, 3, 8, 8], 1).to_dtype(DType::F32).unwrap().flatten_all().unwrap().to_vec1().unwrap();
+    for set in InstructionSet::available() {
+        let logits = set.run(|| {
+            let mut engine = Engine::<f32>::new(&net, Settings::training()).unwrap();
+            engine.load(&weights).unwrap();
+            engine.forward(&x).unwrap().to_vec()
+        });
+        assert!(logits.iter().all(|logit| logit.is_nan()), "{set:?}: {logits:?}");
     }
 }
 

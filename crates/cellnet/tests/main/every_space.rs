@@ -8,7 +8,7 @@ use cellnet::{
     Operator, Parameter, Recipe, SequenceNetwork, SpeechBlock, SpeechNetwork, SpeechSkeleton, Trainer,
     Weights, chain, darts, forward, nas_bench_101,
 };
-use cpu_ops::{Sgd, SgdSettings};
+use cpu_ops::{Conv2d, Pool2d, Sgd, SgdSettings};
 use nas_core::{SearchSpace, Seed};
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
@@ -415,7 +415,7 @@ fn what_a_rectifier_caps_has_no_gradient() {
     let conv = |channels| Operator::Convolution {
         channels,
         kernel: (3, 3),
-        settings: cpu_ops::Conv2d::new(1, 1),
+        settings: Conv2d::new(1, 1),
         bias: true,
     };
     let a = net.add("a", conv(18), &[net.input()]).unwrap();
@@ -472,4 +472,13 @@ fn skeletons_and_operators_out_of_range_say_so() {
     let skeleton = ChainSkeleton::of(&FB_NET).unwrap();
     says(chain(&NAS_BENCH_MACRO, &arch, &skeleton, 3).unwrap_err(), "nas-bench-macro");
     says(chain(&FB_NET, &arch, &ChainSkeleton { channels: 0, ..skeleton }, 3).unwrap_err(), "channels is 0");
+    let huge = ChainSkeleton { channels: usize::MAX / 2, ..skeleton };
+    says(chain(&FB_NET, &arch, &huge, 3).unwrap_err(), "expected 1 to 65,536");
+    let mut net = Builder::new([3, 4, 4]);
+    let mut refuses = |operator, words: &str| says(net.add("x", operator, &[0]).unwrap_err(), words);
+    let still = Conv2d { dilation: (0, 0), ..Conv2d::default() };
+    let conv = |channels, settings| Operator::Convolution { channels, kernel: (3, 3), settings, bias: false };
+    refuses(conv(4, still), "does not fit");
+    refuses(conv(usize::MAX / 4, Conv2d::new(1, 1)), "more than can be held");
+    refuses(Operator::MaxPool { window: Pool2d::new(2, 2, 2) }, "more than half of its window");
 }

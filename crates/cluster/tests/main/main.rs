@@ -84,6 +84,18 @@ fn a_task_that_never_gives_anything_is_lost_after_as_many_tries() {
     assert!(all.trials.iter().all(|trial| trial.result.as_ref().unwrap_err().contains("has no result")));
 }
 
+/// Two open architectures may be one task, which has one result for both.
+#[test]
+fn who_waits_for_the_same_task_gets_the_same_result() {
+    let engine = Simulated::new(Settings::smooth(1, 4));
+    let mut elsewhere =
+        Elsewhere::new(engine.clone(), engine.clone(), Patience::default(), |_| engine.advance(500));
+    let run = Run::new(4).in_flight(4);
+    let found = run.search_by(&mut InOrder::new([7_u64, 7, 8, 7]), &mut elsewhere, &mut []).unwrap();
+    assert!(found.trials.iter().all(|trial| trial.result == value(trial.arch)));
+    assert_eq!((found.trials.len(), engine.handed_over()), (4, 2));
+}
+
 #[test]
 fn ten_thousand_workers_are_kept_busy() {
     let settings =

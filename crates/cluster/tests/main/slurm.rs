@@ -109,3 +109,15 @@ fn what_is_refused_says_what_to_do_and_what_passes_is_tried_again() {
     assert_eq!(dispatch.look(&mut slurm, none).unwrap().submitted, 1);
     assert_eq!(read(&fake.path("said")).lines().count(), 2);
 }
+
+/// Arrays that nobody gave a size have one task each, also when they are found again.
+#[test]
+fn an_array_has_at_least_one_task() {
+    let fake = Fake::new();
+    fake.program("sbatch", "echo 42");
+    fake.program("squeue", "echo 'brp-1-0|0|PENDING|Resources'; echo 'brp-1-5|0|RUNNING|None'");
+    let job = SlurmJob { name: "brp-1".into(), script: "run.sh".into(), ..SlurmJob::default() };
+    let mut slurm = Slurm::new(job).at(fake.folder.path());
+    assert_eq!(slurm.submit(&[0, 5]).taken, [0, 5]);
+    assert_eq!(slurm.tasks().unwrap().into_keys().collect::<Vec<u64>>(), [0, 5]);
+}

@@ -1,6 +1,7 @@
 //! What goes over an image pixel by pixel: sums of scaled images, masks, and sums over pixels.
 
 use super::Real;
+use crate::element::at_least_zero;
 use crate::simd::{BLOCK, InstructionSet, Kernel, Lanes};
 use candle_core::{Result, bail};
 use pulp::bytemuck;
@@ -137,7 +138,8 @@ impl<T: Real> Combine<'_, '_, T> {
                     for k in 0..K {
                         sum = simd.mul_add(images[k][pixel][q], scales[k][q], sum);
                     }
-                    out[q] = if relu { simd.max(sum, floor) } else { sum };
+                    // a NaN stays one
+                    out[q] = if relu { simd.max(floor, sum) } else { sum };
                 }
             }
         }
@@ -153,7 +155,7 @@ impl<T: Real> Kernel<T> for Combine<'_, '_, T> {
     }
 }
 
-/// Keeps `grad` where `gate` is above 0, and puts zeros elsewhere. O(elements).
+/// Puts zeros where `gate` is 0 or below, and keeps `grad` elsewhere. O(elements).
 ///
 /// # Errors
 /// Buffers of different sizes.
@@ -176,7 +178,7 @@ impl<T: Real> Kernel<T> for Mask<'_, T> {
     #[inline(always)]
     fn run<S: Lanes<T>>(self, _: S) {
         for (grad, &gate) in self.grad.as_flattened_mut().iter_mut().zip(self.gate.as_flattened()) {
-            *grad = if gate > T::zero() { *grad } else { T::zero() };
+            *grad = if gate <= T::zero() { T::zero() } else { *grad };
         }
     }
 }
@@ -274,7 +276,7 @@ impl<T: Real> Moments<'_, T> {
             for lane in 0..BLOCK {
                 // the mean is rounded to T: correct for what that leaves
                 let off = sums[lane] / count - near[lane].to_f64();
-                out[lane] = [sums[lane] / count, (far[lane] - count * off * off).max(0.0)];
+                out[lane] = [sums[lane] / count, at_least_zero(far[lane] - count * off * off)];
             }
         }
     }

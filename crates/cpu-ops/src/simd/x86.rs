@@ -4,12 +4,12 @@ use super::{BLOCK, Lanes, lanes, plain_transpose};
 use pulp::Simd;
 use pulp::x86::{V3, V4};
 
-lanes!(V4, f32, f32s, splat_f32s, Simd::mul_add_f32s, add_f32s, sub_f32s, max_f32s, transpose_512);
-lanes!(V4, f64, f64s, splat_f64s, Simd::mul_add_f64s, add_f64s, sub_f64s, max_f64s, |_, rows| {
+lanes!(V4, f32, f32s, splat_f32s, Simd::mul_add_f32s, add_f32s, sub_f32s, Simd::max_f32s, transpose_512);
+lanes!(V4, f64, f64s, splat_f64s, Simd::mul_add_f64s, add_f64s, sub_f64s, Simd::max_f64s, |_, rows| {
     plain_transpose(rows)
 });
-lanes!(V3, f32, f32s, splat_f32s, Simd::mul_add_f32s, add_f32s, sub_f32s, max_f32s, transpose_256);
-lanes!(V3, f64, f64s, splat_f64s, Simd::mul_add_f64s, add_f64s, sub_f64s, max_f64s, |_, rows| {
+lanes!(V3, f32, f32s, splat_f32s, Simd::mul_add_f32s, add_f32s, sub_f32s, Simd::max_f32s, transpose_256);
+lanes!(V3, f64, f64s, splat_f64s, Simd::mul_add_f64s, add_f64s, sub_f64s, Simd::max_f64s, |_, rows| {
     plain_transpose(rows)
 });
 

@@ -2,7 +2,9 @@
 
 use crate::{gradient_error, list, tensor, values};
 use candle_core::{DType, Device, Tensor, Var};
-use cpu_ops::{AdamW, AdamWSettings, Kept, conv1d, layer_norm_relu, linear, matmul, unfold_rows};
+use cpu_ops::{
+    AdamW, AdamWSettings, Kept, conv1d, layer_norm_relu, linear, matmul, relu, relu_gradient, unfold_rows,
+};
 use proptest::prelude::*;
 
 proptest! {
@@ -188,4 +190,44 @@ fn empty_batches_are_fine() {
     let none = Tensor::zeros((0, 3), DType::F32, &Device::Cpu).unwrap();
     let w = Tensor::zeros((3, 2), DType::F32, &Device::Cpu).unwrap();
     assert_eq!(matmul(&none, &w, (false, false)).unwrap().dims(), [0, 2]);
+}
+
+/// As in PyTorch, whose optimisers count the steps of each parameter.
+#[test]
+fn what_has_its_first_gradient_late_takes_a_first_step() {
+    let start = || Var::from_tensor(&tensor(&[1.0, -2.0], &[2])).unwrap();
+    let (early, late) = (start(), start());
+    let mut both = AdamW::new([early.clone(), late.clone()], AdamWSettings::with_decay(0.1)).unwrap();
+    let mut grads = early.as_tensor().sqr().unwrap().sum_all().unwrap().backward().unwrap();
+    (0..10).for_each(|_| both.step(&grads, 0.1).unwrap());
+    assert_eq!(late.to_vec1::<f64>().unwrap(), [1.0, -2.0]);
+    let grad = tensor(&[0.5, 3.0], &[2]);
+    grads.insert(late.as_tensor(), grad.clone());
+    both.step(&grads, 0.1).unwrap();
+    let fresh = start();
+    let mut alone = AdamW::new([fresh.clone()], AdamWSettings::with_decay(0.1)).unwrap();
+    grads.insert(fresh.as_tensor(), grad);
+    alone.step(&grads, 0.1).unwrap();
+    assert_eq!(late.to_vec1::<f64>().unwrap(), fresh.to_vec1::<f64>().unwrap());
+}
+
+#[test]
+fn a_nan_stays_one() {
+    let x = tensor(&[f64::NAN, -1.0, 0.0, 2.0], &[4]);
+    let same = |found: Tensor, expected: [f64; 4]| {
+        let found = found.to_vec1::<f64>().unwrap();
+        assert!(found.iter().zip(expected).all(|(a, b)| *a == b || a.is_nan() && b.is_nan()), "{found:?}");
+    };
+    same(relu(&x).unwrap(), [f64::NAN, 0.0, 0.0, 2.0]);
+    same(relu_gradient(&x, &tensor(&[5.0; 4], &[4])).unwrap(), [5.0, 0.0, 0.0, 5.0]);
+    let ones = tensor(&[1.0; 4], &[4]);
+    let normed = layer_norm_relu(&x.reshape((1, 4)).unwrap(), &ones, &ones, 1e-5, None).unwrap();
+    same(normed.flatten_all().unwrap(), [f64::NAN; 4]);
+}
+
+#[test]
+fn a_product_beyond_counting_is_refused() {
+    let a = Tensor::zeros((1 << 33, 0), DType::F32, &Device::Cpu).unwrap();
+    let b = Tensor::zeros((0, 1 << 31), DType::F32, &Device::Cpu).unwrap();
+    assert!(matmul(&a, &b, (false, false)).is_err());
 }

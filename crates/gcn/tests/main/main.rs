@@ -140,6 +140,11 @@ fn bad_graphs_and_batches_are_refused() {
         Err(GcnError::Setting { name: "dropout", .. })
     ));
     assert!(GraphBatch::shared(&[], 0, Readout::Mean, DType::F32).is_err());
+    let none = GraphBatch::shared(&[], 2, Readout::Mean, DType::F32).unwrap_err();
+    assert_eq!(
+        none.to_string(),
+        GraphBatch::separate(&[&one], 0, Readout::Mean, DType::F32).unwrap_err().to_string()
+    );
 }
 
 #[test]
@@ -165,4 +170,30 @@ fn published_size() {
     let network = Gcn::new(GcnSettings::brp_nas(6, 0.2), DType::F32, Seed(0)).unwrap();
     // 1,091,401 with the head of 601 (REFERENCE of eagle, 6 features, one output)
     assert_eq!(network.parameters().count(), 1_091_401 - 601);
+}
+
+/// Weights in the loss beside the embeddings, and two passes in one loss, all count.
+#[test]
+fn a_pass_adds_to_gradients_that_are_there() {
+    let graph = Graph::new(2, 2, &[1.0, 0.0, 1.0, 1.0], &[1.0, 0.0, 0.5, 2.0]).unwrap();
+    let batch = GraphBatch::separate(&[&graph], 2, Readout::Mean, DType::F64).unwrap();
+    let network = network(2, 2, DType::F64);
+    let penalty = || {
+        let squares =
+            network.parameters().vars().map(|var| var.as_tensor().sqr().unwrap().sum_all().unwrap());
+        squares.reduce(|a, b| (a + b).unwrap()).unwrap()
+    };
+    let sum = |embedding: &Tensor| embedding.sqr().unwrap().sum_all().unwrap();
+    let pass = || network.pass(&batch, &mut Seed(0).stream("none")).unwrap();
+    let (first, second) = (pass(), pass());
+    let loss = (sum(first.embedding()) + sum(second.embedding())).unwrap();
+    let mut grads = (loss + penalty()).unwrap().backward().unwrap();
+    first.backward(&mut grads).unwrap();
+    second.backward(&mut grads).unwrap();
+    let slow = || sum(&network.embed(&batch, Mode::Train(&mut Seed(0).stream("none"))).unwrap());
+    let expected = ((slow() + slow()).unwrap() + penalty()).unwrap().backward().unwrap();
+    for (name, var) in network.parameters().iter() {
+        let difference = largest_difference(grads.get(var).unwrap(), expected.get(var).unwrap());
+        assert!(difference < 1e-12, "{name}: {difference}");
+    }
 }

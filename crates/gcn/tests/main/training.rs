@@ -106,6 +106,9 @@ fn a_loss_that_is_not_finite_is_an_error() {
     let step = |_: &[usize], _: &mut _| with_gradients((weight.as_tensor() * f64::NAN)?.sum_all()?);
     let error = train(&parameters, &TRAINING, 4, Seed(0), step, || Ok(None)).unwrap_err();
     assert!(matches!(error, GcnError::Diverged { what: "training", epoch: 0, .. }), "{error}");
+    // said of what diverged, and not of the validation
+    let error = train(&parameters, &TRAINING, 4, Seed(0), step, || Ok(Some(0.31))).unwrap_err();
+    assert!(matches!(error, GcnError::Diverged { what: "training", value, .. } if value.is_nan()), "{error}");
     let nothing = train(&parameters, &TRAINING, 0, Seed(0), step, || Ok(None)).unwrap_err();
     assert_eq!(nothing.to_string(), "items is 0; training needs at least 1");
 }

@@ -15,7 +15,8 @@ fn entropies(seen: &Seen) -> Result<Vec<f64>> {
     let Blocks { spectra, .. } = Seen::need(Need::Blocks, seen.blocks.as_ref())?;
     let entropy = |spectrum: &Vec<f64>| {
         let sum: f64 = spectrum.iter().sum();
-        -spectrum.iter().map(|value| (value / sum).max(0.0)).map(|p| p * (p + K).ln()).sum::<f64>()
+        let share = |value: &f64| if *value < 0.0 { 0.0 } else { value / sum };
+        -spectrum.iter().map(share).map(|p| p * (p + K).ln()).sum::<f64>()
     };
     Ok(spectra.iter().map(entropy).collect())
 }

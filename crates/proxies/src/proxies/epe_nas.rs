@@ -10,8 +10,8 @@ const K: f64 = 1e-5;
 const MANY: usize = 100;
 
 /// `sum over classes |sum log(|r| + k)|` over the correlations `r` between the Jacobians of images of one class (Lopes et
-/// al., EPE-NAS, ICANN 2021, equation 4); above 100 classes, the mean differences between classes, each over its number
-/// of images.
+/// al., EPE-NAS, ICANN 2021, equation 4); above 100 classes, the mean over classes of the differences to all, each class over
+/// its number of images, and classes of one image left out.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct EpeNas;
 
@@ -31,6 +31,7 @@ impl Proxy for EpeNas {
             classes.entry(label).or_default().push(image);
         }
         let many = seen.classes > MANY;
+        classes.retain(|_, images| !many || images.len() > 1);
         let class = |images: &Vec<usize>| {
             let pairs = images.iter().flat_map(|&a| images.iter().map(move |&b| (a, b)));
             let sum: f64 = pairs.map(|(a, b)| (correlation.get(a, b).abs() + K).ln()).sum();
@@ -41,7 +42,6 @@ impl Proxy for EpeNas {
             return Ok(Score::of(sums.iter().map(|sum| sum.abs()).sum()));
         }
         let apart = |a: f64| sums.iter().map(|b| (a - b).abs()).sum::<f64>();
-        // the published loop divides what it has so far once a class
-        Ok(Score::of(sums.iter().fold(0.0, |score, &a| (score + apart(a)) / sums.len() as f64)))
+        Ok(Score::of(sums.iter().map(|&a| apart(a)).sum::<f64>() / sums.len().max(1) as f64))
     }
 }

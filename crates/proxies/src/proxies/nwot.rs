@@ -19,6 +19,10 @@ impl Proxy for Nwot {
     }
 
     fn score(&self, seen: &Seen) -> Result<Score> {
-        Ok(Score::of(log_determinant(Seen::need(Need::Agreement, seen.agreement.clone())?)))
+        let agreement = Seen::need(Need::Agreement, seen.agreement.as_ref())?;
+        let images = agreement.nrows();
+        // elimination need not come to an exact 0
+        let same = (0..images).any(|a| (0..a).any(|b| agreement[(a, b)] == agreement[(a, a)]));
+        Ok(Score::of(if same { f64::NEG_INFINITY } else { log_determinant(agreement.clone()) }))
     }
 }

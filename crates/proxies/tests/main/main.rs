@@ -114,6 +114,9 @@ fn a_cell_of_nothing_has_scores_that_say_so() {
         assert_eq!(score.value.is_finite(), score.flaw().is_none(), "{}", proxy.name());
     }
     assert_eq!(score(&seen, "grad_norm"), 0.0);
+    // blocks of zeros have no spectrum
+    assert_eq!(score(&seen, "expressivity"), f64::NEG_INFINITY);
+    assert_eq!(score(&seen, "progressivity"), f64::NEG_INFINITY);
     assert!(score(&seen, "jacob_cov").is_nan());
     let synflow = proxies::by_name("synflow").unwrap().score(&seen).unwrap();
     assert_eq!((synflow.value, synflow.log), (0.0, Some(f64::NEG_INFINITY)));
@@ -190,4 +193,58 @@ fn features_that_do_not_fill_their_channels_have_an_entropy() {
     let grey = Batch::new(images, vec![0, 1, 2, 3, 4, 0]).unwrap();
     let seen = observe(&model, &grey, &[Need::Blocks], Seed(0), &mut |_| {}).unwrap();
     assert!(score(&seen, "expressivity").is_finite() && score(&seen, "progressivity").is_finite());
+}
+
+/// By the published loops, on numbers that are easily followed.
+#[test]
+fn epe_nas_of_many_classes_is_the_mean_over_pairs() {
+    let cell = NasBench201.get(1462).unwrap();
+    let mut seen = observe(
+        &model(&cell, 0, DType::F64),
+        &batch(6, 8, DType::F64),
+        &[Need::Jacobian],
+        Seed(1),
+        &mut |_| {},
+    )
+    .unwrap();
+    seen.classes = 101;
+    // the last class has one image
+    seen.labels = vec![0, 0, 1, 1, 1, 2];
+    let correlation = seen.jacobian.as_ref().unwrap();
+    let class = |images: &[usize]| {
+        let pairs = images.iter().flat_map(|&a| images.iter().map(move |&b| (a, b)));
+        pairs.map(|(a, b)| (correlation.get(a, b).abs() + 1e-5).ln()).sum::<f64>() / images.len() as f64
+    };
+    let expected = (class(&[0, 1]) - class(&[2, 3, 4])).abs();
+    assert!((score(&seen, "epe_nas") - expected).abs() < 1e-12);
+    // whatever the classes are called
+    seen.labels = vec![50, 50, 3, 3, 3, 99];
+    assert!((score(&seen, "epe_nas") - expected).abs() < 1e-12);
+    seen.labels = vec![0, 1, 2, 3, 4, 5];
+    assert_eq!(score(&seen, "epe_nas"), 0.0);
+}
+
+/// 49 units have an inverse that is no number of the machine, so elimination ends near 0 and not at it.
+#[test]
+fn images_with_equal_patterns_have_no_determinant() {
+    let cell = NasBench201.get(1462).unwrap();
+    let mut seen = observe(
+        &model(&cell, 0, DType::F64),
+        &batch(3, 8, DType::F64),
+        &[Need::Agreement],
+        Seed(1),
+        &mut |_| {},
+    )
+    .unwrap();
+    let agreement = seen.agreement.as_mut().unwrap();
+    for (at, value) in agreement.iter_mut().enumerate() {
+        *value = if at % 4 == 0 || at == 1 || at == 3 { 49.0 } else { 20.0 };
+    }
+    assert_eq!(score(&seen, "nwot"), f64::NEG_INFINITY);
+}
+
+#[test]
+fn what_is_undefined_is_below_the_worst() {
+    let sums = proxies::rank_sum(&[vec![f64::NEG_INFINITY, f64::NAN, 1.0, f64::NAN]]).unwrap();
+    assert_eq!(sums, [3.0, 1.5, 4.0, 1.5]);
 }

@@ -191,3 +191,10 @@ fn times_at_the_ends_of_the_range() {
     assert_eq!(held.last().map(|lease| lease.until_ms), Some(i64::MAX as u64));
     assert_eq!(store.claim("me", &ALL, 0, 0, MINUTE).unwrap(), []);
 }
+
+#[test]
+fn one_may_wait_for_ever() {
+    let dir = tempfile::TempDir::new().unwrap();
+    let store = Store::open_or_create(dir.path().join("runs.sqlite")).unwrap();
+    store.wait_at_most(Duration::MAX).unwrap();
+}
