@@ -271,7 +271,7 @@ impl<S: Predictable> Computed<S> {
         let computed = computed.filter(|(part, _)| matches!(part, Part::Known(Proxy::Computed(_))));
         for (place, (_, scores)) in computed.enumerate() {
             for (score, first) in scores.iter_mut().zip(&firsts) {
-                *score = held.get(first).map(|row| row[place]).filter(|value| value.is_finite());
+                *score = held.get(first).map(|row| row[place]).filter(|value| !value.is_nan());
             }
         }
         let (full, sums) = combined(&each).or_failed()?;

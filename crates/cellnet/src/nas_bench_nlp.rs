@@ -1,5 +1,6 @@
 use crate::error::{NetworkError, Result};
 use crate::network::{NetworkCost, Parameter, Role};
+use crate::pieces::in_range;
 use crate::sequence::{Moment, Passing, SequenceNetwork, SequenceNorms, check, sigmoid};
 use crate::weights::{HasParameters, Weights};
 use candle_core::{Device, Tensor};
@@ -67,17 +68,13 @@ impl LanguageNetwork {
     /// The network of a recipe.
     ///
     /// # Errors
-    /// A skeleton with a 0.
+    /// A skeleton out of range.
     pub fn new(recipe: &Recipe, skeleton: &LanguageSkeleton) -> Result<Self> {
         let LanguageSkeleton { tokens, width, hidden, layers, steps } = *skeleton;
         let settings =
             [("tokens", tokens), ("width", width), ("hidden", hidden), ("layers", layers), ("steps", steps)];
-        match settings.iter().find(|(_, value)| *value == 0) {
-            Some(&(setting, _)) => {
-                Err(NetworkError::Setting { setting, found: "0".into(), expected: "at least 1" })
-            }
-            None => Ok(Self { recipe: recipe.clone(), skeleton: *skeleton }),
-        }
+        in_range(settings)?;
+        Ok(Self { recipe: recipe.clone(), skeleton: *skeleton })
     }
 
     /// Sequences `(N, width, 1, steps)` of tokens, sequence after sequence; differentiable by the encoder's weights.

@@ -239,7 +239,10 @@ fn shape_of(operator: &Operator, given: &[[usize; 3]]) -> std::result::Result<[u
         _ => Err(format!("takes one input, has {}", given.len())),
     };
     let window = |size: usize, kernel: usize, stride: usize, padding: usize, dilation: usize| {
-        let span = kernel.checked_sub(1)?.checked_mul(Some(dilation).filter(|&d| d > 0)?)?.checked_add(1)?;
+        if dilation == 0 {
+            return None;
+        }
+        let span = kernel.checked_sub(1)?.checked_mul(dilation)?.checked_add(1)?;
         let left = padding.checked_mul(2)?.checked_add(size)?.checked_sub(span)?;
         Some(left.checked_div(stride)? + 1)
     };

@@ -6,9 +6,9 @@ use cpu_ops::Conv2d;
 
 /// Refuses sizes of a skeleton that no network has, before numbers that follow from them overflow.
 pub(crate) fn in_range(sizes: impl IntoIterator<Item = (&'static str, usize)>) -> Result<()> {
-    match sizes.into_iter().find(|(_, size)| !(1..=65_536).contains(size)) {
+    match sizes.into_iter().find(|(_, size)| !(1..=1_000_000).contains(size)) {
         Some((setting, size)) => {
-            Err(NetworkError::Setting { setting, found: size.to_string(), expected: "1 to 65,536" })
+            Err(NetworkError::Setting { setting, found: size.to_string(), expected: "1 to 1,000,000" })
         }
         None => Ok(()),
     }

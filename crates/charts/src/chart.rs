@@ -32,7 +32,7 @@ impl Axis {
         Self { label: label.into(), logarithmic: false }
     }
 
-    /// With steps that multiply; all values are above 0.
+    /// With steps that multiply; all values are above 0, and no numbers stand at any below 1e-15.
     pub fn logarithmic(label: impl Into<String>) -> Self {
         Self { label: label.into(), logarithmic: true }
     }
@@ -99,8 +99,8 @@ impl Chart {
     /// The chart as SVG of 720 by 440, for light and dark; the same chart gives the same bytes. O(points).
     ///
     /// # Errors
-    /// No points, a number that is not finite, or not above 0 on a logarithmic axis, numbers that are farther
-    /// apart than a number can say, and bands or labels that are not as many as the points.
+    /// No points, a number that is not finite, or not above 0 on a logarithmic axis, numbers whose distance is no number,
+    /// and bands or labels that are not as many as the points.
     pub fn svg(&self) -> Result<String, ChartError> {
         self.check()?;
         Ok(crate::theme::both(&crate::draw::draw(self)?, &self.title))

@@ -49,8 +49,8 @@ pub(crate) fn draw(chart: &Chart) -> Result<String, ChartError> {
     Ok(svg)
 }
 
-/// From the least to the largest, and a little more on both sides; between two powers of ten to both of them, because
-/// these are what numbers stand at.
+/// From the least to the largest, and a little more on both sides; on a logarithmic axis to so many powers of ten that
+/// two are on it, because these are what numbers stand at.
 pub(crate) fn range(chart: &Chart, axis: usize) -> Range<f64> {
     let axes = [&chart.x, &chart.y];
     // both axes of a diagonal are of the same numbers
@@ -63,11 +63,14 @@ pub(crate) fn range(chart: &Chart, axis: usize) -> Range<f64> {
     if axes[axis].logarithmic {
         let more = (high / low).powf(0.04).max(1.05);
         let (low, high) = (low / more, high * more);
-        let below = low.log10().floor();
-        if high.log10() >= below + 1.0 {
-            return low..high;
-        }
-        return 10_f64.powf(below) / 1.001..10_f64.powf(below + 1.0) * 1.001;
+        let (first, last) = (low.log10().ceil(), high.log10().floor());
+        return match last - first {
+            // one inside: the next one is nearer on one side
+            0.0 if high.log10() - last < first - low.log10() => 10_f64.powf(first - 1.0) / 1.001..high,
+            0.0 => low..10_f64.powf(last + 1.0) * 1.001,
+            1.0.. => low..high,
+            _ => 10_f64.powf(last) / 1.001..10_f64.powf(first) * 1.001,
+        };
     }
     // what rounding can tell apart
     let apart = high - low > 1e-9 * low.abs().max(high.abs());

@@ -115,13 +115,17 @@ fn what_has_no_place_is_named() {
     assert!(matches!(png(&chart().svg().unwrap(), Theme::Light, 1e3), Err(ChartError::Pixels(_))));
 }
 
-/// Numbers stand at powers of ten, also where all points are between two of them.
+/// Numbers stand at powers of ten, and one alone says nothing of the scale.
 #[test]
-fn a_logarithmic_axis_has_numbers() {
-    let seconds = Series::new("s", Mark::Points, [[0.02, 1.0], [0.08, 2.0]]);
-    let svg = Chart { x: Axis::logarithmic("seconds"), series: vec![seconds], ..chart() }.svg().unwrap();
-    for number in ["\n0.01\n", "\n0.1\n"] {
-        assert!(svg.contains(number), "{number:?}: {svg}");
+fn a_logarithmic_axis_has_two_numbers() {
+    for ([low, high], numbers) in
+        [([0.02, 0.08], ["0.01", "0.1"]), ([0.3, 1.5], ["0.1", "1"]), ([0.9, 4.0], ["1", "10"])]
+    {
+        let seconds = Series::new("s", Mark::Points, [[low, 50.0], [high, 60.0]]);
+        let svg = Chart { x: Axis::logarithmic("seconds"), series: vec![seconds], ..chart() }.svg().unwrap();
+        for number in numbers {
+            assert!(svg.contains(&format!("\n{number}\n")), "{number}: {svg}");
+        }
     }
 }
 

@@ -62,6 +62,11 @@ impl Dispatch {
         self.open.retain(|_, task| task.handed_over > 0);
     }
 
+    /// Whether a task is open.
+    pub fn is_open(&self, task: u64) -> bool {
+        self.open.contains_key(&task)
+    }
+
     /// How many tasks are open.
     pub fn len(&self) -> usize {
         self.open.len()

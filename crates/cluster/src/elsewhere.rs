@@ -25,7 +25,7 @@ pub struct Elsewhere<E, D, W> {
     desk: D,
     wait: W,
     dispatch: Dispatch,
-    /// Of whoever waits for a task.
+    /// The numbers of all that wait for a task.
     numbers: BTreeMap<u64, Vec<usize>>,
     ready: VecDeque<(usize, Evaluated)>,
 }
@@ -90,5 +90,6 @@ impl<A, E: Engine, D: Desk<A>, W: FnMut(&Look<Evaluated>)> Evaluate<A> for Elsew
 
     fn stop(&mut self) {
         self.dispatch.stop();
+        self.numbers.retain(|task, _| self.dispatch.is_open(*task));
     }
 }

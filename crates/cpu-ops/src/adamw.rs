@@ -39,7 +39,7 @@ struct Slot {
     var: Var,
     /// Mean and mean square of the gradient.
     moments: Mutex<(CpuStorage, CpuStorage)>,
-    /// Those that had a gradient.
+    /// Steps at which it had a gradient.
     steps: i32,
 }
 

@@ -224,7 +224,7 @@ impl<T: Element> Kernel<T> for Backward<'_, T> {
             let (mean, rstd) = moments(row, eps);
             // `dx` holds the gradient behind the ReLU and the dropout until it is overwritten
             for ((active, &result), &grad) in dx.iter_mut().zip(result).zip(grad) {
-                *active = if result > T::zero() { grad * scale } else { T::zero() };
+                *active = if result <= T::zero() { T::zero() } else { grad * scale };
             }
             for (n, &v) in normal.iter_mut().zip(row) {
                 *n = (v - mean) * rstd;

@@ -5,7 +5,7 @@ use crate::error::{ProxyError, Result};
 use crate::linear_algebra::{eigenvalues, largest_singular_value};
 use crate::model::{Kind, Model, Norms, Parameter, Place};
 use crate::seen::{Blocks, Perturbation};
-use candle_core::{DType, Device, Tensor, Var};
+use candle_core::{DType, Device, Tensor, Var, bail};
 use cpu_ops::{channel_dot, channel_sum};
 use nalgebra::DMatrix;
 use nas_core::{Seed, Stream};
@@ -137,6 +137,11 @@ fn gain(signs: &Tensor, back: &Tensor) -> candle_core::Result<Option<f64>> {
         }
     }
     let ((n, _, h, w), (_, c, height, width)) = (signs.dims4()?, back.dims4()?);
+    if height < h || width < w {
+        bail!(
+            "a block gives {h} by {w} pixels of {height} by {width}; AZ-NAS knows none that enlarge an image"
+        );
+    }
     let (rows, columns) = (height.div_ceil(h), width.div_ceil(w));
     let back = back.pad_with_zeros(2, 0, h * rows - height)?.pad_with_zeros(3, 0, w * columns - width)?;
     let split = back.reshape(&[n, c, h, rows, w, columns][..])?;

@@ -10,7 +10,7 @@ use std::{fs, thread};
 const WAIT: Duration = Duration::from_secs(30);
 /// Between two attempts where SQLite itself does not wait.
 const PAUSE: Duration = Duration::from_millis(10);
-/// How long an empty file may be one that another process is making a store of.
+/// How long an empty file is taken for one that another process is making a store of.
 const MAKING: Duration = Duration::from_millis(500);
 
 /// An open run store: one a thread, as many threads and processes as you like on one file.
@@ -25,7 +25,8 @@ pub struct Store {
 }
 
 impl Store {
-    /// Opens a store that is there.
+    /// Opens a store that is there. An empty file is looked at for half a second, because another process may be making a
+    /// store of it.
     ///
     /// # Errors
     /// No such file, a file of another kind or version, one that is damaged, locked or cannot be written.

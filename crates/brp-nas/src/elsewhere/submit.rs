@@ -90,7 +90,7 @@ pub(crate) fn main(args: &Args) -> Result<(), Failure> {
     if args.wait != Some(true) {
         return output::print(&Standing::now(&folder, &engine, &stored)?, args.format.unwrap_or_default());
     }
-    let taken = wait(&folder, &mut engine, &mut dispatch, look.submitted)?;
+    let taken = wait(&folder, &mut engine, &mut dispatch, &look)?;
     output::print(&taken, args.format.unwrap_or_default())?;
     taken.check()
 }
@@ -100,11 +100,12 @@ fn wait(
     folder: &Folder,
     engine: &mut Slurm,
     dispatch: &mut Dispatch,
-    mut handed_over: usize,
+    first: &Look<()>,
 ) -> Result<Taken, Failure> {
+    let mut handed_over = first.submitted;
     let total = dispatch.len();
     let mut bar = crate::progress::Progress::new("tasks", total);
-    let mut pause = Pause::default();
+    let mut pause = Pause { said: passing(first), in_vain: 0 };
     let mut lost: Vec<u64> = Vec::new();
     while !dispatch.is_empty() {
         let look = dispatch.look(engine, |task| folder.result(task).ok().flatten().map(drop)).or_failed()?;
@@ -128,7 +129,7 @@ pub(crate) struct Pause {
 
 impl Pause {
     pub(crate) fn after<R>(&mut self, look: &Look<R>) {
-        let passing = look.passing.as_ref().map_or_else(String::new, ToString::to_string);
+        let passing = passing(look);
         if passing != self.said && !passing.is_empty() {
             eprintln!("{passing}; it is tried again");
         }
@@ -137,6 +138,10 @@ impl Pause {
         self.in_vain = if in_vain { self.in_vain + 1 } else { 0 };
         std::thread::sleep(Duration::from_secs(u64::from(self.in_vain.clamp(1, 30))));
     }
+}
+
+fn passing<R>(look: &Look<R>) -> String {
+    look.passing.as_ref().map_or_else(String::new, ToString::to_string)
 }
 
 fn begin(args: &Args) -> Result<Folder, Failure> {

@@ -44,9 +44,9 @@ pub(super) struct Kept {
     /// Its logarithm, where it has one that is finite.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) log: Option<f64>,
-    /// Whether that is the logarithm of 0, which is below all others.
+    /// Whether it is below all numbers, as the logarithm of 0 is.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub(super) log_of_zero: bool,
+    pub(super) lowest: bool,
     /// Why there is no value.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) reason: Option<String>,
@@ -60,7 +60,7 @@ impl Kept {
         Self {
             value: score.value.is_finite().then_some(score.value),
             log: score.log.filter(|log| log.is_finite()),
-            log_of_zero: score.log == Some(f64::NEG_INFINITY),
+            lowest: score.order() == f64::NEG_INFINITY,
             reason: score.flaw().map(String::from),
             seconds,
         }
@@ -69,7 +69,7 @@ impl Kept {
     /// What architectures are ordered by: the logarithm where there is one; NaN, which is the worst, where there is
     /// nothing.
     pub(super) fn order(&self) -> f64 {
-        if self.log_of_zero {
+        if self.lowest {
             return f64::NEG_INFINITY;
         }
         self.log.or(self.value).unwrap_or(f64::NAN)
@@ -77,6 +77,7 @@ impl Kept {
 }
 
 impl Job<'_> {
+    /// The number behind the version rises where a score comes to something else, so that stores mix no two.
     fn key(&self, arch: &str, proxy: &dyn Proxy) -> Key {
         Key {
             space: self.space.name().into(),
@@ -85,7 +86,7 @@ impl Job<'_> {
             device: "any".into(),
             fidelity: self.fidelity.clone(),
             seed: self.seed,
-            code_version: env!("CARGO_PKG_VERSION").into(),
+            code_version: concat!(env!("CARGO_PKG_VERSION"), "-2").into(),
         }
     }
 

@@ -33,9 +33,7 @@ impl<T: Real> Engine<T> {
             return Err(NetworkError::Weights { problems: vec!["no weights are loaded".into()] });
         }
         let count = images.len() / size;
-        self.images = 0;
-        (self.went_back, self.noted, self.turned) = (false, false, false);
-        self.parameters.iter_mut().for_each(|parameter| parameter.reached = false);
+        self.forget();
         grow(&mut self.kept, count * self.schedule.kept.max(1), [T::zero(); BLOCK]);
         grow(&mut self.notes, count * self.notes_len, [0.0; 2]);
         for number in 0..self.schedule.there.len() {

@@ -255,8 +255,16 @@ impl<T: Real> Engine<T> {
         for at in 0..self.shifts.len() {
             self.shift(at);
         }
-        (self.loaded, self.images) = (true, 0);
+        self.loaded = true;
+        self.forget();
         Ok(())
+    }
+
+    /// Knows nothing of a batch any more.
+    fn forget(&mut self) {
+        self.images = 0;
+        (self.went_back, self.noted, self.turned) = (false, false, false);
+        self.parameters.iter_mut().for_each(|parameter| parameter.reached = false);
     }
 
     /// Adds up a shift from what is known now.

@@ -473,7 +473,7 @@ fn skeletons_and_operators_out_of_range_say_so() {
     says(chain(&NAS_BENCH_MACRO, &arch, &skeleton, 3).unwrap_err(), "nas-bench-macro");
     says(chain(&FB_NET, &arch, &ChainSkeleton { channels: 0, ..skeleton }, 3).unwrap_err(), "channels is 0");
     let huge = ChainSkeleton { channels: usize::MAX / 2, ..skeleton };
-    says(chain(&FB_NET, &arch, &huge, 3).unwrap_err(), "expected 1 to 65,536");
+    says(chain(&FB_NET, &arch, &huge, 3).unwrap_err(), "expected 1 to 1,000,000");
     let mut net = Builder::new([3, 4, 4]);
     let mut refuses = |operator, words: &str| says(net.add("x", operator, &[0]).unwrap_err(), words);
     let still = Conv2d { dilation: (0, 0), ..Conv2d::default() };

@@ -204,7 +204,7 @@ impl<T: Real> Kernel<T> for Cap<'_, T> {
     }
 }
 
-/// Keeps `grad` where the capped image `gate` is below `most`, and puts zeros elsewhere. O(elements).
+/// Puts zeros where the capped image `gate` is at `most`, and keeps `grad` elsewhere. O(elements).
 ///
 /// # Errors
 /// Buffers of different sizes.
@@ -228,7 +228,7 @@ impl<T: Real> Kernel<T> for CapMask<'_, T> {
     #[inline(always)]
     fn run<S: Lanes<T>>(self, _: S) {
         for (grad, &gate) in self.grad.as_flattened_mut().iter_mut().zip(self.gate.as_flattened()) {
-            *grad = if gate < self.most { *grad } else { T::zero() };
+            *grad = if gate >= self.most { T::zero() } else { *grad };
         }
     }
 }

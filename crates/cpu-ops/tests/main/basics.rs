@@ -3,7 +3,8 @@
 use crate::{gradient_error, list, tensor, values};
 use candle_core::{DType, Device, Tensor, Var};
 use cpu_ops::{
-    AdamW, AdamWSettings, Kept, conv1d, layer_norm_relu, linear, matmul, relu, relu_gradient, unfold_rows,
+    AdamW, AdamWSettings, Kept, conv1d, layer_norm_relu, layer_norm_relu_gradient, linear, matmul, relu,
+    relu_gradient, unfold_rows,
 };
 use proptest::prelude::*;
 
@@ -223,6 +224,10 @@ fn a_nan_stays_one() {
     let ones = tensor(&[1.0; 4], &[4]);
     let normed = layer_norm_relu(&x.reshape((1, 4)).unwrap(), &ones, &ones, 1e-5, None).unwrap();
     same(normed.flatten_all().unwrap(), [f64::NAN; 4]);
+    let row = |values: &[f64]| tensor(values, &[1, 4]);
+    let given = [row(&[1.0, 2.0, 3.0, 4.0]), row(&[f64::NAN, 0.0, 1.0, 2.0]), row(&[5.0; 4])];
+    let [_, _, dbias] = layer_norm_relu_gradient(&given[0], &ones, &given[1], &given[2], 1e-5, 1.0).unwrap();
+    same(dbias, [5.0, 0.0, 5.0, 5.0]);
 }
 
 #[test]

@@ -141,10 +141,7 @@ fn bad_graphs_and_batches_are_refused() {
     ));
     assert!(GraphBatch::shared(&[], 0, Readout::Mean, DType::F32).is_err());
     let none = GraphBatch::shared(&[], 2, Readout::Mean, DType::F32).unwrap_err();
-    assert_eq!(
-        none.to_string(),
-        GraphBatch::separate(&[&one], 0, Readout::Mean, DType::F32).unwrap_err().to_string()
-    );
+    assert!(none.to_string().contains("at least one graph"), "{none}");
 }
 
 #[test]

@@ -10,8 +10,8 @@ const K: f64 = 1e-5;
 const MANY: usize = 100;
 
 /// `sum over classes |sum log(|r| + k)|` over the correlations `r` between the Jacobians of images of one class (Lopes et
-/// al., EPE-NAS, ICANN 2021, equation 4); above 100 classes, the mean over classes of the differences to all, each class over
-/// its number of images, and classes of one image left out.
+/// al., EPE-NAS, ICANN 2021, equation 4); above 100 classes, the mean over classes of the differences to all, each class
+/// over its number of images, and classes of one image left out.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct EpeNas;
 

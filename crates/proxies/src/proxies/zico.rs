@@ -4,9 +4,8 @@ use crate::proxy::{Proxy, Score};
 use crate::seen::{Need, Seen};
 
 /// `sum over layers log(sum over weights mean |g| / deviation of g)` over the gradients of two batches (Li et al., ZiCo,
-/// ICLR 2023, equation 17). The two batches are the halves of the one that all proxies see, without
-/// the last image where their number is odd; weights whose gradients do
-/// not differ are left out, and a layer of none.
+/// ICLR 2023, equation 17). The two batches are the halves of the one that all proxies see, without the last image where
+/// their number is odd; weights whose gradients do not differ are left out, and a layer of none.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Zico;
 

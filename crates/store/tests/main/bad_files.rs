@@ -41,6 +41,16 @@ fn files_that_are_no_store() {
     let empty = dir.path().join("empty.sqlite");
     fs::write(&empty, "").unwrap();
     assert!(matches!(Store::open(&empty), Err(StoreError::NotAStore { .. })));
+    // somebody may be about to make it one
+    let slow = dir.path().join("slow.sqlite");
+    fs::write(&slow, "").unwrap();
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            std::thread::sleep(Duration::from_millis(50));
+            Store::open_or_create(&slow).unwrap();
+        });
+        Store::open(&slow).unwrap();
+    });
     // what a process leaves that was killed before it made the tables
     Store::open_or_create(&empty).unwrap().finish(&key("a"), &Measured::of(1.0), 0).unwrap();
 
