@@ -308,7 +308,10 @@ fn shape_of(operator: &Operator, given: &[[usize; 3]]) -> std::result::Result<[u
         },
         Operator::GlobalMean => one().map(|[channels, ..]| [channels, 1, 1]),
         Operator::Linear { outputs } => match one()? {
-            [_, 1, 1] if *outputs > 0 => Ok([*outputs, 1, 1]),
+            [channels, 1, 1] if *outputs > 0 => {
+                counted(&[*outputs, channels])?;
+                Ok([*outputs, 1, 1])
+            }
             shape => {
                 Err(format!("cannot be put on {shape:?}; a global mean comes first, and {outputs} outputs"))
             }

@@ -37,12 +37,13 @@ pub(crate) fn draw(chart: &Chart) -> Result<String, ChartError> {
     {
         let root = SVGBackend::with_string(&mut svg, SIZE).into_drawing_area();
         root.fill(&colour(0)).map_err(failed)?;
-        let (x, y) = (range(chart, 0), range(chart, 1));
+        let ranges = [range(chart, 0), range(chart, 1)];
+        let [x, y] = ranges.clone();
         match (chart.x.logarithmic, chart.y.logarithmic) {
-            (false, false) => axes(chart, &root, x, y)?,
-            (true, false) => axes(chart, &root, x.log_scale(), y)?,
-            (false, true) => axes(chart, &root, x, y.log_scale())?,
-            (true, true) => axes(chart, &root, x.log_scale(), y.log_scale())?,
+            (false, false) => axes(chart, &ranges, &root, x, y)?,
+            (true, false) => axes(chart, &ranges, &root, x.log_scale(), y)?,
+            (false, true) => axes(chart, &ranges, &root, x, y.log_scale())?,
+            (true, true) => axes(chart, &ranges, &root, x.log_scale(), y.log_scale())?,
         }
         root.present().map_err(failed)?;
     }
@@ -78,7 +79,13 @@ pub(crate) fn range(chart: &Chart, axis: usize) -> Range<f64> {
     low - more..high + more
 }
 
-fn axes<X, Y>(chart: &Chart, root: &Area<'_>, x: X, y: Y) -> Result<(), ChartError>
+fn axes<X, Y>(
+    chart: &Chart,
+    [wide, high]: &[Range<f64>; 2],
+    root: &Area<'_>,
+    x: X,
+    y: Y,
+) -> Result<(), ChartError>
 where
     X: AsRangedCoord<Value = f64>,
     Y: AsRangedCoord<Value = f64>,
@@ -87,7 +94,6 @@ where
 {
     let (ink, grid) = (colour(1), colour(2));
     let text = |size: u32| ("sans-serif", size).into_font().color(&ink);
-    let (wide, high) = (range(chart, 0), range(chart, 1));
     let mut context = ChartBuilder::on(root)
         .caption(&chart.title, text(16))
         .margin(10)
@@ -107,8 +113,8 @@ where
         .y_desc(&chart.y.label)
         .x_labels(8)
         .y_labels(7)
-        .x_label_formatter(&|value| number(&chart.x, &wide, *value))
-        .y_label_formatter(&|value| number(&chart.y, &high, *value))
+        .x_label_formatter(&|value| number(&chart.x, wide, *value))
+        .y_label_formatter(&|value| number(&chart.y, high, *value))
         .draw()
         .map_err(failed)?;
     if chart.diagonal {

@@ -102,13 +102,11 @@ impl Builder {
     }
 
     fn run(mut self, graphs: &[&Graph], readout: Readout, dtype: DType) -> Result<GraphBatch, GcnError> {
-        for (none, what) in [
-            (self.counts.len() < 2, "a network needs at least one layer"),
-            (graphs.is_empty(), "a batch needs at least one graph"),
-        ] {
-            if none {
-                return Err(GcnError::Batch(what.into()));
-            }
+        if self.counts.len() < 2 {
+            return Err(GcnError::Batch("a network needs at least one layer".into()));
+        }
+        if graphs.is_empty() {
+            return Err(GcnError::Batch("a batch needs at least one graph".into()));
         }
         let width = graphs.first().map_or(0, |graph| graph.width());
         for (i, graph) in graphs.iter().enumerate() {

@@ -217,3 +217,22 @@ impl Work for Job<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Kept, Score};
+
+    /// A store knows no infinity, and a score of 0 is below all others that have a logarithm.
+    #[test]
+    fn what_is_lowest_stays_so_in_a_store() {
+        let order = |value: f64, log: Option<f64>| {
+            let kept = Kept::of(&Score { value, log, layers: Vec::new() }, 0.0);
+            let text = serde_json::to_string(&kept).unwrap();
+            serde_json::from_str::<Kept>(&text).unwrap().order()
+        };
+        assert_eq!(order(0.0, Some(f64::NEG_INFINITY)), f64::NEG_INFINITY);
+        assert_eq!(order(f64::NEG_INFINITY, None), f64::NEG_INFINITY);
+        assert_eq!((order(0.0, None), order(1e-9, Some(-20.0))), (0.0, -20.0));
+        assert!(order(f64::NAN, None).is_nan());
+    }
+}

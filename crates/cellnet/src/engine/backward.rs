@@ -143,9 +143,9 @@ impl<T: Real> Engine<T> {
     /// gradient by it; nothing where no gradient flows, and behind [`Engine::backward_along`], which sums up others.
     pub fn products(&self, layer: usize) -> Option<Vec<f64>> {
         let conv = self.plan.convs.iter().position(|conv| conv.layer == layer)?;
-        let noted =
+        let summed =
             self.plan.back.iter().any(|step| matches!(step, Step::Channels { conv: c, .. } if *c == conv));
-        if !(self.settings.products && self.noted && noted) {
+        if !(self.settings.products && self.noted && summed) {
             return None;
         }
         let (at, channels) = (self.notes_at.1[conv], self.plan.convs[conv].channels.1);

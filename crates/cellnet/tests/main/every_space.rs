@@ -480,5 +480,10 @@ fn skeletons_and_operators_out_of_range_say_so() {
     let conv = |channels, settings| Operator::Convolution { channels, kernel: (3, 3), settings, bias: false };
     refuses(conv(4, still), "does not fit");
     refuses(conv(usize::MAX / 4, Conv2d::new(1, 1)), "more than can be held");
+    refuses(Operator::Linear { outputs: usize::MAX }, "cannot be put on");
+    let mean = net.add("", Operator::GlobalMean, &[0]).unwrap();
+    let wide = net.add("x", Operator::Linear { outputs: usize::MAX / 4 }, &[mean]).unwrap_err();
+    says(wide, "more than can be held");
+    let mut refuses = |operator, words: &str| says(net.add("x", operator, &[0]).unwrap_err(), words);
     refuses(Operator::MaxPool { window: Pool2d::new(2, 2, 2) }, "more than half of its window");
 }

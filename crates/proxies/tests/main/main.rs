@@ -195,18 +195,16 @@ fn features_that_do_not_fill_their_channels_have_an_entropy() {
     assert!(score(&seen, "expressivity").is_finite() && score(&seen, "progressivity").is_finite());
 }
 
+/// What is seen of a cell on so many images.
+fn seen(images: usize, need: Need) -> Seen {
+    let model = model(&NasBench201.get(1462).unwrap(), 0, DType::F64);
+    observe(&model, &batch(images, 8, DType::F64), &[need], Seed(1), &mut |_| {}).unwrap()
+}
+
 /// By the published loops, on numbers that are easily followed.
 #[test]
 fn epe_nas_of_many_classes_is_the_mean_over_pairs() {
-    let cell = NasBench201.get(1462).unwrap();
-    let mut seen = observe(
-        &model(&cell, 0, DType::F64),
-        &batch(6, 8, DType::F64),
-        &[Need::Jacobian],
-        Seed(1),
-        &mut |_| {},
-    )
-    .unwrap();
+    let mut seen = seen(6, Need::Jacobian);
     seen.classes = 101;
     // the last class has one image
     seen.labels = vec![0, 0, 1, 1, 1, 2];
@@ -227,15 +225,7 @@ fn epe_nas_of_many_classes_is_the_mean_over_pairs() {
 /// 49 units have an inverse that is no number of the machine, so elimination ends near 0 and not at it.
 #[test]
 fn images_with_equal_patterns_have_no_determinant() {
-    let cell = NasBench201.get(1462).unwrap();
-    let mut seen = observe(
-        &model(&cell, 0, DType::F64),
-        &batch(3, 8, DType::F64),
-        &[Need::Agreement],
-        Seed(1),
-        &mut |_| {},
-    )
-    .unwrap();
+    let mut seen = seen(3, Need::Agreement);
     let agreement = seen.agreement.as_mut().unwrap();
     for (at, value) in agreement.iter_mut().enumerate() {
         *value = if at % 4 == 0 || at == 1 || at == 3 { 49.0 } else { 20.0 };
