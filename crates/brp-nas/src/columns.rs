@@ -3,11 +3,13 @@
 
 use crate::classes::{ClassTable, firsts};
 use crate::failure::{Failure, OrFail};
+use crate::predictable::Predictable;
 use crate::registry::{Space, on_space};
 use anyhow::{Context, anyhow};
 use nas_core::{Labelled, SearchSpace};
 use sha2::{Digest, Sha256};
 use spaces::NasBench201;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Display;
 use std::path::Path;
 use std::sync::LazyLock;
@@ -41,6 +43,60 @@ pub(crate) fn is_benchmark(table: Option<&TableRef>) -> bool {
 pub(crate) fn read_column<S: SearchSpace>(space: &S, table: &TableRef) -> Result<Column<S::Arch>, Failure> {
     let columns = read_columns(space, &table.file, &[table.column.as_str()])?;
     columns.into_iter().next().context("a column that is not there").or_failed()
+}
+
+/// A column to learn from and to be tested by: of the benchmark a class of equal cells once, as all of them have the label
+/// of one training.
+pub(crate) fn read_rows<S: Predictable>(space: &S, table: &TableRef) -> Result<Column<S::Arch>, Failure> {
+    let column = read_column(space, table)?;
+    let rows = rows_of(space, Some(table), &column);
+    let provenance = Provenance { rows: rows.len(), ..column.provenance().clone() };
+    Ok(Column::new(rows, provenance))
+}
+
+/// The rows of a table, a class of equal architectures once where the table is of classes.
+pub(crate) fn rows_of<S: Predictable>(
+    space: &S,
+    table: Option<&TableRef>,
+    column: &Column<S::Arch>,
+) -> Labelled<S::Arch> {
+    let known = column.labelled();
+    if !is_benchmark(table) {
+        return known.clone();
+    }
+    let first = |row: &usize| space.representative(&known.archs()[*row]) == known.archs()[*row];
+    known.select(&(0..known.len()).filter(first).collect::<Vec<_>>())
+}
+
+/// The same column, to look up `archs` in and what the space itself writes, where they are in it in other words: with nodes
+/// in another order or of other names. Of several rows that say the same the first counts.
+pub(crate) fn reworded<S: Predictable>(
+    space: &S,
+    column: &Column<S::Arch>,
+    archs: &[S::Arch],
+) -> Result<Column<S::Arch>, Failure> {
+    if archs.iter().all(|arch| column.get(arch).is_some()) {
+        return Ok(column.clone());
+    }
+    let mut written = BTreeMap::new();
+    for (arch, value) in column.labelled().archs().iter().zip(column.labelled().values()) {
+        written.entry(space.written(arch)).or_insert(*value);
+    }
+    let (mut known, mut values) = (column.labelled().archs().to_vec(), column.labelled().values().to_vec());
+    let others: BTreeSet<&S::Arch> = archs.iter().chain(written.keys()).collect();
+    for arch in others.into_iter().filter(|arch| column.get(arch).is_none()) {
+        if let Some(value) = written.get(&space.written(arch)) {
+            known.push(arch.clone());
+            values.push(*value);
+        }
+    }
+    Ok(Column::new(Labelled::new(known, values).or_failed()?, column.provenance().clone()))
+}
+
+/// Whether two columns are the same one.
+pub(crate) fn same<A: Ord>(one: &Provenance, other: &Column<A>) -> bool {
+    let other = other.provenance();
+    one.sha256 == other.sha256 && one.column == other.column
 }
 
 /// What a column says of these architectures.

@@ -14,7 +14,7 @@ use crate::output::{self, Show, grid, number};
 use crate::record::Record;
 use crate::registry::Space;
 use crate::scored::Sizes;
-use crate::units;
+use crate::units::{self, Work};
 use anyhow::{Context, anyhow};
 use clap::ValueEnum;
 use latbench::{Interleaved, Published, cores};
@@ -25,7 +25,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-use store::Store;
+use store::{Filter, Store};
 use tables::hex;
 use work::{Job, Protocol, Row};
 
@@ -251,7 +251,10 @@ pub(crate) fn main(args: Args) -> Result<(), Failure> {
     let file = args.store.clone().unwrap_or_else(|| record.folder().join("store.sqlite"));
     let measure = || {
         if args.retry == Some(true) {
-            Store::open_or_create(&file).or_input()?.retry(&job.units()).or_failed()?;
+            let store = Store::open_or_create(&file).or_input()?;
+            for key in job.keys().concat() {
+                store.retry(&Filter::from(&key)).or_failed()?;
+            }
         }
         units::complete(&job, &file, job.threads)
     };
@@ -360,6 +363,9 @@ fn job(args: &Args, space: Space, subjects: Vec<Subject>, seed: Seed) -> Result<
         (None, 1) => cores().last().copied(),
         _ => None,
     };
+    if args.library.is_some() && runtime != Runtime::Ort {
+        return Err(anyhow!("--library is used by nothing: it belongs to --runtime ort")).or_input();
+    }
     let ready = Ready::new(runtime, args.library.as_deref())?;
     let fidelity = Fidelity {
         runtime,

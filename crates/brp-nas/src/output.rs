@@ -50,7 +50,7 @@ pub(crate) fn grid(header: &[&str], rows: impl IntoIterator<Item = Vec<String>>)
     format!("{table}\n")
 }
 
-/// How a value of an enumeration is called on the command line and in records.
+/// How a value of an enumeration is called on the command line and in records; nothing where it has no name.
 pub(crate) fn name(value: &impl Serialize) -> String {
     serde_json::to_value(value).ok().and_then(|v| v.as_str().map(String::from)).unwrap_or_default()
 }
@@ -58,9 +58,4 @@ pub(crate) fn name(value: &impl Serialize) -> String {
 /// A number with so many decimals, or nothing.
 pub(crate) fn number(value: Option<f64>, decimals: usize) -> String {
     value.map_or_else(String::new, |value| format!("{value:.decimals$}"))
-}
-
-/// The word that stands for a value in JSON; nothing where that is no word.
-pub(crate) fn word(value: &impl Serialize) -> String {
-    serde_json::to_value(value).ok().and_then(|value| value.as_str().map(String::from)).unwrap_or_default()
 }

@@ -231,11 +231,11 @@ fn on<S: Predictable>(space: &S, args: &Args, begun: Option<&Begun>) -> Result<(
     }
     let plan = Plan { encoding, label, train, validation };
     if args.transfer_from.is_some() && !methods.iter().any(|method| method.is_network()) {
-        let method = output::word(&methods[0]);
+        let method = output::name(&methods[0]);
         return Err(anyhow!("--transfer-from starts a graph network; the method {method} has none"))
             .or_input();
     }
-    let column = columns::read_column(space, table)?;
+    let column = columns::read_rows(space, table)?;
     let source = args.transfer_from.as_ref().map(|t| columns::read_column(space, t)).transpose()?;
     let sources = match &args.sources {
         Some(names) => few::columns(space, names)?,
@@ -249,7 +249,7 @@ fn on<S: Predictable>(space: &S, args: &Args, begun: Option<&Begun>) -> Result<(
         .map(|(_, source)| ("--sources", source))
         .chain(source.iter().map(|source| ("--transfer-from", source)))
     {
-        if same(other, &column) {
+        if columns::same(other.provenance(), &column) {
             return Err(anyhow!("{flag} names {table}, which is to be predicted: leave it out")).or_input();
         }
     }
@@ -258,6 +258,9 @@ fn on<S: Predictable>(space: &S, args: &Args, begun: Option<&Begun>) -> Result<(
     let lookup = methods.contains(&Method::Lookup).then(|| baseline::lookup(space, &column));
     let lookup = lookup.transpose()?;
     let features = features(space, &plan, &methods, args.scores.as_ref(), &column)?;
+    if features.iter().flat_map(|features| &features.provenance).any(|score| columns::same(score, &column)) {
+        return Err(anyhow!("--scores names {table}, which is to be predicted: leave it out")).or_input();
+    }
     let rows = column.labelled().len();
     let test = rows.saturating_sub(train.saturating_add(validation));
     if test == 0 {
@@ -310,11 +313,6 @@ fn on<S: Predictable>(space: &S, args: &Args, begun: Option<&Begun>) -> Result<(
 }
 
 /// Whether two columns are the same one of the same bytes, whatever the name of the file.
-fn same<A: Ord>(one: &Column<A>, other: &Column<A>) -> bool {
-    let [one, other] = [one, other].map(Column::provenance);
-    one.sha256 == other.sha256 && one.column == other.column
-}
-
 fn label_of(column: &str) -> Label {
     let cost = ["_ms", "_s", "_mj"].iter().any(|unit| column.ends_with(unit));
     if cost { Label::Latency } else { Label::Accuracy }
@@ -337,7 +335,7 @@ fn encoding(
     match asked {
         None => Ok(known[0]),
         Some(asked) => {
-            let (asked, only) = (output::word(&asked), output::word(&known[0]));
+            let (asked, only) = (output::name(&asked), output::name(&known[0]));
             Err(anyhow!("--encoding is {asked}, but {} has only {only}: leave it out", space.name()))
                 .or_input()
         }
@@ -382,9 +380,10 @@ fn features<S: Predictable>(
     }
     let scores = scores.cloned().unwrap_or_else(|| Proxies::complete(space));
     scores.check(space).or_input()?;
-    let columns = scores.tables().map(|table| columns::read_column(space, table));
-    let columns = columns.collect::<Result<Vec<_>, _>>()?;
     let archs = column.labelled().archs();
+    let columns =
+        scores.tables().map(|table| columns::reworded(space, &columns::read_column(space, table)?, archs));
+    let columns = columns.collect::<Result<Vec<_>, _>>()?;
     Ok(Some(Features::of_accuracies(space, archs, &scores, &columns)?))
 }
 

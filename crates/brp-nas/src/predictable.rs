@@ -11,10 +11,60 @@ use crate::failure::{Failure, OrFail};
 use crate::registry::{EncodingName, Proxy, different};
 use anyhow::anyhow;
 use arch_graph::{ArchGraph, Cost, Encode};
-use nas_core::{Decisions, SearchSpace, Seed};
+use nas_core::{Decisions, ParseArchError, SearchSpace, Seed, Stream};
 use spaces::ArchHash;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use surrogates::{Block, Described};
+
+/// A space of which a class of equal architectures is one: what is drawn, mutated to or next to another is the first of its
+/// class.
+#[derive(Debug)]
+pub(crate) struct ByClass<'a, S>(pub(crate) &'a S);
+
+impl<S: Predictable> SearchSpace for ByClass<'_, S> {
+    type Arch = S::Arch;
+
+    fn name(&self) -> &str {
+        self.0.name()
+    }
+
+    fn len(&self) -> Option<u64> {
+        self.0.whole().map(|all| all.len() as u64)
+    }
+
+    fn sample(&self, rng: &mut Stream) -> S::Arch {
+        self.0.representative(&self.0.sample(rng))
+    }
+
+    fn mutate(&self, arch: &S::Arch, rng: &mut Stream) -> S::Arch {
+        // an edit may change nothing but how the same network is written
+        for _ in 0..EDITS {
+            let child = self.0.representative(&self.0.mutate(arch, rng));
+            if child != *arch {
+                return child;
+            }
+        }
+        self.0.mutate(arch, rng)
+    }
+
+    fn neighbours(&self, arch: &S::Arch) -> Vec<S::Arch> {
+        let mut seen = BTreeSet::from([arch.clone()]);
+        let all = self.0.neighbours(arch).into_iter().map(|next| self.0.representative(&next));
+        all.filter(|next| seen.insert(next.clone())).collect()
+    }
+
+    fn parse(&self, text: &str) -> Result<S::Arch, ParseArchError> {
+        Ok(self.0.representative(&self.0.parse(text)?))
+    }
+
+    fn enumerate(&self) -> Option<Box<dyn Iterator<Item = S::Arch> + '_>> {
+        Some(Box::new(self.0.whole()?.into_iter()))
+    }
+}
+
+/// Edits that may change nothing before one is taken as it is.
+const EDITS: usize = 100;
 
 /// A space whose architectures the program describes and predicts something of.
 ///
@@ -115,6 +165,11 @@ pub(crate) trait Predictable: SearchSpace<Arch: 'static> + Sync + 'static {
     /// The first of its class of equal architectures, where the space knows classes: whatever is trained or scored
     /// once does for all of them.
     fn representative(&self, arch: &Self::Arch) -> Self::Arch {
+        arch.clone()
+    }
+
+    /// The same as the space itself writes it: of texts that differ in order or names alone, one.
+    fn written(&self, arch: &Self::Arch) -> Self::Arch {
         arch.clone()
     }
 

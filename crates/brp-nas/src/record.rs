@@ -1,5 +1,5 @@
 use crate::failure::{Failure, OrFail};
-use crate::host::{Host, now_s};
+use crate::host::{Host, now_ms, now_s};
 use crate::options::read_config;
 use anyhow::{Context, anyhow};
 use nas_core::{Evaluation, Observe, Trial};
@@ -11,6 +11,7 @@ use std::fmt::Display;
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
+use store::{Filter, Store};
 
 /// The folder of one run: `settings.json` before anything starts, `trials*.jsonl` or `fits.jsonl` as they come, and
 /// `result.json` at the end. Where it is missing, the run was cut off; the lines say how far it came.
@@ -28,7 +29,7 @@ enum Found {
     /// No folder, or one without a run.
     Nothing { made: bool },
     /// A run: files that are written anew where it goes on, and bytes of its lines.
-    Run { files: Vec<(&'static str, Vec<u8>)>, recorded: u64 },
+    Run { files: Vec<(PathBuf, Vec<u8>)>, recorded: u64 },
 }
 
 #[derive(Serialize)]
@@ -39,6 +40,9 @@ struct Start<'a, S> {
     inputs: &'a [Value],
     host: &'a Value,
 }
+
+/// Where what is for TensorBoard lies.
+pub(crate) const TENSORBOARD: &str = "tensorboard";
 
 /// The end of a run.
 const RESULT: &str = "result.json";
@@ -176,6 +180,32 @@ fn recorded(folder: &Path) -> std::io::Result<u64> {
     Ok(bytes)
 }
 
+/// The files of a run that are written anew where it goes on: settings, result, and what watches it.
+fn rewritten(folder: &Path) -> std::io::Result<Vec<(PathBuf, Vec<u8>)>> {
+    let (mut files, mut folders) = (Vec::new(), vec![folder.to_path_buf()]);
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder)? {
+            let path = entry?.path();
+            let watched = path.extension().is_some_and(|ending| ending == "csv" || ending == "brp-nas");
+            if path.is_dir()
+                && (path.ends_with(TENSORBOARD) || path.parent().is_some_and(|of| of.ends_with(TENSORBOARD)))
+            {
+                folders.push(path);
+            } else if watched || path.ends_with("settings.json") || path.ends_with(RESULT) {
+                files.push((path.clone(), fs::read(path)?));
+            }
+        }
+    }
+    Ok(files)
+}
+
+/// Whether this is a run store in which nothing has an outcome.
+fn is_blank_store(path: &Path) -> bool {
+    let counts = |store: Store| store.counts(&Filter::default(), now_ms());
+    path.extension().is_some_and(|ending| ending == "sqlite")
+        && Store::open(path).and_then(counts).is_ok_and(|of| of.done + of.failed + of.diverged == 0)
+}
+
 /// Keeps others out of a folder, where the disk knows locks.
 fn lock(folder: &Path) -> Result<Option<File>, Failure> {
     let Ok(file) = File::open(folder) else { return Ok(None) };
@@ -224,14 +254,7 @@ impl Record {
     pub(crate) fn go_on<S: Serialize>(folder: &Path, begun: &Begun, settings: &S) -> Result<Self, Failure> {
         let lock = lock(folder)?;
         let cannot = || format!("cannot read {}", folder.display());
-        let mut files = Vec::new();
-        for name in ["settings.json", RESULT] {
-            match fs::read(folder.join(name)) {
-                Ok(bytes) => files.push((name, bytes)),
-                Err(error) if error.kind() == ErrorKind::NotFound => {}
-                Err(error) => return Err(error).with_context(cannot).or_failed(),
-            }
-        }
+        let files = rewritten(folder).with_context(cannot).or_failed()?;
         let recorded = recorded(folder).with_context(cannot).or_failed()?;
         let record = Self { folder: folder.into(), found: Found::Run { files, recorded }, _lock: lock };
         let mut settings = serde_json::to_value(settings).or_failed()?;
@@ -270,12 +293,13 @@ impl Record {
         match &self.found {
             // a last line that was cut off may be gone
             Found::Run { files, recorded } if now <= *recorded => {
-                files.iter().try_for_each(|(name, bytes)| write_whole(&self.folder.join(name), bytes))
+                files.iter().try_for_each(|(path, bytes)| write_whole(path, bytes))
             }
             Found::Nothing { made } if now == 0 => {
                 for entry in fs::read_dir(&self.folder)? {
                     let path = entry?.path();
-                    if path.ends_with("settings.json") || path.extension().is_some_and(|e| e == "jsonl") {
+                    let lines = path.extension().is_some_and(|ending| ending == "jsonl");
+                    if path.ends_with("settings.json") || lines || is_blank_store(&path) {
                         fs::remove_file(path)?;
                     }
                 }

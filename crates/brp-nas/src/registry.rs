@@ -10,6 +10,7 @@ use cellnet::Network;
 use clap::ValueEnum;
 use nas_core::{SearchSpace, Seed};
 use proxies::CellModel;
+use rand::seq::SliceRandom;
 use serde::{Deserialize, Serialize};
 use spaces::ArchHash;
 use spaces::nas_bench_201::{FullEncoding, PrunedEncoding};
@@ -196,9 +197,20 @@ impl Space {
     }
 }
 
+/// The largest space that is gone through for a sample of most of it.
+const LISTED: u64 = 500_000;
+
 /// Random architectures, each once, at most so many: fewer where the space has no more.
 pub(crate) fn different<S: SearchSpace + ?Sized>(space: &S, count: usize, seed: Seed) -> Vec<S::Arch> {
     let (mut rng, mut seen) = (seed.stream("sample"), BTreeSet::new());
+    let most = |len: &u64| *len <= LISTED && count as u64 > len / 2;
+    if let Some(all) = space.len().filter(most).and_then(|_| space.enumerate()) {
+        // the last few of a space are hardly ever drawn
+        let mut all: Vec<S::Arch> = all.collect();
+        all.shuffle(&mut rng);
+        all.truncate(count);
+        return all;
+    }
     let (mut found, mut vain) = (Vec::new(), 0);
     while found.len() < count && vain < VAIN {
         let arch = space.sample(&mut rng);

@@ -72,10 +72,22 @@ pub(crate) fn main(args: &Args) -> Result<(), Failure> {
     let folders = if args.data.is_empty() { standard() } else { args.data.clone() };
     let results = Results::open(args.results.as_deref())?;
     eprintln!("records are in {}", results.folder().display());
+    let rows = |experiment: &&Experiment| experiment.rows(quick, args.rows.as_deref()).count();
+    if let Some(part) = args.rows.as_ref().filter(|_| chosen.iter().map(rows).sum::<usize>() == 0) {
+        return Err(anyhow!(
+            "no row of {} has `{part}` in its name: leave out --rows to see them",
+            args.name
+        ))
+        .or_input();
+    }
     let mut shown = Vec::new();
     for experiment in &chosen {
         let mut kept = results.kept(experiment, quick)?;
-        if args.kept != Some(true) {
+        if args.kept == Some(true) {
+            if args.results.is_none() && kept.rows.is_empty() {
+                kept = results.newest(experiment, quick)?.unwrap_or(kept);
+            }
+        } else {
             let missing = experiment.missing(&folders);
             missing.iter().for_each(|said| eprintln!("{}: {said}", experiment.name));
             for row in experiment.rows(quick, args.rows.as_deref()) {

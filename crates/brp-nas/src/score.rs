@@ -301,7 +301,7 @@ fn of_tables<S: Predictable>(name: Space, space: &S, args: &Args, scores: &Proxi
         return Err(anyhow!("--scores are there already, and not computed: {advice}")).or_input();
     }
     scores.check(space).or_input()?;
-    let truth = columns::read_column(space, table)?;
+    let truth = columns::read_rows(space, table)?;
     let columns =
         scores.tables().map(|table| columns::read_column(space, table)).collect::<Result<Vec<_>, _>>();
     let columns = columns?;
@@ -391,11 +391,16 @@ impl Scoring {
         Self::new(space, &Args { images, common, ..Args::default() })
     }
 
+    /// All that decides what a score comes to, beside architecture, proxy and seed.
+    pub(crate) fn text(&self) -> String {
+        // a struct of numbers and names always has a text
+        serde_json::to_string(&self.fidelity).unwrap_or_default()
+    }
+
     fn job<'a>(&'a self, archs: &'a [String], proxies: &'a [&'static dyn Proxy]) -> Job<'a> {
         Job {
             space: self.space,
-            // a struct of numbers and names always has a text
-            fidelity: serde_json::to_string(&self.fidelity).unwrap_or_default(),
+            fidelity: self.text(),
             archs,
             proxies,
             around: &self.around,

@@ -56,8 +56,9 @@ pub(crate) fn main(args: Args) -> Result<(), Failure> {
     if args.accuracy.is_none() && args.train != Some(true) {
         args.use_benchmark();
     }
-    let settings = Settings::new(&args, repeats(args.repeats)?)?;
+    let mut settings = Settings::new(&args, repeats(args.repeats)?)?;
     settings.check_used(&given, args.train == Some(true))?;
+    begun.iter().for_each(|begun| settings.keep(begun, &given));
     on_space!(settings.space, space => of_space(space, &args, settings, begun.as_ref(), &watch))
 }
 
@@ -73,6 +74,7 @@ fn of_space<S: Predictable>(
     let computed = settings.proxy.as_ref().filter(|proxy| proxy.compute());
     let scoring = || Scoring::on(settings.space, args.proxy_images.clone(), settings.seed);
     let scoring = computed.map(|_| scoring()).transpose()?;
+    settings.scored = scoring.as_ref().map(Scoring::text);
     let candidates = data.candidates(&settings, args.warmup)?;
     fit_plans(&mut settings.plans, candidates.len());
     let bench = bench(args, &mut settings, &candidates)?;
@@ -128,7 +130,7 @@ fn finish(
 ) -> Result<(), Failure> {
     let nothing = why_nothing(&found);
     let or_nothing = || match nothing {
-        Some(reason) => Err(anyhow!("no network has a value, the first for: {reason}")).or_failed(),
+        Some(reason) => Err(anyhow!("no network has a value, {reason}")).or_failed(),
         None => Ok(()),
     };
     if settings.algorithm == Algorithm::All {

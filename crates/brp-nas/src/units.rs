@@ -89,8 +89,13 @@ pub(crate) fn complete<W: Work>(
             let (sender, keys, open, stop) = (sender.clone(), &keys, open.clone(), &stop);
             let owner = format!("{}-{number}", std::process::id());
             scope.spawn(move || {
-                if let Err(failure) = worker(work, file, (keys, open), &owner, each, stop, &sender) {
+                let ended = worker(work, file, (keys, open), &owner, each, stop, &sender);
+                if ended.is_err() || stop.load(Ordering::Relaxed) {
                     stop.store(true, Ordering::Relaxed);
+                    // whoever does it right need not wait for the leases to run out
+                    let _ = Store::open(file).and_then(|store| store.release(&owner));
+                }
+                if let Err(failure) = ended {
                     let _ = sender.send(Event::Failed(failure));
                 }
             });

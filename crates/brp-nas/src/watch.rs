@@ -5,6 +5,7 @@ mod events;
 
 use crate::failure::{Failure, OrFail};
 use crate::host::now_s;
+use crate::record::TENSORBOARD;
 use anyhow::Context;
 use clap::ValueEnum;
 use events::{Events, Scalar};
@@ -37,7 +38,7 @@ impl Watcher {
     pub(crate) fn new(watch: Watch, folder: &Path, name: &str) -> Result<Self, Failure> {
         let path = match watch {
             Watch::Csv => folder.join(format!("{name}.csv")),
-            Watch::Tensorboard => folder.join("tensorboard").join(name).join("events.out.tfevents.0.brp-nas"),
+            Watch::Tensorboard => folder.join(TENSORBOARD).join(name).join("events.out.tfevents.0.brp-nas"),
         };
         let open = || -> io::Result<Self> {
             path.parent().map_or(Ok(()), fs::create_dir_all)?;

@@ -8,7 +8,8 @@ pub struct Summary {
     pub best: Option<usize>,
     /// Trials whose evaluation failed.
     pub failed: usize,
-    /// Trials that were evaluated but measured slower than the limit, although the predictor let them pass.
+    /// Trials that were evaluated but are slower than the limit, although the predictor let them pass; not those of which
+    /// no latency is known.
     pub false_positives: usize,
 }
 
@@ -24,7 +25,8 @@ pub fn summarise<A>(trials: &[Trial<A>], limit: Option<f64>) -> Summary {
             continue;
         };
         let meets = meets(evaluation, limit);
-        summary.false_positives += usize::from(!meets);
+        let slower = |limit| evaluation.latency_ms.is_some_and(|ms| ms > limit);
+        summary.false_positives += usize::from(limit.is_some_and(slower));
         if meets && (evaluation.value > best || summary.best.is_none()) {
             best = evaluation.value;
             summary.best = Some(i);

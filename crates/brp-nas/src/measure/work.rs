@@ -15,7 +15,7 @@ use rayon::ThreadPool;
 use serde::{Deserialize, Serialize};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
-use store::{Filter, Key, Lease, Measured, State, Store};
+use store::{Key, Lease, Measured, State, Store};
 
 /// Everything that is to be measured, in one setting.
 #[derive(Debug)]
@@ -244,18 +244,6 @@ impl Job {
     /// What the reference takes when the machine is quiet; whatever the seed, it is the scale of all.
     fn key_of_usual(&self) -> Key {
         Key { seed: Seed(0), ..self.key_of_reference() }
-    }
-
-    /// All units of this setting.
-    pub(super) fn units(&self) -> Filter {
-        let Key { space, metric, device, seed, .. } = self.key(&self.reference);
-        Filter {
-            space: Some(space),
-            metric: Some(metric),
-            device: Some(device),
-            seed: Some(seed),
-            ..Filter::default()
-        }
     }
 
     /// What the reference takes in seconds when the machine is quiet, once it was measured or given.

@@ -3,7 +3,7 @@
 use super::Method;
 use super::found::Found;
 use crate::failure::{Failure, OrFail};
-use crate::output::word;
+use crate::output::name;
 use crate::record::write_whole;
 use nas_core::Labelled;
 use serde::{Deserialize, Serialize};
@@ -25,7 +25,7 @@ impl Said {
             (None, None) => return None,
         };
         let transfer = if transfer { " (transfer)" } else { "" };
-        Some(Self { name: format!("{}{transfer}{kind}", word(&method)), values: values.clone() })
+        Some(Self { name: format!("{}{transfer}{kind}", name(&method)), values: values.clone() })
     }
 }
 

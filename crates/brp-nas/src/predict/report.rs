@@ -2,7 +2,7 @@
 
 use super::found::{Agreement, Found, Raw, defined};
 use super::{Method, Plan};
-use crate::output::{Show, grid, number, word};
+use crate::output::{Show, grid, name, number};
 use crate::registry::{EncodingName, Space};
 use nas_core::stats::{self, StatsError};
 use serde::{Deserialize, Serialize};
@@ -213,7 +213,7 @@ impl Report {
 
 /// The method, and whether it started from another network.
 fn label(row: &Row) -> String {
-    word(&row.method) + if row.transfer { " (transfer)" } else { "" }
+    name(&row.method) + if row.transfer { " (transfer)" } else { "" }
 }
 
 /// A mean, and half of its interval where there is one.
@@ -248,7 +248,7 @@ impl Show for Report {
             let half = |of: &dyn Fn(HalfWidths) -> Option<f64>| row.half_width_95.and_then(of);
             vec![
                 label(row),
-                word(&row.encoding),
+                name(&row.encoding),
                 about(row.within_1pct, half(&|h| h.within_1pct), 1),
                 about(row.within_5pct, half(&|h| h.within_5pct), 1),
                 about(row.within_10pct, half(&|h| h.within_10pct), 1),
@@ -303,7 +303,7 @@ impl Show for Report {
         let text = |value: Option<f64>| value.map_or_else(String::new, |value| value.to_string());
         let rows = self.runs.iter().map(|r| {
             let mut row =
-                vec![word(&r.method), word(&r.encoding), r.transfer.to_string(), r.seed.to_string()];
+                vec![name(&r.method), name(&r.encoding), r.transfer.to_string(), r.seed.to_string()];
             let numbers = [r.within_1pct, r.within_5pct, r.within_10pct, r.kendall, r.spearman, r.mape];
             row.extend(numbers.into_iter().chain([r.mse, r.r2, Some(r.fit_s), Some(r.score_s)]).map(text));
             row

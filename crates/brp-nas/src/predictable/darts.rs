@@ -18,6 +18,10 @@ impl Predictable for Darts {
         genotype.graph_hash()
     }
 
+    fn written(&self, genotype: &Genotype) -> Genotype {
+        genotype.sorted()
+    }
+
     fn number(&self, genotype: &Genotype) -> Option<u64> {
         Some(self.index(genotype))
     }

@@ -13,6 +13,10 @@ impl Predictable for NasBench101 {
         spec.module_hash()
     }
 
+    fn written(&self, spec: &Spec) -> Spec {
+        spec.representative()
+    }
+
     fn number(&self, spec: &Spec) -> Option<u64> {
         Some(self.index(spec) as u64)
     }

@@ -33,10 +33,10 @@ fn picture(of: &str, name: &str, chart: &Chart) -> Result<Picture, Failure> {
     Ok(Picture { name: format!("{of}-{name}"), title: chart.title.clone(), svg })
 }
 
-fn numbers(value: Option<&Value>) -> Vec<f64> {
-    value
-        .and_then(Value::as_array)
-        .map_or_else(Vec::new, |list| list.iter().filter_map(Value::as_f64).collect())
+/// Numbers by place, not one where there is none.
+fn curve(value: Option<&Value>) -> Vec<f64> {
+    let list = value.and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+    list.iter().map(|value| value.as_f64().unwrap_or(f64::NAN)).collect()
 }
 
 fn list<'a>(value: &'a Value, key: &str) -> &'a [Value] {

@@ -76,7 +76,7 @@ impl Results {
     }
 
     fn file(&self, experiment: &str, quick: bool) -> PathBuf {
-        self.folder.join(format!("{experiment}{}.json", if quick { "-quick" } else { "" }))
+        name_in(&self.folder, experiment, quick)
     }
 
     /// Where a row is at work, by its place in the experiment.
@@ -97,6 +97,18 @@ impl Results {
         Ok(Kept { format: FORMAT, experiment, quick, host, rows: Vec::new() })
     }
 
+    /// What was last kept of an experiment, on any machine, and says where.
+    pub(crate) fn newest(&self, experiment: &Experiment, quick: bool) -> Result<Option<Kept>, Failure> {
+        for folder in folders().into_iter().rev() {
+            let file = name_in(&folder, &experiment.name, quick);
+            if file.exists() {
+                eprintln!("{}: as kept in {}", experiment.name, file.display());
+                return open(&file).map(Some);
+            }
+        }
+        Ok(None)
+    }
+
     pub(crate) fn write(&self, kept: &Kept) -> Result<(), Failure> {
         let cannot = || format!("cannot make {}", self.folder.display());
         std::fs::create_dir_all(&self.folder).with_context(cannot).or_input()?;
@@ -107,8 +119,10 @@ impl Results {
     /// How long a row took, when it was last done in these settings, in any folder.
     fn expected(&self, experiment: &Experiment, row: &Row, quick: bool) -> Option<f64> {
         let known = folders().into_iter().rev().chain([self.folder.clone()]);
-        let name = format!("{}{}.json", experiment.name, if quick { "-quick" } else { "" });
-        let of = |folder: PathBuf| open(&folder.join(&name)).ok()?.done(row, quick).map(|done| done.seconds);
+        let of = |folder: PathBuf| {
+            let kept = open(&name_in(&folder, &experiment.name, quick)).ok()?;
+            kept.done(row, quick).map(|done| done.seconds)
+        };
         known.filter_map(of).next()
     }
 
@@ -123,6 +137,11 @@ impl Results {
         }
         Some(total)
     }
+}
+
+/// The record of an experiment in a folder.
+fn name_in(folder: &Path, experiment: &str, quick: bool) -> PathBuf {
+    folder.join(format!("{experiment}{}.json", if quick { "-quick" } else { "" }))
 }
 
 /// The folders of records, by name, so by day.

@@ -33,41 +33,55 @@ struct Row {
     warmup: Option<usize>,
     moves: Option<usize>,
     /// The mean over the repeats, and how far they spread.
-    largest_test_by_trained: Vec<f64>,
-    largest_test_sd_by_trained: Vec<f64>,
-    best_valid_test_by_trained: Vec<f64>,
-    best_valid_test_sd_by_trained: Vec<f64>,
+    largest_test_by_trained: Curve,
+    largest_test_sd_by_trained: Curve,
+    best_valid_test_by_trained: Curve,
+    best_valid_test_sd_by_trained: Curve,
     /// Against the same algorithm without the part.
     saved: Option<Saved>,
     failed: usize,
     cpu_s: f64,
 }
 
+/// A number after each trained network; none before there is one.
+type Curve = Vec<Option<f64>>;
+
 /// Mean and standard deviation at every place that all curves have.
-fn bands(curves: &[Vec<f64>]) -> (Vec<f64>, Vec<f64>) {
-    let length = curves.iter().map(Vec::len).min().unwrap_or(0);
-    let at = |place: usize| -> Vec<f64> { curves.iter().map(|curve| curve[place]).collect() };
-    (0..length).map(|place| (stats::mean(&at(place)), stats::sample_deviation(&at(place)))).unzip()
+fn bands(curves: &[&[Option<f64>]]) -> (Curve, Curve) {
+    let length = curves.iter().map(|curve| curve.len()).min().unwrap_or(0);
+    let at = |place: usize| -> Option<Vec<f64>> { curves.iter().map(|curve| curve[place]).collect() };
+    let band = |values: Vec<f64>| (stats::mean(&values), stats::sample_deviation(&values));
+    (0..length).map(|place| at(place).map(band).unzip()).unzip()
+}
+
+/// With less than everything before there is a number.
+fn whole(curves: &[&[Option<f64>]]) -> Vec<Vec<f64>> {
+    let number = |value: &Option<f64>| value.unwrap_or(f64::NEG_INFINITY);
+    curves.iter().map(|curve| curve.iter().map(number).collect()).collect()
 }
 
 impl Comparison {
     /// `found` holds the repeats of each plan, one plan after another.
     pub(super) fn new(settings: &Settings, found: &[Found], wall_s: f64) -> Result<Self, Failure> {
         let of: Vec<(&Plan, &[Found])> = settings.plans.iter().zip(found.chunks(settings.repeats)).collect();
-        let curves = |found: &[Found]| -> Vec<Vec<f64>> { found.iter().map(Found::largest).collect() };
         let mut rows = Vec::new();
         for (plan, found) in &of {
-            let largest = curves(found);
+            let largest: Vec<&[Option<f64>]> = found.iter().map(Found::largest).collect();
             let plain = of.iter().find(|(other, _)| {
                 other.algorithm == plan.algorithm && other.warmup.is_none() && other.moves.is_none()
             });
             let saved = match plain {
                 Some((other, without)) if other != plan => {
-                    Some(saved(&curves(without), &largest, RESAMPLES, Seed(settings.seed)).or_failed()?)
+                    let without: Vec<&[Option<f64>]> = without.iter().map(Found::largest).collect();
+                    // a mean that some run has nothing for is no target
+                    let ended = |curve: &&[Option<f64>]| curve.last().is_some_and(Option::is_some);
+                    let ends = without.iter().chain(&largest).all(ended);
+                    let saved = || saved(&whole(&without), &whole(&largest), RESAMPLES, Seed(settings.seed));
+                    ends.then(saved).transpose().or_failed()?
                 }
                 _ => None,
             };
-            let by_valid: Vec<Vec<f64>> = found.iter().map(|run| run.best_valid_test().to_vec()).collect();
+            let by_valid: Vec<&[Option<f64>]> = found.iter().map(Found::best_valid_test).collect();
             let (largest_test_by_trained, largest_test_sd_by_trained) = bands(&largest);
             let (best_valid_test_by_trained, best_valid_test_sd_by_trained) = bands(&by_valid);
             rows.push(Row {
@@ -113,9 +127,12 @@ impl Row {
     }
 
     fn cells(&self, budget: usize) -> Vec<String> {
-        let band = |mean: &[f64], spread: &[f64], place: usize| match (mean.get(place), spread.get(place)) {
-            (Some(mean), Some(spread)) => format!("{mean:.2} ±{spread:.2}"),
-            _ => String::new(),
+        let at = |curve: &[Option<f64>], place: usize| curve.get(place).copied().flatten();
+        let band = |mean: &[Option<f64>], spread: &[Option<f64>], place: usize| {
+            let (Some(mean), Some(spread)) = (at(mean, place), at(spread, place)) else {
+                return String::new();
+            };
+            format!("{mean:.2} ±{spread:.2}")
         };
         let mut cells = vec![self.algorithm.name().to_owned(), self.part()];
         for place in places(budget) {
@@ -166,7 +183,9 @@ impl Show for Comparison {
             "best_valid_test_sd",
         ];
         let count = |value: Option<usize>| value.map_or_else(String::new, |value| value.to_string());
-        let at = |curve: &[f64], place: usize| curve.get(place).map_or_else(String::new, ToString::to_string);
+        let at = |curve: &[Option<f64>], place: usize| {
+            curve.get(place).copied().flatten().map_or_else(String::new, |value| value.to_string())
+        };
         let rows = self.rows.iter().flat_map(|row| {
             (0..row.largest_test_by_trained.len()).map(move |place| {
                 vec![

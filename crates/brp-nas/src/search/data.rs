@@ -24,6 +24,8 @@ pub(super) struct Data<S: Predictable> {
     pub(super) archs: Vec<S::Arch>,
     /// Whether there are others, which a strategy that looks at no list may come upon.
     pub(super) drawn: bool,
+    /// Whether a class of equal architectures is one of them, by its first.
+    pub(super) by_class: bool,
     pub(super) accuracy: Option<Column<S::Arch>>,
     pub(super) test: Option<Column<S::Arch>>,
     pub(super) latency: Option<Column<S::Arch>>,
@@ -79,17 +81,41 @@ impl<S: Predictable> Data<S> {
         let find = |name: &Option<TableRef>| name.as_ref().and_then(&one);
         let accuracy = find(&args.accuracy);
         let (archs, drawn) = architectures(space, args, accuracy.as_ref())?;
-        let columns: Vec<Column<S::Arch>> = proxies.iter().filter_map(|name| one(name)).collect();
-        // what is computed has to wait for the run folder
-        let known = proxy.filter(|proxy| !proxy.compute());
-        let scores = known.map(|proxy| Scores::known(space, proxy, &columns, &archs)).transpose()?;
-        let seen: Vec<Column<S::Arch>> = seen.iter().filter_map(|name| one(name)).collect();
-        let features =
-            features.map(|proxies| Features::of_accuracies(space, &archs, proxies, &seen)).transpose()?;
         let (test, latency, cost, source) =
             (find(&args.test), find(&args.latency), find(&args.cost), find(&source));
         latency.iter().try_for_each(columns::check_costs)?;
-        let latency_rows = latency.as_ref().map(|column| rows_of(space, args.latency.as_ref(), column));
+        let latency_rows =
+            latency.as_ref().map(|column| columns::rows_of(space, args.latency.as_ref(), column));
+        // what is looked up in other tables than the one that names the architectures
+        let reworded = |column: Option<Column<S::Arch>>| {
+            column.map(|column| columns::reworded(space, &column, &archs)).transpose()
+        };
+        let one = |name: &TableRef| reworded(one(name));
+        let by_class = columns::is_benchmark(args.accuracy.as_ref()) || (accuracy.is_none() && !drawn);
+        let all = |names: &[&TableRef]| -> Result<Vec<Column<S::Arch>>, Failure> {
+            names.iter().filter_map(|name| one(name).transpose()).collect()
+        };
+        let (columns, seen) = (all(&proxies)?, all(&seen)?);
+        let told = [("--proxy", &columns[..]), ("--scores", &seen), ("--transfer-from", source.as_slice())];
+        for (flag, column) in told.into_iter().flat_map(|(flag, all)| all.iter().map(move |one| (flag, one)))
+        {
+            let hidden = [("--accuracy", &accuracy), ("--test", &test)];
+            let is = |known: &Option<Column<S::Arch>>| {
+                known.as_ref().is_some_and(|known| columns::same(column.provenance(), known))
+            };
+            if let Some((of, _)) = hidden.into_iter().find(|(_, known)| is(known)) {
+                return Err(anyhow!(
+                    "{flag} names the column of {of}, which training has to tell: leave it out"
+                ))
+                .or_input();
+            }
+        }
+        // what is computed has to wait for the run folder
+        let known = proxy.filter(|proxy| !proxy.compute());
+        let scores = known.map(|proxy| Scores::known(space, proxy, &columns, &archs)).transpose()?;
+        let features =
+            features.map(|proxies| Features::of_accuracies(space, &archs, proxies, &seen)).transpose()?;
+        let (test, latency, cost) = (reworded(test)?, reworded(latency)?, reworded(cost)?);
         let parts =
             [&accuracy, &test, &latency, &source, &cost].into_iter().flatten().chain(&columns).chain(&seen);
         let provenance = parts.map(|column| serde_json::to_value(column.provenance()));
@@ -98,6 +124,7 @@ impl<S: Predictable> Data<S> {
             space,
             archs,
             drawn,
+            by_class,
             accuracy,
             test,
             latency,
@@ -228,7 +255,15 @@ fn architectures<S: Predictable>(
         return match (args.candidates, small.then(|| space.whole()).flatten()) {
             (None, Some(whole)) => Ok((whole, false)),
             (count, _) => {
-                Ok((different(space, count.unwrap_or(DRAWN), Seed(args.common.seed()).derive("pool")), true))
+                let drawn = different(space, count.unwrap_or(DRAWN), Seed(args.common.seed()).derive("pool"));
+                if let Some(count) = count.filter(|count| *count > drawn.len()) {
+                    let (name, there) = (space.name(), drawn.len());
+                    return Err(anyhow!(
+                        "--candidates is {count}, but {name} has {there}: ask for at most as many"
+                    ))
+                    .or_input();
+                }
+                Ok((drawn, true))
             }
         };
     };
@@ -236,21 +271,7 @@ fn architectures<S: Predictable>(
         return Err(anyhow!("--candidates draws from the space; here they are the rows of --accuracy"))
             .or_input();
     }
-    Ok((rows_of(space, args.accuracy.as_ref(), column).archs().to_vec(), false))
-}
-
-/// The rows of a table, a class of equal architectures once where the table is of classes.
-fn rows_of<S: Predictable>(
-    space: &S,
-    table: Option<&TableRef>,
-    column: &Column<S::Arch>,
-) -> Labelled<S::Arch> {
-    let known = column.labelled();
-    if !columns::is_benchmark(table) {
-        return known.clone();
-    }
-    let first = |row: &usize| space.representative(&known.archs()[*row]) == known.archs()[*row];
-    known.select(&(0..known.len()).filter(first).collect::<Vec<_>>())
+    Ok((columns::rows_of(space, args.accuracy.as_ref(), column).archs().to_vec(), false))
 }
 
 /// Says once what has no score.

@@ -13,7 +13,7 @@ use super::settings::{Plan, Settings};
 use crate::elsewhere::TaskDesk;
 use crate::failure::{Failure, OrFail};
 use crate::host::Stopwatch;
-use crate::predictable::Predictable;
+use crate::predictable::{ByClass, Predictable};
 use crate::progress::Progress;
 use crate::record::Lines;
 use crate::registry::{EncodingName, Setting};
@@ -24,7 +24,7 @@ use predictors::{FittedRegressor, PredictError};
 use rand::seq::SliceRandom;
 use search::{
     Believing, BrpNas, Domain, Evolution, EvolutionSettings, Moves, Random, Reinforce, Run, Searched,
-    Selection, WarmUp, summarise,
+    Selection, Stopped, WarmUp, summarise,
 };
 use std::collections::BTreeMap;
 use surrogates::{GaussianProcess, GaussianSettings, Ours, Target};
@@ -115,7 +115,7 @@ impl<S: Predictable> Search<'_, S> {
         let name = format!("{}-{seed}", plan.name());
         let go = Go { search: self, budget, latencies, files, name, watch };
         let seed_of_search = root.derive("search");
-        let (searched, ranking) = match plan.algorithm {
+        let (mut searched, ranking) = match plan.algorithm {
             Algorithm::Brp | Algorithm::Predictor | Algorithm::NeuralPredictor | Algorithm::TwoStage => {
                 self.predicted(plan, candidates, parts, go, root)?
             }
@@ -127,17 +127,10 @@ impl<S: Predictable> Search<'_, S> {
                 (go.run(&mut random)?, None)
             }
             Algorithm::Ours => self.believed((candidates, chances), parts, go, seed_of_search)?,
-            Algorithm::Evolution => {
-                let domain = self.domain(space, candidates);
-                let pool = settings.evolution.pool.min(budget);
-                let tournament = settings.evolution.tournament.min(pool);
-                let clamped = EvolutionSettings { pool, tournament, ..settings.evolution };
-                let evolution = Evolution::new(domain, clamped, seed_of_search).map_err(mine)?;
-                let mut evolution = evolution.limit_ms(settings.max_latency).batch(settings.at_once);
-                evolution = parts.warm_up.iter().fold(evolution, Evolution::warm_up);
-                evolution = parts.moves.into_iter().fold(evolution, Evolution::moves);
-                (go.run(&mut evolution)?, None)
+            Algorithm::Evolution if data.by_class => {
+                self.evolved(&ByClass(space), candidates, parts, go, seed_of_search)?
             }
+            Algorithm::Evolution => self.evolved(space, candidates, parts, go, seed_of_search)?,
             Algorithm::Reinforce => {
                 let decisions = space.decisions().ok_or_else(|| no_decisions(space)).or_input()?;
                 let domain = self.domain(&decisions, candidates);
@@ -148,6 +141,10 @@ impl<S: Predictable> Search<'_, S> {
                 (go.run(&mut policy)?, None)
             }
         };
+        if budget < settings.budget && searched.stopped == Stopped::Trials {
+            // a limit leaves fewer than were asked for
+            searched.stopped = Stopped::Exhausted;
+        }
         let outcome = Outcome {
             seed,
             limit: settings.max_latency,
@@ -185,6 +182,26 @@ impl<S: Predictable> Search<'_, S> {
         });
         let moves = plan.moves.map(|count| Moves::new(count, scores));
         Ok(Parts { warm_up: warm_up.transpose().map_err(mine)?, moves: moves.transpose().map_err(mine)? })
+    }
+
+    /// A search by evolution, which ranks nothing.
+    fn evolved<T: SearchSpace<Arch = S::Arch>>(
+        &self,
+        space: &T,
+        candidates: Vec<S::Arch>,
+        parts: Parts<'_, S::Arch>,
+        go: Go<'_, S>,
+        seed: Seed,
+    ) -> Result<Ranked<S::Arch>, Failure> {
+        let settings = self.settings;
+        let pool = settings.evolution.pool.min(go.budget);
+        let tournament = settings.evolution.tournament.min(pool);
+        let clamped = EvolutionSettings { pool, tournament, ..settings.evolution };
+        let evolution = Evolution::new(self.domain(space, candidates), clamped, seed).map_err(mine)?;
+        let mut evolution = evolution.limit_ms(settings.max_latency).batch(settings.at_once);
+        evolution = parts.warm_up.iter().fold(evolution, Evolution::warm_up);
+        evolution = parts.moves.into_iter().fold(evolution, Evolution::moves);
+        Ok((go.run(&mut evolution)?, None))
     }
 
     /// A search by what a surrogate believes, and the whole space in the order of its last means.
@@ -252,7 +269,7 @@ impl<S: Predictable> Search<'_, S> {
         let start = start.as_ref().map(FittedRegressor::gcn);
         let around = Around { candidates, selection, parts, seed: root.derive("search"), all: &data.archs };
         match (plan.algorithm, settings.setting) {
-            (Algorithm::Predictor, _) => around.run(regressor(encode, selection, start), go),
+            (Algorithm::Predictor, setting) => around.run(regressor(encode, setting, selection, start), go),
             (Algorithm::NeuralPredictor, _) => around.run(always(neural(bare)), go),
             (Algorithm::TwoStage, _) => around.run(always(two_stages(bare)), go),
             (_, Setting::Ours) => around.run(committee(encode, iterations, start, line(data.space)?), go),

@@ -145,6 +145,7 @@ pub(super) fn committee<'a, E: Clone + 'a, G: Clone + 'a>(
 
 pub(super) fn regressor<'a, E: Clone + 'a>(
     encode: E,
+    setting: Setting,
     selection: Selection,
     start: Option<&'a Gcn>,
 ) -> Fits<'a, Regressor<'a, E>> {
@@ -157,9 +158,16 @@ pub(super) fn regressor<'a, E: Clone + 'a>(
         start,
     };
     let epochs = move |round: usize| accuracy.training.epochs * (round + 1) / selection.iterations;
+    // the authors' batches grow with the rounds too: 10, 20, .. 50
+    let batch = move |round: usize| match setting {
+        Setting::Ours => accuracy.training.batch,
+        Setting::Published => (accuracy.training.batch / selection.iterations).max(1) * (round + 1),
+    };
     Fits {
         warm: of(Training { batch: accuracy.training.batch, ..warming(accuracy.training) }),
-        round: Box::new(move |round| of(Training { epochs: epochs(round), ..accuracy.training })),
+        round: Box::new(move |round| {
+            of(Training { epochs: epochs(round), batch: batch(round), ..accuracy.training })
+        }),
     }
 }
 

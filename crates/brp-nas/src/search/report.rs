@@ -6,7 +6,7 @@ use crate::host::Stopwatch;
 use crate::output::{Show, grid, number};
 use crate::registry::Space;
 use nas_core::{Evaluation, Trial, stats};
-use search::{Point, Searched, Stopped, Summary, best_so_far, hypervolume, running_best, trials_front};
+use search::{Point, Searched, Stopped, Summary, best_so_far, hypervolume, trials_front};
 use serde::Serialize;
 use std::fmt::Display;
 
@@ -24,6 +24,9 @@ pub(super) struct Report {
     as_they_come: bool,
     moves: Option<usize>,
     proxy: Option<String>,
+    /// Whether networks were trained, which takes processor time of their own.
+    #[serde(skip)]
+    trains: bool,
     #[serde(flatten)]
     first: Found,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -41,10 +44,11 @@ struct Mean {
     kendall: Option<f64>,
     spearman: Option<f64>,
     cpu_s: f64,
-    largest_test_by_trained: Vec<f64>,
-    best_valid_test_by_trained: Vec<f64>,
+    /// None where a run has nothing yet.
+    largest_test_by_trained: Vec<Option<f64>>,
+    best_valid_test_by_trained: Vec<Option<f64>>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    regret_by_trained: Vec<f64>,
+    regret_by_trained: Vec<Option<f64>>,
     /// In how many runs the best that meets the limit was found within so many trained.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     found_by_trained: Vec<usize>,
@@ -74,7 +78,8 @@ pub(super) struct Found {
     /// The trained networks that no other beats in both value and latency, from the fastest.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     front: Vec<Trained>,
-    /// What they dominate, in percent times ms, between value 0 and the slowest architecture of the table.
+    /// What they dominate, in percent times ms, between value 0 and the slowest architecture of the table; not of values
+    /// below 0, as of losses.
     #[serde(skip_serializing_if = "Option::is_none")]
     hypervolume: Option<f64>,
     /// Architectures that meet the limit by what was measured or predicted before.
@@ -104,12 +109,16 @@ pub(super) struct Found {
     /// Whether the best value so far is of one of them.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     network_first: Vec<bool>,
-    /// How far the best value so far is below it; the whole of it before a network meets the limit.
+    /// How far the best value so far is below it; none before a network meets the limit.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    regret_by_trained: Vec<f64>,
-    /// Of networks that meet the limit.
-    largest_test_by_trained: Vec<f64>,
-    best_valid_test_by_trained: Vec<f64>,
+    regret_by_trained: Vec<Option<f64>>,
+    /// After each trained network, of those that meet the limit and were tested; none before the first of them, and nothing
+    /// at all where none is tested.
+    largest_test_by_trained: Vec<Option<f64>>,
+    best_valid_test_by_trained: Vec<Option<f64>>,
+    /// The largest value after each trained network.
+    #[serde(skip)]
+    largest_valid: Vec<Option<f64>>,
     kendall: Option<f64>,
     spearman: Option<f64>,
     cpu_s: f64,
@@ -173,17 +182,17 @@ impl Found {
         let trained: Vec<Trained> = searched.trials.iter().map(row).collect();
         let meets = |trial: &Trained| limit.is_none_or(|limit| trial.latency.is_some_and(|ms| ms <= limit));
         let (mut largest, mut by_valid) = (Vec::new(), Vec::new());
-        let mut best: Option<(f64, f64)> = None;
+        let (mut top, mut best): (Option<f64>, Option<(f64, f64)>) = (None, None);
         for trial in &trained {
-            if let (Some(valid), Some(test)) = (trial.valid, trial.test) {
-                // what misses the limit is trained and of no use
-                let test = if meets(trial) { test } else { 0.0 };
-                largest.push(largest.last().map_or(test, |&l: &f64| l.max(test)));
-                if meets(trial) {
-                    best = best.filter(|(v, _)| *v >= valid).or(Some((valid, test)));
-                }
-                by_valid.push(best.map_or(0.0, |(_, test)| test));
+            if let (Some(valid), Some(test), true) = (trial.valid, trial.test, meets(trial)) {
+                top = Some(top.map_or(test, |top| top.max(test)));
+                best = best.filter(|(v, _)| *v >= valid).or(Some((valid, test)));
             }
+            largest.push(top);
+            by_valid.push(best.map(|(_, test)| test));
+        }
+        if trained.iter().all(|trial| trial.test.is_none()) {
+            (largest, by_valid) = (Vec::new(), Vec::new());
         }
         let judged = |measured: bool| {
             let of = trained.iter().filter(move |trial| trial.valid.is_some() && trial.predicted != measured);
@@ -192,10 +201,11 @@ impl Found {
         let false_positives = judged(true).map(|of| of.filter(|trial| !meets(trial)).count());
         let unmeasured = judged(false).map(Iterator::count);
         let so_far = best_so_far(&searched.trials, limit);
-        let regret_by_trained = optimum.as_ref().map_or_else(Vec::new, |optimum| {
-            so_far.iter().map(|best| optimum.value - best.unwrap_or(0.0)).collect()
+        let regret_by_trained: Vec<Option<f64>> = optimum.as_ref().map_or_else(Vec::new, |optimum| {
+            so_far.iter().map(|best| Some(optimum.value - (*best)?)).collect()
         });
-        let optimum_after = regret_by_trained.iter().position(|regret| *regret <= 0.0).map(|place| place + 1);
+        let found = |regret: &Option<f64>| regret.is_some_and(|regret| regret <= 0.0);
+        let optimum_after = regret_by_trained.iter().position(found).map(|place| place + 1);
         let of_network = |trial: &Trial<A>| {
             evaluated(trial).is_some() && optimum.as_ref().is_some_and(|o| o.equal.contains(&trial.arch))
         };
@@ -219,7 +229,9 @@ impl Found {
             stopped: searched.stopped,
             warm_up_scored: warm_up.map(|[asked, unscored]| asked - unscored),
             warm_up_unscored: warm_up.map(|[_, unscored]| unscored),
-            hypervolume: slowest.map(|latency_ms| hypervolume(&points, Point { value: 0.0, latency_ms })),
+            hypervolume: slowest
+                .filter(|_| points.is_empty() || points.iter().any(|point| point.value > 0.0))
+                .map(|latency_ms| hypervolume(&points, Point { value: 0.0, latency_ms })),
             front: front.into_iter().map(|i| trained[i].clone()).collect(),
             trained,
             within_limit,
@@ -234,6 +246,7 @@ impl Found {
             unmeasured,
             largest_test_by_trained: largest,
             best_valid_test_by_trained: by_valid,
+            largest_valid: so_far,
             kendall,
             spearman,
             cpu_s: watch.cpu_s(),
@@ -242,14 +255,15 @@ impl Found {
     }
 
     /// The best value so far, of the test accuracy where it is known, else of what is searched by.
-    pub(super) fn largest(&self) -> Vec<f64> {
+    pub(super) fn largest(&self) -> &[Option<f64>] {
         if self.largest_test_by_trained.is_empty() {
-            return running_best(self.trained.iter().filter_map(|trial| trial.valid));
+            &self.largest_valid
+        } else {
+            &self.largest_test_by_trained
         }
-        self.largest_test_by_trained.clone()
     }
 
-    pub(super) fn best_valid_test(&self) -> &[f64] {
+    pub(super) fn best_valid_test(&self) -> &[Option<f64>] {
         &self.best_valid_test_by_trained
     }
 
@@ -258,11 +272,15 @@ impl Found {
     }
 }
 
-/// Why the first network has no value, where none has one.
+/// Why no network has a value, where none has one.
 pub(super) fn why_nothing(runs: &[Found]) -> Option<String> {
     let failures: Option<Vec<_>> =
         runs.iter().flat_map(|run| &run.trained).map(|t| t.failure.as_ref()).collect();
-    failures?.first().map(|reason| reason.to_string())
+    let why = || match runs.first().map(|run| run.stopped) {
+        Some(Stopped::Wall) => "the time was up before one was trained: give it more by --max-wall".into(),
+        _ => "none was trained".into(),
+    };
+    Some(failures?.first().map_or_else(why, |reason| format!("the first for: {reason}")))
 }
 
 /// A trial as it is reported.
@@ -277,9 +295,9 @@ fn mean_of(runs: &[Found], of: impl Fn(&Found) -> Option<f64>) -> Option<f64> {
 }
 
 /// The mean curve, as long as the shortest.
-fn mean_curve(runs: &[Found], of: impl Fn(&Found) -> &Vec<f64>) -> Vec<f64> {
+fn mean_curve(runs: &[Found], of: impl Fn(&Found) -> &Vec<Option<f64>>) -> Vec<Option<f64>> {
     let length = runs.iter().map(|run| of(run).len()).min().unwrap_or(0);
-    (0..length).map(|i| stats::mean(&runs.iter().map(|run| of(run)[i]).collect::<Vec<_>>())).collect()
+    (0..length).map(|place| mean_of(runs, |run| of(run)[place])).collect()
 }
 
 /// In how many runs something is so after so many trained, where there is a curve of regret.
@@ -319,6 +337,7 @@ impl Report {
             as_they_come: settings.as_they_come,
             moves: settings.plans.first().and_then(|plan| plan.moves),
             proxy: settings.proxy.as_ref().map(ToString::to_string),
+            trains: settings.train.is_some(),
             first: runs[0].clone(),
             runs: if mean.is_some() { runs } else { Vec::new() },
             mean,
@@ -402,7 +421,7 @@ impl Show for Report {
                         count(&mean.network_first_by_trained)
                     );
                 }
-                text += &format!(", mean regret {regret:.3}\n");
+                text += &format!(", mean regret {}\n", number(regret, 3));
             }
             return text;
         }
@@ -440,8 +459,15 @@ impl Show for Report {
         let failed = failure.map_or_else(String::new, |reason| {
             format!(" ({} of them without a value, the first for: {reason})", run.failed)
         });
+        let why = match run.stopped {
+            Stopped::Trials => "",
+            Stopped::Cost => ", then the cost was spent",
+            Stopped::Wall => ", then the time was up",
+            Stopped::Exhausted => ", then nothing was left to train",
+        };
+        let beside = if self.trains { " beside the trainings" } else { "" };
         text += &format!(
-            "{trained} trained{failed}, {:.1} s of processor time, {:.1} s in all",
+            "{trained} trained{failed}{why}, {:.1} s of processor time{beside}, {:.1} s in all",
             run.cpu_s, run.wall_s
         );
         if let (Some(kendall), Some(spearman)) = (run.kendall, run.spearman) {

@@ -5,6 +5,7 @@ use crate::failure::{Failure, OrFail};
 use crate::named_scores::Proxies;
 use crate::options::check_used;
 use crate::predictable::Predictable;
+use crate::record::Begun;
 use crate::registry::{Proxy, Setting, Space, on_space};
 use crate::train::Fidelity;
 use anyhow::anyhow;
@@ -65,6 +66,9 @@ pub(super) struct Settings {
     pub(super) test: Option<String>,
     pub(super) latency: Option<String>,
     pub(super) cost: Option<String>,
+    /// What scores are computed on, where they are.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) scored: Option<String>,
     /// What architectures are trained on and how, where they are.
     pub(super) train: Option<Fidelity>,
     pub(super) seed: u64,
@@ -174,9 +178,19 @@ impl Settings {
             latency: text(&args.latency),
             cost: text(&args.cost),
             train: None,
+            scored: None,
             seed: args.common.seed(),
             repeats,
         })
+    }
+
+    /// Goes on with the selection of samples that a run began with, which may be of its budget, where nobody asks for
+    /// another.
+    pub(super) fn keep(&mut self, begun: &Begun, given: &Args) {
+        let asked = given.samples.is_some() || given.iterations.is_some() || given.alpha.is_some();
+        let kept = begun.settings.get("selection").cloned();
+        let kept = kept.and_then(|selection| serde_json::from_value(selection).ok());
+        self.selection = kept.filter(|_| !asked).unwrap_or(self.selection);
     }
 
     /// Refuses flags of the command line that this search has no use for.
@@ -195,6 +209,9 @@ impl Settings {
         check_used(&[
             ("--pool", given.pool.is_some(), evolution, an_evolution),
             ("--tournament", given.tournament.is_some(), evolution, an_evolution),
+            ("--as-they-come", given.as_they_come.is_some(), train, "--train"),
+            ("--retries", given.retries.is_some(), train, "--train"),
+            ("--proxy-store", given.proxy_store.is_some(), self.computes(), "scores that are computed"),
             ("--goal", given.goal.is_some(), evolution, an_evolution),
             ("--acquisition", given.acquisition.is_some(), ours, an_ours),
             ("--first", given.first.is_some(), ours, an_ours),
@@ -223,6 +240,11 @@ impl Settings {
             ("--test", given.test.is_some(), !train, "tables; a training is tested on --test-images"),
             (training.as_deref().unwrap_or_default(), training.is_some(), train, "--train"),
         ])
+    }
+
+    /// Whether scores are computed, and not all looked up.
+    fn computes(&self) -> bool {
+        self.proxy.as_ref().is_some_and(Proxies::compute)
     }
 
     pub(super) fn budget(&self) -> Budget {
@@ -305,6 +327,11 @@ fn evolution(args: &Args, budget: usize, used: bool) -> Result<EvolutionSettings
         return Err(anyhow!("--tournament is {tournament}; it lies between 1 and the pool of {pool}"))
             .or_input();
     }
+    let most = pool.min(budget);
+    if used && args.tournament.is_some_and(|tournament| tournament > most) {
+        return Err(anyhow!("--tournament is {tournament}, but a budget of {budget} has a pool of {most}"))
+            .or_input();
+    }
     if !(0.0..=1.0).contains(&explore) {
         return Err(anyhow!("--explore is {explore}; it is a share between 0 and 1")).or_input();
     }
@@ -315,7 +342,7 @@ fn evolution(args: &Args, budget: usize, used: bool) -> Result<EvolutionSettings
     Ok(EvolutionSettings { pool, tournament, explore, goal })
 }
 
-/// As asked for; a search clamps it to its budget, so that a longer budget alone is no other setting.
+/// As asked for, and no more samples than are trained.
 fn selection(args: &Args, algorithm: Algorithm, budget: usize) -> Result<Selection, Failure> {
     let mut published = Selection::published();
     if matches!(algorithm, Algorithm::NeuralPredictor | Algorithm::TwoStage) {
@@ -342,7 +369,7 @@ fn selection(args: &Args, algorithm: Algorithm, budget: usize) -> Result<Selecti
         return Err(anyhow!("--iterations is {iterations}; it lies between 1 and the {most} samples"))
             .or_input();
     }
-    Ok(Selection { samples, iterations, alpha })
+    Ok(Selection { samples: most, iterations: iterations.min(most), alpha })
 }
 
 fn is_one(count: &usize) -> bool {

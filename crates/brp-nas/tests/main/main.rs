@@ -11,6 +11,7 @@ mod predict;
 mod report;
 mod repro;
 mod score;
+mod searches;
 mod spaces;
 mod strategies;
 

@@ -88,6 +88,13 @@ fn a_flag_that_nothing_looks_at_is_refused() {
         ("--latency-train 5", "--latency-train is used by nothing"),
         ("--epochs 3", "--epochs is used by nothing here: it belongs to --train"),
         ("--samples 0", "--samples is 0"),
+        ("--algorithm random --retries 1", "--retries is used by nothing here: it belongs to --train"),
+        ("--algorithm random --as-they-come", "--as-they-come is used by nothing"),
+        (
+            "--algorithm random --warmup 9 --proxy params --proxy-store s.sqlite",
+            "--proxy-store is used by nothing",
+        ),
+        ("--algorithm evolution --tournament 20", "--tournament is 20, but a budget of 12 has a pool of 12"),
     ] {
         refused(
             &more(&table.search("never"), &words(flags).iter().map(String::as_str).collect::<Vec<_>>()),

@@ -189,6 +189,11 @@ fn watchers_write_every_trial_and_are_whole_after_going_on() {
     json(&["search", "--resume", &folder.display().to_string()].map(String::from));
     assert_eq!(fs::read_to_string(folder.join("trials.csv")).unwrap(), csv);
     assert_eq!(fs::metadata(&events).unwrap().len(), size);
+    // what is refused leaves them as they were
+    let fewer = ["search", "--resume", &folder.display().to_string(), "--budget", "5"].map(String::from);
+    assert_eq!(run(&fewer).status.code(), Some(2));
+    assert_eq!(fs::read_to_string(folder.join("trials.csv")).unwrap(), csv);
+    assert_eq!(fs::metadata(&events).unwrap().len(), size);
 }
 
 #[test]
@@ -316,6 +321,11 @@ fn a_score_that_no_table_has_is_computed_once() {
     // the other one's class was scored under the first cell of it
     assert_eq!(scored["found"], 1, "{scored}");
     assert!(values[0] != values[1]);
+    // scores of other images are other scores
+    let resume =
+        ["search", "--resume", &table.path("first").display().to_string(), "--proxy-images", IMAGES];
+    let output = run(&resume.map(String::from));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("scored is"), "{output:?}");
     let again = json(&more(&table.search("again"), &flags));
     assert_eq!(timeless(again)["trained"], timeless(first)["trained"]);
 }

@@ -1,16 +1,15 @@
 //! What is drawn of searches.
 
-use super::{CURVES, counted, list, number, numbers, picture, text, thinned};
+use super::{CURVES, counted, curve, list, number, picture, text, thinned};
 use crate::failure::{Failure, OrFail};
 use crate::registry::Space;
 use crate::report::Picture;
 use crate::report::folders::Run;
 use charts::{Axis, Chart, Mark, Series};
 use nas_core::stats;
-use search::running_best;
 use serde_json::Value;
 
-/// The largest accuracy so far of a search, after each trained network.
+/// The largest accuracy so far of a search, after each trained network; not a number before there is one.
 struct Curve {
     /// Of the repeats.
     mean: Vec<f64>,
@@ -23,23 +22,29 @@ struct Curve {
 impl Curve {
     /// As far as all of the repeats came.
     fn of(all: &[Vec<f64>], test: bool) -> Option<Self> {
-        let length = all.iter().map(Vec::len).min().filter(|length| *length > 0)?;
+        let length = all.iter().map(Vec::len).min().unwrap_or(0);
         let at = |place: usize| -> Vec<f64> { all.iter().map(|curve| curve[place]).collect() };
         let spread = |place: usize| (all.len() > 1).then(|| stats::sample_deviation(&at(place)));
-        Some(Self {
-            mean: (0..length).map(|place| stats::mean(&at(place))).collect(),
-            spread: (0..length).filter_map(spread).collect(),
-            test,
-        })
+        let mean: Vec<f64> = (0..length).map(|place| stats::mean(&at(place))).collect();
+        let drawn = mean.iter().any(|mean| mean.is_finite());
+        drawn.then(|| Self { mean, spread: (0..length).filter_map(spread).collect(), test })
     }
+}
+
+/// The largest after each trial.
+fn largest(values: impl Iterator<Item = Option<f64>>) -> Vec<f64> {
+    let larger = |best: &mut f64, value: Option<f64>| {
+        *best = best.max(value.unwrap_or(f64::NAN));
+        Some(*best)
+    };
+    values.scan(f64::NAN, larger).collect()
 }
 
 /// Of a search and its repeats.
 fn of_result(result: &Value) -> Option<Curve> {
-    let one = |found: &Value| match numbers(found.get("largest_test_by_trained")) {
+    let one = |found: &Value| match curve(found.get("largest_test_by_trained")) {
         empty if empty.is_empty() => {
-            let valid: Vec<f64> = list(found, "trained").iter().filter_map(|t| number(t, "valid")).collect();
-            (running_best(valid), false)
+            (largest(list(found, "trained").iter().map(|trial| number(trial, "valid"))), false)
         }
         test => (test, true),
     };
@@ -53,8 +58,7 @@ fn of_result(result: &Value) -> Option<Curve> {
 fn so_far(run: &Run) -> Vec<(&str, Curve)> {
     let mut all: Vec<(&str, Vec<Vec<f64>>)> = Vec::new();
     for left in &run.left {
-        let values = left.trials.iter().filter_map(|trial| trial.pointer("/result/Ok/value")?.as_f64());
-        let best = running_best(values);
+        let best = largest(left.trials.iter().map(|trial| trial.pointer("/result/Ok/value")?.as_f64()));
         match all.last_mut() {
             _ if best.is_empty() => {}
             Some((of, curves)) if *of == left.of => curves.push(best),
@@ -67,10 +71,10 @@ fn so_far(run: &Run) -> Vec<(&str, Curve)> {
 /// A curve with its band, without the first trials, which would make all others flat.
 fn line(name: &str, means: &[f64], spreads: &[f64]) -> Series {
     let skipped = if means.len() > 20 { means.len() / 20 } else { 0 };
-    let points: Vec<[f64; 2]> = counted(means).split_off(skipped);
-    let band: Vec<[f64; 2]> =
-        (means.iter().zip(spreads)).map(|(mean, s)| [mean - s, mean + s]).skip(skipped).collect();
-    Series::new(name, Mark::Line, points).with_band(band)
+    let points = counted(means).into_iter().skip(skipped).filter(|point| point[1].is_finite());
+    let band = means.iter().zip(spreads).map(|(mean, s)| [mean - s, mean + s]);
+    let band: Vec<[f64; 2]> = band.skip(skipped).filter(|ends| ends[0].is_finite()).collect();
+    Series::new(name, Mark::Line, points.collect::<Vec<_>>()).with_band(band)
 }
 
 pub(super) fn search(run: &Run) -> Result<Vec<Picture>, Failure> {
@@ -110,7 +114,7 @@ fn compared(run: &Run, result: &Value, rows: &[Value]) -> Result<Picture, Failur
             _ => String::new(),
         };
         let [mean, spread] =
-            ["largest_test_by_trained", "largest_test_sd_by_trained"].map(|key| numbers(row.get(key)));
+            ["largest_test_by_trained", "largest_test_sd_by_trained"].map(|key| curve(row.get(key)));
         line(&format!("{}{part}", text(row, "algorithm")), &mean, &spread)
     });
     let repeats = number(result, "repeats").unwrap_or(1.0);
@@ -139,8 +143,8 @@ fn ended(run: &Run, result: &Value) -> Result<Option<Picture>, Failure> {
     let of = if repeats > 0 { format!(", mean and deviation of {repeats} runs") } else { String::new() };
     let mut series = vec![line("largest", &mean, &spread)];
     let by_valid = match repeats {
-        0 => numbers(result.get("best_valid_test_by_trained")),
-        _ => numbers(result.pointer("/mean/best_valid_test_by_trained")),
+        0 => curve(result.get("best_valid_test_by_trained")),
+        _ => curve(result.pointer("/mean/best_valid_test_by_trained")),
     };
     if test && by_valid.len() == mean.len() {
         series.push(line("of the best by validation", &by_valid, &[]));
