@@ -1,4 +1,4 @@
-use crate::published::{Records, help, hw_nas_bench, latbench, nas_bench_101, suite_zero};
+use crate::published::{Records, help, hw_nas_bench, latbench, nas_bench_101, no_curves, suite_zero};
 use crate::read::CsvRows;
 use crate::source::{COLUMNS, Form, Hashed, VALUES};
 use crate::table_writer::check_names;
@@ -320,7 +320,7 @@ const PART: usize = 1 << 20;
 
 fn nas_bench_101(path: &Path, out: &mut Output) -> Result<String, TableError> {
     let mut records = Records::new(BufReader::with_capacity(1 << 16, Hashed::open(path)?));
-    let (mut models, mut curves) = (nas_bench_101::Models::default(), nas_bench_101::no_curves());
+    let (mut models, mut curves) = (nas_bench_101::Models::default(), no_curves());
     while let Some(record) = records.next_record().map_err(|flaw| broken(path, flaw))? {
         let training = nas_bench_101::read(record);
         let training = training.and_then(|training| models.add(&training).map(|()| training));

@@ -1,7 +1,7 @@
 //! NATS-Bench (Dong et al., 2021), which holds NAS-Bench-201: folders `NATS-tss-v1_0-*-simple` and
 //! `NATS-sss-v1_0-*-simple` with one bzip2-packed pickle a network, `NNNNNN.pickle.pbz2`.
 
-use super::curves::{CurveRow, Measured, SPLITS, curve_columns};
+use super::curves::{CurveRow, Measured, SPLITS};
 use super::mean::Mean;
 use crate::table::Cell;
 use crate::{ColumnInfo, Flaw, Kind, Node, Pickle, PickleLimits, Table, bytes};
@@ -323,9 +323,4 @@ pub fn push_curves(table: &mut Table, network: &Network) {
             .push_to(table);
         }
     }
-}
-
-/// An empty table of curves.
-pub fn no_curves() -> Table {
-    Table::new(curve_columns())
 }
