@@ -1,3 +1,4 @@
+use crate::flaw::cut;
 use crate::published::{Records, help, hw_nas_bench, latbench, nas_bench_101, no_curves, suite_zero};
 use crate::read::CsvRows;
 use crate::source::{COLUMNS, Form, Hashed, VALUES};
@@ -192,14 +193,19 @@ fn run(path: &Path, to: Option<&Path>, how: &Import) -> Result<Imported, TableEr
         return Err(TableError::SameFile { file: curves.clone() });
     }
     let mut out = Output::new(path, to, how.curves.as_deref());
-    let mut notes = Vec::new();
+    let (mut notes, mut before) = (Vec::new(), None);
     let sha256 = match format {
         Format::NatsBench => folder::nats_bench(path, how.threads, &mut out, &mut notes)?,
         Format::NasBenchNlp => folder::nas_bench_nlp(path, &mut out)?,
         Format::NasBench101 => nas_bench_101(path, &mut out)?,
         Format::Csv => csv_rows(path, how.limits, &mut |part| out.write(part))?,
         Format::JsonLines => json_rows(path, how.limits, &mut |part| out.write(part))?,
-        Format::Parquet => parquet_rows(path, how.limits, &mut |part| out.write(part))?,
+        Format::Parquet => {
+            let mut parquet = ParquetTable::open(path, how.limits)?;
+            notes.extend(left_out(&parquet));
+            before = parquet.origin().cloned();
+            parquet_rows(&mut parquet, &mut |part| out.write(part))?
+        }
         _ => whole(path, format, how.column.as_deref(), &mut out)?,
     };
     let file = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
@@ -213,11 +219,9 @@ fn run(path: &Path, to: Option<&Path>, how: &Import) -> Result<Imported, TableEr
         licence: licence.into(),
         notes,
     };
-    if format == Format::Parquet
-        && let Some(before) = ParquetTable::open(path, how.limits)?.origin()
-    {
+    if let Some(before) = before {
         // a table of ours keeps what it says
-        origin = before.clone();
+        origin = Origin { notes: [before.notes, origin.notes].concat(), ..before };
     }
     let (rows, curve_rows, columns) = out.finish(&origin)?;
     Ok(Imported { format, rows, curve_rows, columns, origin })
@@ -416,14 +420,25 @@ fn json_rows(path: &Path, limits: Limits, take: Take<'_>) -> Result<String, Tabl
     sha256
 }
 
-fn parquet_rows(path: &Path, limits: Limits, take: Take<'_>) -> Result<String, TableError> {
-    let mut parquet = ParquetTable::open(path, limits)?;
+fn parquet_rows(parquet: &mut ParquetTable, take: Take<'_>) -> Result<String, TableError> {
     let all: Vec<usize> = (0..parquet.columns().len()).collect();
     take(&Table::new(parquet.columns().to_vec()))?;
     for group in 0..parquet.groups() {
         take(&parquet.group(group, &all)?)?;
     }
-    bytes::sha256(path)
+    parquet.sha256()
+}
+
+/// What is to be said of columns that cannot be read; none where all can.
+fn left_out(parquet: &ParquetTable) -> Option<String> {
+    const NAMED: usize = 40;
+    let all = parquet.left_out();
+    let mut said: Vec<String> =
+        all.iter().take(NAMED).map(|(name, kind)| format!("`{}` ({kind})", cut(name))).collect();
+    if all.len() > NAMED {
+        said.push(format!("{} more", all.len() - NAMED));
+    }
+    (!said.is_empty()).then(|| format!("left out, because their types are not read: {}", said.join(", ")))
 }
 
 /// Reads a whole table of any columns: CSV, JSON lines or Parquet, as its first bytes say.
@@ -441,6 +456,12 @@ fn parquet_rows(path: &Path, limits: Limits, take: Take<'_>) -> Result<String, T
 /// ```
 pub fn read_table(path: impl AsRef<Path>, limits: Limits) -> Result<Table, TableError> {
     let path = path.as_ref();
+    let form = Form::of(path, limits)?;
+    if form == Form::Parquet {
+        let mut parquet = ParquetTable::open(path, limits)?;
+        let all: Vec<usize> = (0..parquet.columns().len()).collect();
+        return parquet.read(&all);
+    }
     let mut whole = Table::new(Vec::new());
     let mut take = |part: &Table| {
         if whole.columns.is_empty() {
@@ -457,10 +478,9 @@ pub fn read_table(path: impl AsRef<Path>, limits: Limits) -> Result<Table, Table
         }
         Ok(())
     };
-    match Form::of(path, limits)? {
-        Form::Csv => csv_rows(path, limits, &mut take)?,
+    match form {
         Form::JsonLines => json_rows(path, limits, &mut take)?,
-        Form::Parquet => parquet_rows(path, limits, &mut take)?,
+        _ => csv_rows(path, limits, &mut take)?,
     };
     Ok(whole)
 }

@@ -1,7 +1,7 @@
 use crate::source::{Form, Limits, Rows};
 use crate::{
     Column, ColumnInfo, Flaw, Kind, ParquetTable, Place, Provenance, Table, TableError, TableRef, Values,
-    bytes, json_lines,
+    json_lines,
 };
 use csv::{ErrorKind, StringRecord, Terminator};
 use nas_core::{Labelled, SearchSpace};
@@ -83,7 +83,10 @@ impl CsvRows {
     }
 }
 
-/// The names of all columns of a file, in its order, `arch` among them.
+/// The names of all columns of a file, in its order, `arch` among them. Of Parquet those that can be read
+/// ([`ParquetTable::left_out`] has the others).
+///
+/// O(1) in the rows of CSV and Parquet; JSON lines are read to their end, because any line may have more keys.
 ///
 /// # Errors
 /// A file that cannot be read, is empty, or whose first line is no text.
@@ -192,14 +195,16 @@ fn read_any<S: SearchSpace>(
             let places: Vec<usize> = places.into_values().collect();
             if let Some(missing) = wanted.iter().find(|name| !there.iter().any(|there| there == *name)) {
                 let (file, column) = (path.into(), (*missing).to_owned());
-                return Err(match *missing {
-                    "arch" => TableError::NoArchColumn { file, line: 0, there },
+                let left_out = parquet.left_out().iter().find(|(name, _)| name == missing);
+                return Err(match (*missing, left_out) {
+                    (_, Some((_, kind))) => TableError::NotRead { file, column, kind: kind.clone() },
+                    ("arch", _) => TableError::NoArchColumn { file, line: 0, there },
                     _ => TableError::NoSuchColumn { file, line: 0, column, there },
                 });
             }
             let table = parquet.read(&places)?;
             let rows = 1..=table.rows() as u64;
-            let sha256 = bytes::sha256(path)?;
+            let sha256 = parquet.sha256()?;
             read_rows(space, path, (table, rows.collect(), sha256), columns, "row")
         }
     }
