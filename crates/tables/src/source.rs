@@ -170,8 +170,8 @@ impl Rows {
         text.trim_ascii_start().starts_with(b"{")
     }
 
-    /// The next line that is not empty, whatever quotes it holds; none at the end.
-    pub(crate) fn next_line(&mut self) -> Result<Option<&[u8]>, TableError> {
+    /// The number and text of the next line that is not empty, whatever quotes it holds; none at the end.
+    pub(crate) fn next_line(&mut self) -> Result<Option<(u64, &[u8])>, TableError> {
         loop {
             self.row.clear();
             self.line = self.lines + 1;
@@ -182,7 +182,7 @@ impl Rows {
                 self.row.drain(..3);
             }
             if !self.row.trim_ascii().is_empty() {
-                return Ok(Some(self.row.trim_ascii()));
+                return Ok(Some((self.line, self.row.trim_ascii())));
             }
         }
     }
