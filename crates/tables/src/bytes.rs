@@ -4,7 +4,7 @@ use crate::TableError;
 use crate::source::Hashed;
 use sha2::{Digest, Sha256};
 use std::fs::File;
-use std::io::{self, Read};
+use std::io::{self, Read, Seek};
 use std::path::Path;
 
 /// Reads a file of at most `limit` bytes, and its SHA-256.
@@ -21,11 +21,11 @@ pub(crate) fn read(path: &Path, limit: u64) -> Result<(Vec<u8>, String), TableEr
     Ok((bytes, sha256))
 }
 
-/// SHA-256 of a file of any size, in hexadecimal.
-pub(crate) fn sha256(path: &Path) -> Result<String, TableError> {
-    let mut hashed = Hashed::open(path)?;
-    let read = io::copy(&mut hashed, &mut io::sink());
-    read.map_err(|source| TableError::Read { file: path.into(), line: 0, source })?;
+/// SHA-256 of an open file of any size, in hexadecimal.
+pub(crate) fn sha256(mut file: &File) -> io::Result<String> {
+    file.rewind()?;
+    let mut hashed = Hashed::of(file.try_clone()?);
+    io::copy(&mut hashed, &mut io::sink())?;
     Ok(hashed.sha256())
 }
 

@@ -85,6 +85,25 @@ pub enum TableError {
         /// The columns of the file.
         there: Vec<String>,
     },
+    /// A column of Parquet that is there, but of a type that is not read.
+    #[error(
+        "{}: the column `{column}` is there, but holds {kind}, which is not read: write it again as numbers or text",
+        file.display()
+    )]
+    NotRead {
+        /// The file.
+        file: PathBuf,
+        /// The column.
+        column: String,
+        /// What it holds, as Parquet calls it.
+        kind: String,
+    },
+    /// A file that somebody wrote to while it was read.
+    #[error("{} changed while it was read: read it again when nothing writes to it", file.display())]
+    Changed {
+        /// The file.
+        file: PathBuf,
+    },
     /// The header has no column `arch`.
     #[error(
         "{}, line {line}: no column `arch`, which holds the architectures; there are {}; {}",

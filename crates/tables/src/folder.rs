@@ -1,7 +1,7 @@
 //! Folders of many files, of which a few are in memory at a time.
 
 use crate::import::{CURVE_ROWS, Format, Output, WHOLE, broken};
-use crate::published::{nas_bench_nlp, nats_bench};
+use crate::published::{nas_bench_nlp, nats_bench, no_curves};
 use crate::{Flaw, Table, TableError, bytes};
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
@@ -143,7 +143,7 @@ impl NatsRows {
         let (schedules, table, curves) = self.parts.get_or_insert_with(|| {
             let schedules = nats_bench::schedules(network);
             let table = Table::new(nats_bench::columns(&schedules));
-            (schedules, table, nats_bench::no_curves())
+            (schedules, table, no_curves())
         });
         nats_bench::push_row(table, schedules, network).map_err(|flaw| broken(file, flaw))?;
         if out.wants_curves() {
@@ -200,7 +200,7 @@ fn in_order<T: Send>(
 
 pub(crate) fn nas_bench_nlp(path: &Path, out: &mut Output) -> Result<String, TableError> {
     let mut table = Table::new(nas_bench_nlp::columns());
-    let mut curves = nats_bench::no_curves();
+    let mut curves = no_curves();
     let (mut sum, mut repeats) = (FolderSum::default(), BTreeMap::<String, i64>::new());
     for file in files(path, &is_log)? {
         let (read, sha256) = bytes::read(&file, WHOLE)?;

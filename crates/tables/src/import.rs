@@ -1,12 +1,15 @@
-use crate::published::{Records, help, hw_nas_bench, latbench, nas_bench_101, suite_zero};
+use crate::flaw::cut;
+use crate::guess::Guess;
+use crate::published::{Records, help, hw_nas_bench, latbench, nas_bench_101, no_curves, suite_zero};
 use crate::read::CsvRows;
-use crate::source::{COLUMNS, Form, Hashed, VALUES};
+use crate::source::{COLUMNS, Form, Hashed, Rows, VALUES};
 use crate::table_writer::check_names;
 use crate::{
     ColumnInfo, Flaw, Kind, Limits, Origin, ParquetTable, Table, TableError, TableWriter, Values, bytes,
-    folder, json_lines,
+    folder, json, json_lines,
 };
 use csv::StringRecord;
+use serde::Deserialize;
 use std::fs::File;
 use std::io::{BufReader, Read};
 use std::path::{Path, PathBuf, absolute};
@@ -170,7 +173,7 @@ pub fn import(path: &Path, to: &Path, how: &Import) -> Result<Imported, TableErr
 /// What [`import`] would give, without writing it: what a file holds.
 ///
 /// # Errors
-/// As there.
+/// As there, but for those of writing.
 pub fn inspect(path: &Path, how: &Import) -> Result<Imported, TableError> {
     run(path, None, &Import { curves: None, ..how.clone() })
 }
@@ -192,14 +195,19 @@ fn run(path: &Path, to: Option<&Path>, how: &Import) -> Result<Imported, TableEr
         return Err(TableError::SameFile { file: curves.clone() });
     }
     let mut out = Output::new(path, to, how.curves.as_deref());
-    let mut notes = Vec::new();
+    let (mut notes, mut before) = (Vec::new(), None);
     let sha256 = match format {
         Format::NatsBench => folder::nats_bench(path, how.threads, &mut out, &mut notes)?,
         Format::NasBenchNlp => folder::nas_bench_nlp(path, &mut out)?,
         Format::NasBench101 => nas_bench_101(path, &mut out)?,
         Format::Csv => csv_rows(path, how.limits, &mut |part| out.write(part))?,
         Format::JsonLines => json_rows(path, how.limits, &mut |part| out.write(part))?,
-        Format::Parquet => parquet_rows(path, how.limits, &mut |part| out.write(part))?,
+        Format::Parquet => {
+            let mut parquet = ParquetTable::open(path, how.limits)?;
+            notes.extend(left_out(&parquet));
+            before = parquet.origin().cloned();
+            parquet_rows(&mut parquet, &mut |part| out.write(part))?
+        }
         _ => whole(path, format, how.column.as_deref(), &mut out)?,
     };
     let file = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
@@ -213,11 +221,9 @@ fn run(path: &Path, to: Option<&Path>, how: &Import) -> Result<Imported, TableEr
         licence: licence.into(),
         notes,
     };
-    if format == Format::Parquet
-        && let Some(before) = ParquetTable::open(path, how.limits)?.origin()
-    {
+    if let Some(before) = before {
         // a table of ours keeps what it says
-        origin = before.clone();
+        origin = Origin { notes: [before.notes, origin.notes].concat(), ..before };
     }
     let (rows, curve_rows, columns) = out.finish(&origin)?;
     Ok(Imported { format, rows, curve_rows, columns, origin })
@@ -242,7 +248,7 @@ pub fn detect(path: &Path) -> Result<Format, TableError> {
     let opened = File::open(path).map_err(|source| TableError::Open { file: path.into(), source })?;
     let read = opened.take(1 << 16).read_to_end(&mut start);
     read.map_err(|source| TableError::Read { file: path.into(), line: 0, source })?;
-    let text = start.trim_ascii_start();
+    let text = start.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&start).trim_ascii_start();
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     Ok(match start.as_slice() {
         [b'P', b'A', b'R', b'1', ..] => Format::Parquet,
@@ -255,14 +261,13 @@ pub fn detect(path: &Path) -> Result<Format, TableError> {
         },
         // the length of a record has small numbers in front of zeros
         [_, _, _, 0, 0, 0, 0, 0, ..] => Format::NasBench101,
-        _ if text.starts_with(b"{") => {
-            let holds = |word: &str| text.windows(word.len()).any(|piece| piece == word.as_bytes());
-            match (holds("\"recepie\""), holds("\"score\"")) {
-                (true, _) => Format::NasBenchNlp,
-                (_, true) => Format::SuiteZero,
-                _ => Format::JsonLines,
-            }
-        }
+        _ if text.starts_with(b"{") => match is_row(path) {
+            true => Format::JsonLines,
+            // these may go over many lines
+            false if json::has_key(text, "recepie", 1) => Format::NasBenchNlp,
+            false if json::has_key(text, "score", 2) => Format::SuiteZero,
+            false => Format::JsonLines,
+        },
         _ if std::str::from_utf8(text).is_ok_and(|text| text.contains(',')) || name.ends_with(".csv") => {
             Format::Csv
         }
@@ -272,6 +277,20 @@ pub fn detect(path: &Path) -> Result<Format, TableError> {
             let found = start.iter().take(16).map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().join(" ");
             return Err(TableError::UnknownFormat { file: path.into(), found });
         }
+    })
+}
+
+/// Whether the first line is a row of a table: an object by itself, with an architecture.
+fn is_row(path: &Path) -> bool {
+    #[derive(Deserialize)]
+    struct Row {
+        #[serde(rename = "arch")]
+        _arch: String,
+    }
+    let rows = Rows::open(path, Limits::default());
+    rows.is_ok_and(|mut rows| {
+        let first = rows.next_line();
+        first.is_ok_and(|line| line.is_some_and(|(_, line)| serde_json::from_slice::<Row>(line).is_ok()))
     })
 }
 
@@ -320,7 +339,7 @@ const PART: usize = 1 << 20;
 
 fn nas_bench_101(path: &Path, out: &mut Output) -> Result<String, TableError> {
     let mut records = Records::new(BufReader::with_capacity(1 << 16, Hashed::open(path)?));
-    let (mut models, mut curves) = (nas_bench_101::Models::default(), nas_bench_101::no_curves());
+    let (mut models, mut curves) = (nas_bench_101::Models::default(), no_curves());
     while let Some(record) = records.next_record().map_err(|flaw| broken(path, flaw))? {
         let training = nas_bench_101::read(record);
         let training = training.and_then(|training| models.add(&training).map(|()| training));
@@ -351,7 +370,7 @@ fn csv_rows(path: &Path, limits: Limits, take: Take<'_>) -> Result<String, Table
         let flaw = Flaw::new("the header", format!("at most {COLUMNS} columns"), names.len());
         return Err(broken(path, flaw));
     }
-    let mut kinds = vec![None; names.len()];
+    let mut guesses = vec![Guess::default(); names.len()];
     let mut row = StringRecord::new();
     let mut count = 0;
     while rows.next(&mut row)? {
@@ -364,21 +383,22 @@ fn csv_rows(path: &Path, limits: Limits, take: Take<'_>) -> Result<String, Table
             let (file, line) = (path.into(), rows.line());
             return Err(TableError::Fields { file, line, expected: names.len(), found: row.len() });
         }
-        for (kind, text) in kinds.iter_mut().zip(&row) {
-            *kind = json_lines::kind_with(*kind, json_lines::kind_of_text(text));
+        for (guess, text) in guesses.iter_mut().zip(&row) {
+            guess.see_field(text);
         }
     }
-    let named = names.iter().zip(kinds).map(|(name, kind)| match name.as_str() {
+    let sha256 = rows.rows.into_inner().checksum()?;
+    let named = names.iter().zip(guesses).map(|(name, guess)| match name.as_str() {
         // an architecture is text, also where it looks like a number
         "arch" => ColumnInfo::new(name, Kind::Text),
-        _ => ColumnInfo::new(name, kind.unwrap_or(Kind::Number)),
+        _ => ColumnInfo::new(name, guess.kind()),
     });
     let columns: Vec<ColumnInfo> = named.collect();
     let mut table = Table::new(columns.clone());
     let mut rows = CsvRows::open(path, limits)?;
     while rows.next(&mut row)? {
         for (values, text) in table.values.iter_mut().zip(&row) {
-            json_lines::push_text(values, text);
+            push_field(values, text);
         }
         if table.rows() * columns.len() >= PART {
             take(&table)?;
@@ -386,44 +406,63 @@ fn csv_rows(path: &Path, limits: Limits, take: Take<'_>) -> Result<String, Table
         }
     }
     take(&table)?;
-    rows.rows.into_inner().checksum()
+    same(path, sha256, rows.rows.into_inner().checksum()?)
+}
+
+/// Adds a field of CSV to a column of the kind that was found out for it.
+fn push_field(values: &mut Values, text: &str) {
+    let trimmed = text.trim();
+    match values {
+        Values::Number(values) => values.push(trimmed.parse().ok()),
+        Values::Integer(values) => values.push(trimmed.parse().ok()),
+        Values::Text(values) => values.push((!text.is_empty()).then(|| text.to_owned())),
+    }
+}
+
+/// The checksum of both passes over a file: what the first found out must hold in the second.
+fn same(path: &Path, first: String, second: String) -> Result<String, TableError> {
+    if first == second { Ok(second) } else { Err(TableError::Changed { file: path.into() }) }
 }
 
 fn json_rows(path: &Path, limits: Limits, take: Take<'_>) -> Result<String, TableError> {
-    let (columns, rows) = json_lines::columns(path, limits)?;
+    let json_lines::Columns { columns, rows, sha256 } = json_lines::columns(path, limits)?;
     // what is not there takes a comma each in text
     if (columns.len() as u64).saturating_mul(rows) > limits.text_bytes {
         let found = format!("{rows} rows of {} columns", columns.len());
         return Err(broken(path, Flaw::new("", format!("at most {} values", limits.text_bytes), found)));
     }
     let mut table = Table::new(columns.clone());
-    let mut failed = None;
-    let sha256 = json_lines::each(path, limits, &mut |_, object| {
-        json_lines::push(&mut table, &object);
+    let again = json_lines::each(path, limits, &mut |line, object| {
+        json_lines::push(&mut table, path, line, object)?;
         if table.rows() * columns.len() >= PART {
-            if let Err(error) = take(&table) {
-                failed = Some(error);
-                return Err(Flaw::new("", "", ""));
-            }
+            take(&table)?;
             table = Table::new(columns.clone());
         }
         Ok(())
-    });
-    if let Some(error) = failed {
-        return Err(error);
-    }
+    })?;
     take(&table)?;
-    sha256
+    same(path, sha256, again)
 }
 
-fn parquet_rows(path: &Path, limits: Limits, take: Take<'_>) -> Result<String, TableError> {
-    let mut parquet = ParquetTable::open(path, limits)?;
+fn parquet_rows(parquet: &mut ParquetTable, take: Take<'_>) -> Result<String, TableError> {
     let all: Vec<usize> = (0..parquet.columns().len()).collect();
     take(&Table::new(parquet.columns().to_vec()))?;
     for group in 0..parquet.groups() {
         take(&parquet.group(group, &all)?)?;
     }
-    bytes::sha256(path)
+    parquet.sha256()
+}
+
+/// What is to be said of columns that cannot be read; none where all can.
+fn left_out(parquet: &ParquetTable) -> Option<String> {
+    const NAMED: usize = 40;
+    let all = parquet.left_out();
+    let mut said: Vec<String> =
+        all.iter().take(NAMED).map(|(name, kind)| format!("`{}` ({kind})", cut(name))).collect();
+    if all.len() > NAMED {
+        said.push(format!("{} more", all.len() - NAMED));
+    }
+    (!said.is_empty()).then(|| format!("left out, because their types are not read: {}", said.join(", ")))
 }
 
 /// Reads a whole table of any columns: CSV, JSON lines or Parquet, as its first bytes say.
@@ -441,6 +480,12 @@ fn parquet_rows(path: &Path, limits: Limits, take: Take<'_>) -> Result<String, T
 /// ```
 pub fn read_table(path: impl AsRef<Path>, limits: Limits) -> Result<Table, TableError> {
     let path = path.as_ref();
+    let form = Form::of(path, limits)?;
+    if form == Form::Parquet {
+        let mut parquet = ParquetTable::open(path, limits)?;
+        let all: Vec<usize> = (0..parquet.columns().len()).collect();
+        return parquet.read(&all);
+    }
     let mut whole = Table::new(Vec::new());
     let mut take = |part: &Table| {
         if whole.columns.is_empty() {
@@ -457,10 +502,9 @@ pub fn read_table(path: impl AsRef<Path>, limits: Limits) -> Result<Table, Table
         }
         Ok(())
     };
-    match Form::of(path, limits)? {
-        Form::Csv => csv_rows(path, limits, &mut take)?,
+    match form {
         Form::JsonLines => json_rows(path, limits, &mut take)?,
-        Form::Parquet => parquet_rows(path, limits, &mut take)?,
+        _ => csv_rows(path, limits, &mut take)?,
     };
     Ok(whole)
 }
@@ -493,8 +537,8 @@ impl Output {
     pub(crate) fn write(&mut self, table: &Table) -> Result<(), TableError> {
         if self.columns.is_empty() {
             self.columns = table.columns.clone();
+            check_names(&self.from, &self.columns)?;
             if let Some(to) = &self.to {
-                check_names(&self.from, &self.columns)?;
                 self.table = Some(TableWriter::create(to, &self.columns)?);
             }
         }

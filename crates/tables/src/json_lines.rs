@@ -1,115 +1,204 @@
 //! Tables as JSON lines: an object a line, whose keys are the columns.
 
+use crate::guess::Guess;
 use crate::source::{COLUMNS, Limits, Rows};
 use crate::table::Cell;
-use crate::{ColumnInfo, Flaw, Kind, Table, TableError, Values};
-use serde_json::{Map, Value};
+use crate::{ColumnInfo, Flaw, Kind, Table, TableError};
+use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
+use serde_json::value::RawValue;
+use std::collections::BTreeMap;
+use std::fmt;
 use std::path::Path;
 
-/// The columns of a file, in the order in which they first occur, with what they hold (whole numbers where
-/// all of it is, numbers, else text), and how many rows there are.
+/// The object of a line: its values as they are written, by key, in the order of the line.
+pub(crate) struct Object<'l> {
+    entries: Vec<(String, &'l RawValue)>,
+    /// Places of the entries by key.
+    order: Vec<usize>,
+}
+
+impl Object<'_> {
+    /// The value of a key as it is written, O(log n); none where there is none, or null.
+    fn get(&self, key: &str) -> Option<&str> {
+        let place = self.order.binary_search_by(|&place| self.entries[place].0.as_str().cmp(key)).ok()?;
+        Some(self.entries[self.order[place]].1.get()).filter(|value| *value != "null")
+    }
+
+    /// A key that stands twice.
+    fn twice(&self) -> Option<&str> {
+        let key = |place: usize| self.entries[place].0.as_str();
+        self.order.windows(2).find(|pair| key(pair[0]) == key(pair[1])).map(|pair| key(pair[0]))
+    }
+}
+
+impl<'de> Deserialize<'de> for Object<'de> {
+    fn deserialize<D: Deserializer<'de>>(json: D) -> Result<Self, D::Error> {
+        json.deserialize_map(Entries)
+    }
+}
+
+struct Entries;
+
+impl<'de> Visitor<'de> for Entries {
+    type Value = Object<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Object<'de>, M::Error> {
+        let mut entries = Vec::new();
+        while let Some(entry) = map.next_entry::<String, &RawValue>()? {
+            entries.push(entry);
+        }
+        let mut order: Vec<usize> = (0..entries.len()).collect();
+        order.sort_by(|&a, &b| entries[a].0.cmp(&entries[b].0));
+        Ok(Object { entries, order })
+    }
+}
+
+/// The keys of a file in the order in which they first occur.
+#[derive(Default)]
+struct Keys {
+    keys: Vec<String>,
+    places: BTreeMap<String, usize>,
+}
+
+impl Keys {
+    /// The place of a key, which is added where it is new.
+    fn place(&mut self, key: &str) -> Result<usize, Flaw> {
+        if let Some(place) = self.places.get(key) {
+            return Ok(*place);
+        }
+        let place = self.keys.len();
+        if place == COLUMNS {
+            return Err(Flaw::new("", format!("at most {COLUMNS} columns"), "more"));
+        }
+        self.keys.push(key.into());
+        self.places.insert(key.into(), place);
+        Ok(place)
+    }
+}
+
+/// What a file holds.
+pub(crate) struct Columns {
+    /// In the order in which they first occur; whole numbers where all of a column is, numbers, else text.
+    pub(crate) columns: Vec<ColumnInfo>,
+    pub(crate) rows: u64,
+    pub(crate) sha256: String,
+}
+
+/// Finds out what a file holds, in one pass.
 ///
 /// # Errors
 /// A line that is no object.
-pub(crate) fn columns(path: &Path, limits: Limits) -> Result<(Vec<ColumnInfo>, u64), TableError> {
-    let (mut found, mut rows): (Vec<(String, Option<Kind>)>, _) = (Vec::new(), 0);
-    each(path, limits, &mut |_, object| {
+pub(crate) fn columns(path: &Path, limits: Limits) -> Result<Columns, TableError> {
+    let (mut keys, mut guesses, mut rows) = (Keys::default(), Vec::<Guess>::new(), 0);
+    let sha256 = each(path, limits, &mut |line, object| {
         rows += 1;
-        for (name, value) in object {
-            let place = found.iter().position(|(known, _)| *known == name).unwrap_or_else(|| {
-                found.push((name, None));
-                found.len() - 1
-            });
-            if found.len() > COLUMNS {
-                return Err(Flaw::new("", format!("at most {COLUMNS} columns"), "more"));
-            }
-            let kind = match &value {
-                Value::Null => continue,
-                Value::Number(number) if number.is_i64() => Kind::Integer,
-                Value::Number(_) => Kind::Number,
-                _ => Kind::Text,
-            };
-            if let Some((_, known)) = found.get_mut(place) {
-                *known = kind_with(*known, Some(kind));
-            }
+        for (key, value) in &object.entries {
+            let place = keys.place(key).map_err(|flaw| broken(path, line, flaw))?;
+            guesses.resize(keys.keys.len(), Guess::default());
+            guesses[place].see_json(value.get());
         }
         Ok(())
     })?;
-    let column = |(name, kind): (String, Option<Kind>)| ColumnInfo::new(name, kind.unwrap_or(Kind::Number));
-    Ok((found.into_iter().map(column).collect(), rows))
+    let column = |(key, guess): (String, Guess)| ColumnInfo::new(key, guess.kind());
+    let columns = keys.keys.into_iter().zip(guesses).map(column).collect();
+    Ok(Columns { columns, rows, sha256 })
 }
 
-/// The named columns of a file, the line of each row, and the checksum.
+/// The named columns of a file, `arch` as text and others as numbers, the line of each row, and the checksum; in one
+/// pass.
 ///
 /// # Errors
-/// A line that is no object, or a column that is not there.
+/// A line that is no object, a value that is no number, or a column that is not there.
 pub(crate) fn read(
     path: &Path,
     limits: Limits,
     names: &[&str],
 ) -> Result<(Table, Vec<u64>, String), TableError> {
-    let (all, _) = columns(path, limits)?;
-    let mut wanted = Vec::new();
-    for &name in names {
-        let there = || all.iter().map(|column| column.name.clone()).collect();
-        let found = all.iter().find(|column| column.name == name).cloned();
-        wanted.push(found.ok_or_else(|| match name {
-            "arch" => TableError::NoArchColumn { file: path.into(), line: 1, there: there() },
-            _ => TableError::NoSuchColumn { file: path.into(), line: 1, column: name.into(), there: there() },
-        })?);
-    }
-    let (mut table, mut lines) = (Table::new(wanted), Vec::new());
-    let rows = each(path, limits, &mut |line, object| {
-        push(&mut table, &object);
+    let kind = |name: &str| if name == "arch" { Kind::Text } else { Kind::Number };
+    let mut table = Table::new(names.iter().map(|name| ColumnInfo::new(*name, kind(name))).collect());
+    let (mut keys, mut lines) = (Keys::default(), Vec::new());
+    let sha256 = each(path, limits, &mut |line, object| {
+        for (key, _) in &object.entries {
+            keys.place(key).map_err(|flaw| broken(path, line, flaw))?;
+        }
+        for column in &table.columns {
+            let Some(value) = object.get(&column.name) else { continue };
+            let expected = match (column.kind, value.as_bytes()) {
+                (Kind::Text, [b'"' | b'{' | b'[', ..]) => continue,
+                (Kind::Text, _) => "text",
+                (_, [b'-' | b'0'..=b'9', ..]) => continue,
+                _ => crate::read::FINITE,
+            };
+            let found = serde_json::from_str(value).unwrap_or_else(|_| value.to_owned());
+            let flaw = Flaw::new(format!("line {line}, column `{}`", column.name), expected, found);
+            let advice = "mend the row, or choose another column or space";
+            return Err(TableError::Broken { file: path.into(), flaw: Box::new(flaw), advice });
+        }
         lines.push(line);
-        Ok(())
+        push(&mut table, path, line, object)
     })?;
-    Ok((table, lines, rows))
+    match names.iter().find(|name| !keys.places.contains_key(**name)) {
+        None => Ok((table, lines, sha256)),
+        Some(&"arch") => Err(TableError::NoArchColumn { file: path.into(), line: 1, there: keys.keys }),
+        Some(&name) => Err(TableError::NoSuchColumn {
+            file: path.into(),
+            line: 1,
+            column: name.into(),
+            there: keys.keys,
+        }),
+    }
 }
 
 /// Adds the row of an object; what the table has no column for is left out.
-pub(crate) fn push(table: &mut Table, object: &Map<String, Value>) {
-    let cells: Vec<Cell> =
-        table.columns.iter().map(|column| cell(column, object.get(&column.name))).collect();
-    table.push(cells);
+///
+/// # Errors
+/// A text that is none, as half of a pair of surrogates.
+pub(crate) fn push(table: &mut Table, path: &Path, line: u64, object: &Object<'_>) -> Result<(), TableError> {
+    let cells = table.columns.iter().map(|column| cell(column, object.get(&column.name)));
+    let cells: Result<Vec<Cell>, Flaw> = cells.collect();
+    table.push(cells.map_err(|flaw| broken(path, line, flaw))?);
+    Ok(())
 }
 
-fn cell(column: &ColumnInfo, value: Option<&Value>) -> Cell {
-    match (column.kind, value) {
-        (_, None | Some(Value::Null)) => Cell::None,
-        (Kind::Integer, Some(value)) => value.as_i64().map_or(Cell::None, Cell::Integer),
-        (Kind::Number, Some(value)) => value.as_f64().map_or(Cell::None, Cell::Number),
-        (Kind::Text, Some(Value::String(text))) => Cell::Text(text.clone()),
-        (Kind::Text, Some(value)) => Cell::Text(value.to_string()),
-    }
+fn cell(column: &ColumnInfo, value: Option<&str>) -> Result<Cell, Flaw> {
+    Ok(match (column.kind, value) {
+        (_, None) => Cell::None,
+        (Kind::Integer, Some(value)) => value.parse().map_or(Cell::None, Cell::Integer),
+        (Kind::Number, Some(value)) => value.parse().map_or(Cell::None, Cell::Number),
+        (Kind::Text, Some(value)) if value.starts_with('"') => {
+            let text = serde_json::from_str(value);
+            Cell::Text(text.map_err(|error| Flaw::new(format!("column `{}`", column.name), "text", error))?)
+        }
+        (Kind::Text, Some(value)) => Cell::Text(value.into()),
+    })
 }
 
 /// Hands over every object with its line, and gives the checksum of the file.
 ///
 /// # Errors
-/// A line that is no object, more rows than the limits allow, or what `each` says of one.
+/// A line that is no object, a key that stands twice, more rows than the limits allow, or what `each` says of one.
 pub(crate) fn each(
     path: &Path,
     limits: Limits,
-    each: &mut dyn FnMut(u64, Map<String, Value>) -> Result<(), Flaw>,
+    each: &mut dyn FnMut(u64, &Object<'_>) -> Result<(), TableError>,
 ) -> Result<String, TableError> {
     let mut rows = Rows::open(path, limits)?;
-    let broken = |line: u64, flaw: Flaw| TableError::Broken {
-        file: path.into(),
-        flaw: Box::new(flaw.within(format!("line {line}"))),
-        advice: "write one JSON object a line",
-    };
     let mut count = 0;
-    while let Some(line) = rows.next_line()? {
-        let object = serde_json::from_slice(line);
-        let line = rows.line;
-        let object = object.map_err(|error| {
-            broken(line, Flaw::new(format!("byte {}", error.column()), "an object of JSON", error))
+    while let Some((line, text)) = rows.next_line()? {
+        let object: Object<'_> = serde_json::from_slice(text).map_err(|error| {
+            broken(path, line, Flaw::new(format!("byte {}", error.column()), "an object of JSON", error))
         })?;
+        if let Some(column) = object.twice() {
+            return Err(TableError::SameColumnTwice { file: path.into(), line, column: column.into() });
+        }
         if count == limits.rows {
             return Err(TableError::TooManyRows { file: path.into(), line, limit: limits.rows });
         }
-        each(line, object).map_err(|flaw| broken(line, flaw))?;
+        each(line, &object)?;
         count += 1;
     }
     if count == 0 {
@@ -118,34 +207,10 @@ pub(crate) fn each(
     rows.checksum()
 }
 
-/// The kind of a text field, of CSV, where nothing says it; none of an empty one.
-pub(crate) fn kind_of_text(text: &str) -> Option<Kind> {
-    Some(match text.trim() {
-        "" => return None,
-        whole if whole.parse::<i64>().is_ok() => Kind::Integer,
-        // a number of 64 bits does not hold it: a seed, or a hash
-        digits if digits.len() > 15 && digits.bytes().all(|byte| byte.is_ascii_digit()) => Kind::Text,
-        number if number.parse::<f64>().is_ok() => Kind::Number,
-        _ => Kind::Text,
-    })
-}
-
-/// The kind of a column that holds all of the kinds.
-pub(crate) fn kind_with(known: Option<Kind>, more: Option<Kind>) -> Option<Kind> {
-    match (known, more) {
-        (None, other) | (other, None) => other,
-        (Some(known), Some(more)) if known == more => Some(known),
-        (Some(Kind::Text), _) | (_, Some(Kind::Text)) => Some(Kind::Text),
-        _ => Some(Kind::Number),
-    }
-}
-
-/// The value of a text field in a column of this kind.
-pub(crate) fn push_text(values: &mut Values, text: &str) {
-    let trimmed = text.trim();
-    match values {
-        Values::Number(values) => values.push(trimmed.parse().ok()),
-        Values::Integer(values) => values.push(trimmed.parse().ok()),
-        Values::Text(values) => values.push((!text.is_empty()).then(|| text.to_owned())),
+fn broken(path: &Path, line: u64, flaw: Flaw) -> TableError {
+    TableError::Broken {
+        file: path.into(),
+        flaw: Box::new(flaw.within(format!("line {line}"))),
+        advice: "write one JSON object a line",
     }
 }

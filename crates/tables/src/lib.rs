@@ -7,6 +7,7 @@ mod columnar;
 mod error;
 mod flaw;
 mod folder;
+mod guess;
 mod import;
 mod json;
 mod json_lines;

@@ -1,7 +1,7 @@
 use crate::source::{Form, Limits, Rows};
 use crate::{
     Column, ColumnInfo, Flaw, Kind, ParquetTable, Place, Provenance, Table, TableError, TableRef, Values,
-    bytes, json_lines,
+    json_lines,
 };
 use csv::{ErrorKind, StringRecord, Terminator};
 use nas_core::{Labelled, SearchSpace};
@@ -83,16 +83,20 @@ impl CsvRows {
     }
 }
 
-/// The names of all columns of a file, in its order, `arch` among them.
+/// The names of all columns of a file, in its order, `arch` among them. Of Parquet those that can be read
+/// ([`ParquetTable::left_out`] has the others).
+///
+/// O(1) in the rows of CSV and Parquet; JSON lines are read to their end, because any line may have more keys.
 ///
 /// # Errors
-/// A file that cannot be read, is empty, or whose first line is no text.
+/// A file that cannot be read, is empty, or whose first line is no text; of JSON lines any line that is no object.
 pub fn list_columns(path: impl AsRef<Path>) -> Result<Vec<String>, TableError> {
     let path = path.as_ref();
     match Form::of(path, Limits::default())? {
         Form::Csv => Ok(CsvRows::open(path, Limits::default())?.names()),
         Form::JsonLines => {
-            Ok(json_lines::columns(path, Limits::default())?.0.into_iter().map(|c| c.name).collect())
+            let found = json_lines::columns(path, Limits::default())?;
+            Ok(found.columns.into_iter().map(|column| column.name).collect())
         }
         Form::Parquet => {
             let table = ParquetTable::open(path, Limits::default())?;
@@ -103,7 +107,9 @@ pub fn list_columns(path: impl AsRef<Path>) -> Result<Vec<String>, TableError> {
 
 /// Reads one column: its values by architecture, in the order of the file.
 ///
-/// O(n log n) in the rows, and one pass over the file. Rows whose field is empty are left out and counted.
+/// O(n log n) in the rows. The first bytes say the form of the file. Text is then parsed in one pass, in which its
+/// checksum is taken too; of Parquet the parts of the columns asked for are read, and then all of the file for its
+/// checksum. The file must not change meanwhile. Rows whose field is empty are left out and counted.
 ///
 /// # Errors
 /// The first thing that is wrong, by file, line and field; then nothing of the file is accepted.
@@ -112,7 +118,7 @@ pub fn read_column<S: SearchSpace>(space: &S, table: &TableRef) -> Result<Column
     columns.into_iter().next().ok_or_else(|| TableError::NotATable { text: table.to_string() })
 }
 
-/// Reads several columns of a file in one pass, in the order asked for.
+/// Reads several columns of a file together, in the order asked for; what it costs is said at [`read_column`].
 ///
 /// # Errors
 /// As [`read_column`].
@@ -192,14 +198,16 @@ fn read_any<S: SearchSpace>(
             let places: Vec<usize> = places.into_values().collect();
             if let Some(missing) = wanted.iter().find(|name| !there.iter().any(|there| there == *name)) {
                 let (file, column) = (path.into(), (*missing).to_owned());
-                return Err(match *missing {
-                    "arch" => TableError::NoArchColumn { file, line: 0, there },
+                let left_out = parquet.left_out().iter().find(|(name, _)| name == missing);
+                return Err(match (*missing, left_out) {
+                    (_, Some((_, kind))) => TableError::NotRead { file, column, kind: kind.clone() },
+                    ("arch", _) => TableError::NoArchColumn { file, line: 0, there },
                     _ => TableError::NoSuchColumn { file, line: 0, column, there },
                 });
             }
             let table = parquet.read(&places)?;
             let rows = 1..=table.rows() as u64;
-            let sha256 = bytes::sha256(path)?;
+            let sha256 = parquet.sha256()?;
             read_rows(space, path, (table, rows.collect(), sha256), columns, "row")
         }
     }
@@ -216,7 +224,7 @@ fn wanted<'a>(columns: &[&'a str]) -> Vec<&'a str> {
     wanted
 }
 
-const FINITE: &str = "a finite number or nothing";
+pub(crate) const FINITE: &str = "a finite number or nothing";
 
 /// From a table with the columns `arch` and those asked for, and where each of its rows stands.
 fn read_rows<S: SearchSpace>(
@@ -255,11 +263,12 @@ fn read_rows<S: SearchSpace>(
     for &column in columns {
         let found = table.column(column).unwrap_or(&none);
         if let Values::Text(texts) = found {
-            // one text makes texts of all numbers of a column; it is the one to be mended
+            // one text makes texts of all numbers of a column, where they come from CSV; it is the one to be mended
             let text = |row: &usize| texts.get(*row).and_then(|text| text.as_deref());
             let mut rows = (0..archs.len()).filter(|row| text(row).is_some());
             let first = rows.clone().next();
-            let wrong = rows.find(|row| text(row).is_some_and(|text| text.parse::<f64>().is_err()));
+            let wrong =
+                rows.find(|row| text(row).is_some_and(|text| !text.parse().is_ok_and(f64::is_finite)));
             if let Some((row, text)) = wrong.or(first).and_then(|row| Some((row, text(&row)?))) {
                 return Err(flaw(row, column, FINITE, text.to_owned()));
             }

@@ -9,21 +9,24 @@ use std::path::{Path, PathBuf};
 /// How much a file may hold, so that none can exhaust the machine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// Bytes of one row.
+    /// Bytes of one row; of Parquet, of one text.
     pub line_bytes: usize,
     /// Rows below the header; of Parquet, those that are in memory at once.
     pub rows: usize,
-    /// Bytes of text in all, once unpacked.
+    /// Bytes of text in all, once unpacked; of Parquet, those that are in memory at once. A text of a dictionary counts
+    /// as often as it is named.
     pub text_bytes: u64,
 }
 
 impl Default for Limits {
     /// 1 MiB a row, 10 million rows, 4 GiB in all.
     fn default() -> Self {
-        Self { line_bytes: 1 << 20, rows: 10_000_000, text_bytes: 4 << 30 }
+        Self { line_bytes: LINE, rows: 10_000_000, text_bytes: 4 << 30 }
     }
 }
 
+/// Bytes of a row, unless somebody says otherwise; so no longer text is written to Parquet.
+pub(crate) const LINE: usize = 1 << 20;
 /// Columns of a table at most.
 pub(crate) const COLUMNS: usize = 10_000;
 /// Values of all columns that are in memory at once.
@@ -56,7 +59,12 @@ pub(crate) struct Hashed {
 impl Hashed {
     pub(crate) fn open(path: &Path) -> Result<Self, TableError> {
         let file = File::open(path).map_err(|source| TableError::Open { file: path.into(), source })?;
-        Ok(Self { file, hash: Sha256::new() })
+        Ok(Self::of(file))
+    }
+
+    /// From where the file stands.
+    pub(crate) fn of(file: File) -> Self {
+        Self { file, hash: Sha256::new() }
     }
 
     /// SHA-256 of what was read, in hexadecimal.
@@ -162,8 +170,8 @@ impl Rows {
         text.trim_ascii_start().starts_with(b"{")
     }
 
-    /// The next line that is not empty, whatever quotes it holds; none at the end.
-    pub(crate) fn next_line(&mut self) -> Result<Option<&[u8]>, TableError> {
+    /// The number and text of the next line that is not empty, whatever quotes it holds; none at the end.
+    pub(crate) fn next_line(&mut self) -> Result<Option<(u64, &[u8])>, TableError> {
         loop {
             self.row.clear();
             self.line = self.lines + 1;
@@ -174,7 +182,7 @@ impl Rows {
                 self.row.drain(..3);
             }
             if !self.row.trim_ascii().is_empty() {
-                return Ok(Some(self.row.trim_ascii()));
+                return Ok(Some((self.line, self.row.trim_ascii())));
             }
         }
     }

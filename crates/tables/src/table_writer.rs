@@ -1,11 +1,11 @@
 use crate::columnar::ParquetRows;
-use crate::write::{Partial, beside};
 use crate::{ColumnInfo, Origin, Table, TableError, Values};
 use flate2::write::GzEncoder;
 use flate2::{Compression, GzBuilder};
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// A table that is being written, part by part, in the form that the name says: `.parquet`, `.csv`, `.jsonl`, the last
 /// two also with `.gz` behind. No other name is taken, so that nothing else is written over.
@@ -72,6 +72,11 @@ impl TableWriter {
     pub fn create(path: impl AsRef<Path>, columns: &[ColumnInfo]) -> Result<Self, TableError> {
         let path = path.as_ref();
         let ending = Ending::of(path).ok_or_else(|| TableError::Ending { file: path.into() })?;
+        Self::create_as(ending, path, columns)
+    }
+
+    /// [`TableWriter::create`] in this form, whatever the name says.
+    pub(crate) fn create_as(ending: Ending, path: &Path, columns: &[ColumnInfo]) -> Result<Self, TableError> {
         check_names(path, columns)?;
         let failed = |source| TableError::Write { file: path.into(), source };
         let partial = Partial(beside(path).map_err(failed)?);
@@ -148,7 +153,7 @@ pub(crate) fn check_names(file: &Path, columns: &[ColumnInfo]) -> Result<(), Tab
 }
 
 /// What the name of a table says of its form.
-enum Ending {
+pub(crate) enum Ending {
     Parquet,
     Csv { zipped: bool },
     JsonLines { zipped: bool },
@@ -207,4 +212,27 @@ fn end(text: Text) -> io::Result<()> {
         Text::Gzip(zip) => zip.finish()?,
     };
     text.into_inner().map_err(|error| error.into_error())?.sync_all()
+}
+
+/// A name in the same folder that no other writer uses.
+fn beside(path: &Path) -> io::Result<PathBuf> {
+    static NEXT: AtomicU64 = AtomicU64::new(0);
+    let name = path.file_name().ok_or_else(|| io::Error::other("the path names no file"))?;
+    let number = NEXT.fetch_add(1, Ordering::Relaxed);
+    let partial = format!(".{}.{}-{number}.partial", name.to_string_lossy(), std::process::id());
+    let partial = path.with_file_name(partial);
+    // left behind by an earlier program that was stopped and had the same number
+    match fs::remove_file(&partial) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(partial),
+    }
+}
+
+/// Removes the new file where it did not take the target's name.
+struct Partial(PathBuf);
+
+impl Drop for Partial {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(&self.0);
+    }
 }

@@ -6,6 +6,7 @@ use super::pages::{Page, Pages};
 use crate::Flaw;
 use flate2::read::MultiGzDecoder;
 use std::io::Read;
+use std::sync::Arc;
 
 /// How the bytes of a page are packed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -214,8 +215,8 @@ pub(super) fn bools(bytes: &[u8], count: usize) -> Result<Vec<i64>, Flaw> {
     if found.len() < count { Err(Flaw::new("", format!("{count} values"), found.len())) } else { Ok(found) }
 }
 
-/// Decodes texts, each behind its length.
-pub(super) fn texts(bytes: &[u8], count: usize) -> Result<Vec<String>, Flaw> {
+/// Decodes texts of at most so many bytes, each behind its length.
+pub(super) fn texts(bytes: &[u8], count: usize, most: usize) -> Result<Vec<Arc<str>>, Flaw> {
     let (mut found, mut rest) = (Vec::new(), bytes);
     for _ in 0..count {
         let piece = rest.split_first_chunk::<4>();
@@ -223,8 +224,11 @@ pub(super) fn texts(bytes: &[u8], count: usize) -> Result<Vec<String>, Flaw> {
             piece.and_then(|(len, behind)| behind.split_at_checked(u32::from_le_bytes(*len) as usize));
         let (text, behind) = piece.ok_or_else(|| Flaw::new("", format!("{count} values"), found.len()))?;
         rest = behind;
+        if text.len() > most {
+            return Err(Flaw::new("", format!("a text of at most {most} bytes"), text.len()));
+        }
         let text = std::str::from_utf8(text).map_err(|_| Flaw::new("", "UTF-8", "something else"))?;
-        found.push(text.to_owned());
+        found.push(text.into());
     }
     Ok(found)
 }

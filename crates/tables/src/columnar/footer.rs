@@ -27,6 +27,7 @@ pub(super) struct Footer {
 /// A column.
 #[derive(Default, Clone)]
 pub(super) struct Leaf {
+    /// Of what stands in a group: the group's at the top, of its first column; empty of the others.
     pub(super) name: String,
     /// BOOLEAN 0, INT32 1, INT64 2, INT96 3, FLOAT 4, DOUBLE 5, BYTE_ARRAY 6, FIXED_LEN_BYTE_ARRAY 7.
     pub(super) physical: i64,
@@ -142,10 +143,14 @@ fn leaves(elements: Vec<Element>) -> Option<Vec<Leaf>> {
     let mut leaves = Vec::new();
     // children that are still to come of each group around
     let mut open: Vec<i64> = Vec::new();
+    let mut top = String::new();
     for (i, element) in elements.into_iter().enumerate() {
         while open.pop_if(|left| *left == 0).is_some() {}
         if i > 0 {
             *open.last_mut()? -= 1;
+        }
+        if open.len() == 1 {
+            top = element.leaf.name;
         }
         if i == 0 || element.physical.is_none() {
             if element.children < 0 || open.len() == DEPTH {
@@ -154,7 +159,8 @@ fn leaves(elements: Vec<Element>) -> Option<Vec<Leaf>> {
             open.push(element.children);
         } else {
             let (optional, flat) = (element.repetition == 1, element.repetition < 2 && open.len() == 1);
-            leaves.push(Leaf { physical: element.physical?, optional, flat, ..element.leaf });
+            let (name, physical) = (std::mem::take(&mut top), element.physical?);
+            leaves.push(Leaf { name, physical, optional, flat, ..element.leaf });
         }
     }
     open.iter().all(|left| *left == 0).then_some(leaves)

@@ -3,7 +3,7 @@ use super::footer::{Footer, INTEGER, Leaf, STRING, UNKNOWN};
 use super::pages::Pages;
 use super::{KEY, Known};
 use crate::source::VALUES;
-use crate::{ColumnInfo, Flaw, Kind, Limits, Origin, Table, TableError, Values};
+use crate::{ColumnInfo, Flaw, Kind, Limits, Origin, Table, TableError, Values, bytes};
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -14,8 +14,8 @@ const ADVICE: &str =
 /// A Parquet file that was opened: its columns are known, its rows are read group by group.
 ///
 /// Columns of floats, whole numbers, bools (as 0 and 1) and text are read, whoever wrote the file; others are
-/// left out of [`ParquetTable::columns`]. What the footer says of a table of ours is in
-/// [`ParquetTable::origin`].
+/// left out of [`ParquetTable::columns`] and named by [`ParquetTable::left_out`]. What the footer says of a table of
+/// ours is in [`ParquetTable::origin`].
 pub struct ParquetTable {
     path: PathBuf,
     file: File,
@@ -24,6 +24,7 @@ pub struct ParquetTable {
     columns: Vec<ColumnInfo>,
     /// Where the columns stand among those of the file.
     places: Vec<usize>,
+    left_out: Vec<(String, String)>,
     origin: Option<Origin>,
     rows: usize,
 }
@@ -53,21 +54,39 @@ impl ParquetTable {
         let ours: Option<Known> = ours.transpose().map_err(|error| {
             broken(Flaw::new(format!("`{KEY}` in the footer"), "what a table of ours says", error))
         })?;
-        let (mut columns, mut places) = (Vec::new(), Vec::new());
+        let (mut columns, mut places, mut left_out) = (Vec::new(), Vec::new(), Vec::new());
         for (place, leaf) in footer.leaves.iter().enumerate() {
-            let Some(kind) = kind(leaf) else { continue };
+            let Some(kind) = kind(leaf) else {
+                // a group is named once
+                if leaf.flat || !leaf.name.is_empty() {
+                    left_out.push((leaf.name.clone(), type_of(leaf).to_owned()));
+                }
+                continue;
+            };
             let known = ours.iter().flat_map(|known| &known.columns).find(|info| info.name == leaf.name);
             let info = known.filter(|info| info.kind == kind).cloned();
             columns.push(info.unwrap_or_else(|| ColumnInfo::new(leaf.name.as_str(), kind)));
             places.push(place);
         }
         let origin = ours.map(|known| known.origin);
-        Ok(Self { path: path.into(), file, footer, limits, columns, places, origin, rows })
+        Ok(Self { path: path.into(), file, footer, limits, columns, places, left_out, origin, rows })
     }
 
     /// The columns that can be read, in the order of the file.
     pub fn columns(&self) -> &[ColumnInfo] {
         &self.columns
+    }
+
+    /// The columns that cannot be read, in the order of the file: the name of each, and what it holds as Parquet calls
+    /// it, for instance `DATE`.
+    pub fn left_out(&self) -> &[(String, String)] {
+        &self.left_out
+    }
+
+    /// SHA-256 of the file that was opened, in hexadecimal.
+    pub(crate) fn sha256(&self) -> Result<String, TableError> {
+        let failed = |source| TableError::Read { file: self.path.clone(), line: 0, source };
+        bytes::sha256(&self.file).map_err(failed)
     }
 
     /// Where the table comes from; none where somebody else wrote the file.
@@ -88,8 +107,15 @@ impl ParquetTable {
     /// The rows of one group, of the columns at these places of [`ParquetTable::columns`].
     ///
     /// # Errors
-    /// More rows than the limits allow, a damaged page, a compression that is not known, text that is not UTF-8.
+    /// More rows or text than the limits allow, a damaged page, a compression that is not known, text that is not
+    /// UTF-8, a whole number without a sign that 64 bits with a sign do not hold.
     pub fn group(&mut self, group: usize, columns: &[usize]) -> Result<Table, TableError> {
+        let mut left = self.limits.text_bytes;
+        self.group_within(group, columns, &mut left)
+    }
+
+    /// [`ParquetTable::group`] of which the text has at most `left` bytes, which is then less by them.
+    fn group_within(&mut self, group: usize, columns: &[usize], left: &mut u64) -> Result<Table, TableError> {
         let rows = self.footer.groups.get(group).map_or(0, |group| group.rows);
         let rows = usize::try_from(rows).unwrap_or(usize::MAX);
         self.check(rows, columns.len(), &format!("row group {group}"))?;
@@ -100,7 +126,7 @@ impl ParquetTable {
             };
             let name = info.name.clone();
             let info = info.clone();
-            let values = self.chunk(group, place, info.kind);
+            let values = self.chunk(group, place, info.kind, left);
             let values = values.map_err(|flaw| {
                 broken(&self.path, flaw.within(format!("row group {group}, column `{name}`")))
             })?;
@@ -125,8 +151,9 @@ impl ParquetTable {
         self.check(self.rows, columns.len(), "the footer")?;
         let infos = columns.iter().filter_map(|&column| self.columns.get(column).cloned()).collect();
         let mut table = Table::new(infos);
+        let mut left = self.limits.text_bytes;
         for group in 0..self.groups() {
-            table.append(self.group(group, columns)?.values);
+            table.append(self.group_within(group, columns, &mut left)?.values);
         }
         Ok(table)
     }
@@ -142,7 +169,7 @@ impl ParquetTable {
         Err(broken(&self.path, flaw))
     }
 
-    fn chunk(&mut self, group: usize, place: usize, kind: Kind) -> Result<Values, Flaw> {
+    fn chunk(&mut self, group: usize, place: usize, kind: Kind, left: &mut u64) -> Result<Values, Flaw> {
         let (leaf, group) = (self.footer.leaves.get(place), self.footer.groups.get(group));
         let part = group.and_then(|group| group.parts.get(place));
         let (Some(leaf), Some(group), Some(part)) = (leaf, group, part) else {
@@ -168,7 +195,7 @@ impl ParquetTable {
         };
         let (optional, physical, unsigned) = (leaf.optional, leaf.physical, leaf.unsigned);
         let pages = Pages::new(&mut self.file, start, len);
-        let limit = self.limits.text_bytes;
+        let Limits { line_bytes, text_bytes, .. } = self.limits;
         Ok(match (physical, kind) {
             (5, Kind::Number) => {
                 let mut plain = |bytes: &[u8], count| decode::fixed(bytes, count, f64::from_le_bytes);
@@ -178,6 +205,13 @@ impl ParquetTable {
                 let convert = |bytes| f64::from(f32::from_le_bytes(bytes));
                 let mut plain = |bytes: &[u8], count| decode::fixed(bytes, count, convert);
                 Values::Number(decode::values(pages, packing, rows, optional, &mut plain)?)
+            }
+            (2, Kind::Integer) if unsigned => {
+                let mut plain = |bytes: &[u8], count| {
+                    let values = decode::fixed(bytes, count, u64::from_le_bytes)?.into_iter();
+                    values.map(|value| i64::try_from(value).map_err(|_| too_large(value))).collect()
+                };
+                Values::Integer(decode::values(pages, packing, rows, optional, &mut plain)?)
             }
             (2, Kind::Integer) => {
                 let mut plain = |bytes: &[u8], count| decode::fixed(bytes, count, i64::from_le_bytes);
@@ -195,15 +229,19 @@ impl ParquetTable {
                 Values::Integer(decode::values(pages, packing, rows, optional, &mut decode::bools)?)
             }
             (6, Kind::Text) => {
-                let shared: Vec<Option<Arc<str>>> =
-                    decode::values(pages, packing, rows, optional, &mut |bytes, count| {
-                        Ok(decode::texts(bytes, count)?.into_iter().map(Arc::from).collect())
-                    })?;
-                // a text of a dictionary is named often and kept once: it counts each time
-                let len: u64 = shared.iter().flatten().map(|text| text.len() as u64).sum();
-                if len > limit {
-                    return Err(Flaw::new("", format!("at most {limit} bytes of text"), len));
-                }
+                let too_much = || Flaw::new("", format!("at most {text_bytes} bytes of text"), "more");
+                let len = |text: &Arc<str>| text.len() as u64;
+                // page by page too, before a small file has filled the memory
+                let mut room = *left;
+                let mut plain = |bytes: &[u8], count| {
+                    let texts = decode::texts(bytes, count, line_bytes)?;
+                    room = room.checked_sub(texts.iter().map(len).sum()).ok_or_else(too_much)?;
+                    Ok(texts)
+                };
+                let shared = decode::values(pages, packing, rows, optional, &mut plain)?;
+                // a text of a dictionary is named often and kept once so far: it counts each time
+                let all = shared.iter().flatten().map(len).sum();
+                *left = left.checked_sub(all).ok_or_else(too_much)?;
                 Values::Text(shared.into_iter().map(|text| text.map(|text| text.to_string())).collect())
             }
             _ => return Err(Flaw::new("", "the type that the schema says", physical)),
@@ -227,12 +265,35 @@ fn kind(leaf: &Leaf) -> Option<Kind> {
         _ if !leaf.flat => return None,
         5 | 4 => Kind::Number,
         0 => Kind::Integer,
-        1 if whole => Kind::Integer,
-        // an i64 does not hold all of them
-        2 if whole && !leaf.unsigned => Kind::Integer,
+        1 | 2 if whole => Kind::Integer,
         6 if text => Kind::Text,
         _ => return None,
     })
+}
+
+/// What a column holds that cannot be read, as parquet.thrift calls it.
+fn type_of(leaf: &Leaf) -> &'static str {
+    match (leaf.logical, leaf.converted, leaf.physical) {
+        _ if !leaf.flat => "lists or groups",
+        (Some(4), ..) | (None, Some(4), _) => "ENUM",
+        (Some(5), ..) | (None, Some(5), _) => "DECIMAL",
+        (Some(6), ..) | (None, Some(6), _) => "DATE",
+        (Some(7), ..) | (None, Some(7 | 8), _) => "TIME",
+        (Some(8), ..) | (None, Some(9 | 10), _) => "TIMESTAMP",
+        (Some(12), ..) | (None, Some(19), _) => "JSON",
+        (Some(13), ..) | (None, Some(20), _) => "BSON",
+        (Some(14), ..) => "UUID",
+        (Some(15), ..) => "FLOAT16",
+        (None, Some(21), _) => "INTERVAL",
+        (_, _, 3) => "INT96",
+        (_, _, 7) => "FIXED_LEN_BYTE_ARRAY",
+        _ => "a type that is not known",
+    }
+}
+
+/// A whole number of 64 bits without a sign.
+fn too_large(value: u64) -> Flaw {
+    Flaw::new("", format!("whole numbers up to {}, or text", i64::MAX), value)
 }
 
 fn broken(path: &Path, flaw: Flaw) -> TableError {

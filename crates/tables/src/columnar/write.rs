@@ -1,17 +1,21 @@
 use super::footer::FOOTER;
 use super::thrift_out::{ThriftOut, varint};
 use super::{KEY, Known, VERSION};
+use crate::source::LINE;
 use crate::{ColumnInfo, Kind, Origin, Values};
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
+use std::ops::Range;
 
 /// Bytes of a page before it is packed; one text may make it larger.
 const PAGE: usize = 1 << 20;
-/// Bytes of one text; a page of more is not read.
-const TEXT: usize = 32 << 20;
-/// Texts of a dictionary.
+/// Texts of a dictionary, and their bytes: half of what a page may have when it is read.
 const DICTIONARY: usize = 1 << 14;
+const DICTIONARY_BYTES: usize = 32 << 20;
+/// Rows and values of a row group, below what is read at once.
+const ROWS: usize = 1 << 20;
+const VALUES: usize = 1 << 24;
 
 /// Numbers of parquet.thrift: kinds of pages, and encodings.
 const DATA_PAGE: i64 = 0;
@@ -20,8 +24,8 @@ const PLAIN: i64 = 0;
 const RLE: i64 = 3;
 const RLE_DICTIONARY: i64 = 8;
 
-/// A Parquet file that is being written: one row group a call, Snappy, every value optional, pages of version 1.
-/// Texts that repeat go into a dictionary.
+/// A Parquet file that is being written: a row group a call, or several where there are many rows, Snappy, every value
+/// optional, pages of version 1. Texts that repeat go into a dictionary.
 pub(crate) struct ParquetRows {
     file: BufWriter<File>,
     at: u64,
@@ -48,24 +52,31 @@ impl ParquetRows {
     }
 
     pub(crate) fn write(&mut self, values: &[Values]) -> io::Result<()> {
+        let rows = values.first().map_or(0, Values::len);
+        let most = ROWS.min(VALUES / values.len().max(1)).max(1);
+        (0..rows).step_by(most).try_for_each(|from| self.group(values, from..rows.min(from + most)))
+    }
+
+    /// Writes these rows as one group.
+    fn group(&mut self, values: &[Values], rows: Range<usize>) -> io::Result<()> {
         let mut parts = Vec::with_capacity(values.len());
         for (i, values) in values.iter().enumerate() {
             let name = self.columns.get(i).map(|column| column.name.clone()).unwrap_or_default();
-            let (kind, len) = (values.kind(), values.len() as u64);
+            let (kind, len) = (values.kind(), rows.len() as u64);
             let mut part =
                 Part { kind, name, values: len, dictionary: None, data: 0, packed: 0, unpacked: 0 };
             match values {
-                Values::Number(values) => self.plain(&mut part, values, |bytes, value| {
+                Values::Number(values) => self.plain(&mut part, &values[rows.clone()], |bytes, value| {
                     bytes.extend_from_slice(&value.to_le_bytes());
                 })?,
-                Values::Integer(values) => self.plain(&mut part, values, |bytes, value| {
+                Values::Integer(values) => self.plain(&mut part, &values[rows.clone()], |bytes, value| {
                     bytes.extend_from_slice(&value.to_le_bytes());
                 })?,
-                Values::Text(values) => self.texts(&mut part, values)?,
+                Values::Text(values) => self.texts(&mut part, &values[rows.clone()])?,
             }
             parts.push(part);
         }
-        self.groups.push((values.first().map_or(0, Values::len) as u64, parts));
+        self.groups.push((rows.len() as u64, parts));
         Ok(())
     }
 
@@ -133,8 +144,9 @@ impl ParquetRows {
 
     /// Texts of a dictionary, where there are few different ones; else as they are.
     fn texts(&mut self, part: &mut Part, values: &[Option<String>]) -> io::Result<()> {
-        if let Some(text) = values.iter().flatten().find(|text| text.len() > TEXT) {
-            return Err(io::Error::other(format!("a text of {} bytes; at most {TEXT} are kept", text.len())));
+        // a longer one would not be read
+        if let Some(text) = values.iter().flatten().find(|text| text.len() > LINE) {
+            return Err(io::Error::other(format!("a text of {} bytes; at most {LINE} are kept", text.len())));
         }
         let put = |bytes: &mut Vec<u8>, text: &String| {
             bytes.extend_from_slice(&(text.len() as u32).to_le_bytes());
@@ -250,9 +262,9 @@ fn chunk(out: &mut ThriftOut, part: &Part) {
 }
 
 /// The different texts in the order in which they come, and the place of each text among them; none where most
-/// are different.
+/// are different, or too long for a page.
 fn dictionary(values: &[Option<String>]) -> Option<(Vec<u32>, Vec<&String>)> {
-    let (mut places, mut texts) = (Vec::new(), Vec::new());
+    let (mut places, mut texts, mut bytes) = (Vec::new(), Vec::new(), 0);
     let mut known = BTreeMap::new();
     for text in values.iter().flatten() {
         // rows of one network stand together
@@ -260,11 +272,12 @@ fn dictionary(values: &[Option<String>]) -> Option<(Vec<u32>, Vec<&String>)> {
         let place = last.unwrap_or_else(|| {
             *known.entry(text).or_insert_with(|| {
                 texts.push(text);
+                bytes += text.len();
                 texts.len() as u32 - 1
             })
         });
         places.push(place);
-        if texts.len() > DICTIONARY.min(values.len() / 2) {
+        if texts.len() > DICTIONARY.min(values.len() / 2) || bytes > DICTIONARY_BYTES {
             return None;
         }
     }

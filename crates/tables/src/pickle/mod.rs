@@ -118,9 +118,17 @@ impl<'a> Pickle<'a> {
     /// Reads what `torch.save` wrote: a zip archive of a pickle and the numbers of its tensors.
     ///
     /// # Errors
-    /// As [`Pickle::read`], and an archive that is cut off, compressed or damaged.
+    /// As [`Pickle::read`], and an archive that is cut off, compressed or damaged, or of a machine that writes the
+    /// highest byte of a number first.
     pub fn read_torch(bytes: &'a [u8], limits: PickleLimits) -> Result<Self, Flaw> {
         let archive = crate::zip::entries(bytes)?;
+        // archives before PyTorch 2.1 do not say it
+        if let Some((name, order)) = archive.iter().find(|(name, _)| name.ends_with("/byteorder"))
+            && order.trim_ascii() != b"little"
+        {
+            let order = String::from_utf8_lossy(order).into_owned();
+            return Err(Flaw::new(name.as_str(), "the byte order little", order));
+        }
         let main = archive.iter().find(|(name, _)| name.ends_with("/data.pkl"));
         let (_, main) = main.ok_or_else(|| Flaw::new("the archive", "a file data.pkl", "none"))?;
         let mut pickle = Self::read(main, limits).map_err(|flaw| flaw.within("data.pkl"))?;

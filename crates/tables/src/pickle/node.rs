@@ -1,3 +1,4 @@
+use super::numpy::Kind;
 use super::{Object, Pickle, Value};
 use crate::Flaw;
 use std::fmt;
@@ -87,7 +88,7 @@ impl<'p> Node<'p> {
         }
     }
 
-    /// The value of a text as key; of equal keys the last, as in Python.
+    /// The value of a text as key; of equal keys the last, as in Python. O(n) in the keys.
     ///
     /// # Errors
     /// No dict, or no such key.
@@ -100,16 +101,24 @@ impl<'p> Node<'p> {
     /// # Errors
     /// No dict.
     pub fn find(self, key: &str) -> Result<Option<Self>, Flaw> {
-        let found = self.entries()?.filter(|(name, _)| name.text().ok() == Some(key)).last();
+        // bytes, because a long text would be checked again for every look-up
+        let is_key = |name: Self| match name.value {
+            Value::Text(span) | Value::Bytes(span) => self.pickle.span(span) == key.as_bytes(),
+            _ => false,
+        };
+        let found = self.entries()?.filter(|(name, _)| is_key(*name)).last();
         Ok(found.map(|(_, value)| value))
     }
 
     /// A list, an array or a tensor of numbers, row by row; None of Python is none.
     ///
     /// # Errors
-    /// Anything else, or a tensor that reaches beyond its storage.
+    /// Anything else, as truths, which are no numbers, or a tensor that reaches beyond its storage.
     pub fn numbers(self) -> Result<Vec<Option<f64>>, Flaw> {
         match self.object() {
+            Some(Object::Array { dtype, .. }) if dtype.kind == Kind::Bool => {
+                Err(Flaw::new("", "numbers", format!("{self} of truths")))
+            }
             Some(Object::Array { dtype, data, .. }) => {
                 let data = match (data, self.at(*data).object()) {
                     (Value::Bytes(span), _) => self.pickle.span(*span),
@@ -146,6 +155,9 @@ impl<'p> Node<'p> {
         let Some(Object::Storage { dtype, key }) = self.pickle.object(storage) else {
             return Err(wrong("a storage"));
         };
+        if dtype.kind == Kind::Bool {
+            return Err(Flaw::new("", "numbers", format!("{self} of truths")));
+        }
         let key = self.at(*key).text()?;
         let ends = |name: &str| name.strip_suffix(key).is_some_and(|folder| folder.ends_with("/data/"));
         let data = self.pickle.archive.iter().find(|(name, _)| ends(name)).map(|(_, data)| *data);

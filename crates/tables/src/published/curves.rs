@@ -37,6 +37,11 @@ pub fn curve_columns() -> Vec<ColumnInfo> {
     columns
 }
 
+/// An empty table of [`curve_columns`].
+pub fn no_curves() -> Table {
+    Table::new(curve_columns())
+}
+
 /// One row of [`curve_columns`].
 pub(super) struct CurveRow<'a> {
     pub(super) arch: &'a str,

@@ -2,6 +2,7 @@
 //! data set and device, and look-up tables of the blocks of FBNet.
 
 use super::index;
+use crate::flaw::cut;
 use crate::table::Cell;
 use crate::{ColumnInfo, Flaw, Kind, Node, Pickle, PickleLimits, Table, Values};
 use std::collections::BTreeSet;
@@ -10,6 +11,8 @@ use std::collections::BTreeSet;
 const COLUMNS: usize = 200;
 /// Blocks of the look-up tables.
 const BLOCKS: usize = 100_000;
+/// Keys of the configuration of an architecture; published ones have a few.
+const KEYS: usize = 100;
 
 /// The metrics, by the end of their names, with their units.
 const UNITS: [(&str, &str); 3] =
@@ -27,6 +30,7 @@ pub fn read(bytes: &[u8]) -> Result<Table, Flaw> {
     let mut table = Table::new(Vec::new());
     table.add(ColumnInfo::new("arch", Kind::Text), Values::Text(texts.clone()));
     table.add(ColumnInfo::new("index", Kind::Integer), Values::Integer(index::numbers()));
+    let mut configs = 0;
     let spaces = pickle.root().get("nasbench201")?;
     for (dataset, metrics) in spaces.entries().map_err(|flaw| flaw.within("key 'nasbench201'"))? {
         let dataset = dataset.text()?;
@@ -34,6 +38,10 @@ pub fn read(bytes: &[u8]) -> Result<Table, Flaw> {
             let metric = metric.text()?;
             let within = |flaw: Flaw| flaw.within(format!("key '{dataset}', key '{metric}'"));
             if metric == "config" {
+                configs += 1;
+                if configs > COLUMNS {
+                    return Err(within(Flaw::new("", format!("at most {COLUMNS} lists"), "more")));
+                }
                 check(values, &texts).map_err(within)?;
                 continue;
             }
@@ -63,7 +71,7 @@ pub fn read(bytes: &[u8]) -> Result<Table, Flaw> {
 /// Reads the part on FBNet: one row a block, whose name stands in place of an architecture.
 ///
 /// # Errors
-/// Where it is no such pickle.
+/// Where it is no such pickle, or a metric has too many blocks or one whose value is no number.
 pub fn read_blocks(bytes: &[u8]) -> Result<Table, Flaw> {
     let pickle = Pickle::read(bytes, PickleLimits::default())?;
     let metrics = pickle.root().get("fbnet")?;
@@ -77,9 +85,20 @@ pub fn read_blocks(bytes: &[u8]) -> Result<Table, Flaw> {
         }
         // beside the metrics stands what the search settled on
         let Ok(entries) = values.entries() else { continue };
+        if metric == "config"
+            || values.entries().is_ok_and(|mut all| all.all(|(_, one)| one.number().is_err()))
+        {
+            continue;
+        }
+        let within = |flaw: Flaw| within(flaw.within(format!("key '{metric}'")));
         let mut found = Vec::new();
-        for (block, value) in entries.take(BLOCKS) {
-            let (Ok(block), Ok(value)) = (block.text(), value.number()) else { continue };
+        if entries.len() > BLOCKS {
+            return Err(within(Flaw::new("", format!("at most {BLOCKS} blocks"), entries.len())));
+        }
+        for (block, value) in entries {
+            let block = block.text().map_err(within)?;
+            let value =
+                value.number().map_err(|flaw| within(flaw.within(format!("key '{}'", cut(block)))))?;
             blocks.insert(block);
             found.push((block, value));
         }
@@ -110,6 +129,10 @@ fn info(name: String, metric: &str) -> ColumnInfo {
 /// That the configurations name the architectures of the space, in its order.
 fn check(configs: Node<'_>, texts: &[Option<String>]) -> Result<(), Flaw> {
     for (i, (config, text)) in configs.items()?.zip(texts).enumerate() {
+        let len = config.entries()?.len();
+        if len > KEYS {
+            return Err(Flaw::new(format!("[{i}]"), format!("a dict of at most {KEYS} keys"), len));
+        }
         let Some(arch) = config.find("arch_str")? else { continue };
         if Some(arch.text()?) != text.as_deref() {
             return Err(Flaw::new(format!("[{i}]"), format!("'{}'", text.clone().unwrap_or_default()), arch));

@@ -13,5 +13,5 @@ mod index;
 mod mean;
 mod tfrecord;
 
-pub use curves::curve_columns;
+pub use curves::{curve_columns, no_curves};
 pub use tfrecord::Records;

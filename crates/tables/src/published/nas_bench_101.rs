@@ -4,7 +4,7 @@
 //! the operations, and the metrics as a base64 text of a protobuf (`nasbench/lib/model_metrics.proto`): what
 //! was measured at the beginning, half way and at the end, the parameters and the time.
 
-use super::curves::{CurveRow, Measured, curve_columns};
+use super::curves::{CurveRow, Measured};
 use super::mean::Mean;
 use crate::table::Cell;
 use crate::{ColumnInfo, Flaw, Kind, Table};
@@ -310,9 +310,4 @@ impl Models {
         let sums = model.and_then(|(_, model)| model.sums.iter().find(|sums| sums.epochs == training.epochs));
         sums.map_or(0, |sums| sums.trainings - 1)
     }
-}
-
-/// An empty table of curves.
-pub fn no_curves() -> Table {
-    Table::new(curve_columns())
 }

@@ -1,7 +1,7 @@
 //! NATS-Bench (Dong et al., 2021), which holds NAS-Bench-201: folders `NATS-tss-v1_0-*-simple` and
 //! `NATS-sss-v1_0-*-simple` with one bzip2-packed pickle a network, `NNNNNN.pickle.pbz2`.
 
-use super::curves::{CurveRow, Measured, SPLITS, curve_columns};
+use super::curves::{CurveRow, Measured, SPLITS};
 use super::mean::Mean;
 use crate::table::Cell;
 use crate::{ColumnInfo, Flaw, Kind, Node, Pickle, PickleLimits, Table, bytes};
@@ -16,6 +16,10 @@ const UNPACKED: u64 = 64 << 20;
 /// Runs of a network, and epochs of a run: published ones have 17, and 200.
 const RUNS: usize = 256;
 const EPOCHS: usize = 4_096;
+/// Bytes of the text of an architecture, which stands in every row of the curves; published ones have 80.
+const ARCH: usize = 1_000;
+/// Keys of a dict in which some are looked up one by one; published ones have 20.
+const KEYS: usize = 1_000;
 
 /// One trained network, as its file has it.
 #[derive(Debug, Clone, PartialEq)]
@@ -82,6 +86,7 @@ pub fn read_meta(packed: &[u8]) -> Result<Vec<String>, Flaw> {
 fn network(root: Node<'_>) -> Result<Network, Flaw> {
     let mut found: Option<Network> = None;
     let mut schedules: Vec<(i64, Node<'_>)> = Vec::new();
+    at_most(root, KEYS)?;
     for (key, part) in root.entries()? {
         let schedule = key.text()?.parse::<i64>().ok().filter(|schedule| *schedule > 0);
         schedules.push((schedule.ok_or_else(|| Flaw::new("", "a number of epochs as key", key))?, part));
@@ -89,8 +94,12 @@ fn network(root: Node<'_>) -> Result<Network, Flaw> {
     schedules.sort_by_key(|(schedule, _)| *schedule);
     for (schedule, part) in schedules {
         let within = |flaw: Flaw| flaw.within(format!("key '{schedule}'"));
+        at_most(part, KEYS).map_err(within)?;
         let index = part.get("arch_index").and_then(Node::int).map_err(within)?;
         let arch = part.get("arch_str").and_then(Node::text).map_err(within)?;
+        if arch.len() > ARCH {
+            return Err(within(Flaw::new("key 'arch_str'", format!("at most {ARCH} bytes"), arch.len())));
+        }
         let network = found.get_or_insert_with(|| Network { index, arch: arch.into(), runs: Vec::new() });
         if network.index != index || network.arch != arch {
             let expected = format!("the architecture {} {}", network.index, network.arch);
@@ -101,11 +110,27 @@ fn network(root: Node<'_>) -> Result<Network, Flaw> {
             if network.runs.len() == RUNS {
                 return Err(within(Flaw::new("", format!("at most {RUNS} runs"), "more")));
             }
-            let run = run(schedule, arch, key, result);
-            network.runs.push(run.map_err(|flaw| within(flaw.within(format!("run {}", named(key)))))?);
+            let within = |flaw: Flaw| within(flaw.within(format!("run {}", named(key))));
+            let run = run(schedule, arch, key, result).map_err(within)?;
+            let same = |other: &Run| {
+                (other.schedule, other.dataset, other.seed) == (schedule, run.dataset, run.seed)
+            };
+            if network.runs.iter().any(same) {
+                return Err(within(Flaw::new("", "each data set and seed once", "one again")));
+            }
+            network.runs.push(run);
         }
     }
     found.ok_or_else(|| Flaw::new("", "results of at least one schedule", "none"))
+}
+
+/// Refuses a dict of more keys: each look-up goes through all of them, and one that is kept once can stand in many
+/// places.
+fn at_most(dict: Node<'_>, keys: usize) -> Result<(), Flaw> {
+    match dict.entries()?.len() {
+        len if len > keys => Err(Flaw::new("", format!("a dict of at most {keys} keys"), dict)),
+        _ => Ok(()),
+    }
 }
 
 /// `('cifar10', 777)`.
@@ -124,6 +149,7 @@ fn run(schedule: i64, arch: &str, key: Node<'_>, result: Node<'_>) -> Result<Run
     let dataset = DATA_SETS.into_iter().find(|known| *known == name);
     let dataset =
         dataset.ok_or_else(|| Flaw::new("the key", format!("one of {}", DATA_SETS.join(", ")), name))?;
+    at_most(result, KEYS)?;
     let inside = result.get("name")?.text().map_err(at("name"))?;
     if inside != dataset {
         return Err(Flaw::new("key 'name'", format!("'{dataset}'"), inside));
@@ -132,17 +158,20 @@ fn run(schedule: i64, arch: &str, key: Node<'_>, result: Node<'_>) -> Result<Run
     if own_seed.text().ok().and_then(|text| text.parse().ok()).or(own_seed.int().ok()) != Some(seed) {
         return Err(Flaw::new("key 'seed'", seed.to_string(), own_seed));
     }
-    if let Some(own) = result.get("arch_config")?.find("arch_str")?
+    let config = result.get("arch_config")?;
+    at_most(config, KEYS).map_err(at("arch_config"))?;
+    if let Some(own) = config.find("arch_str")?
         && own.text()? != arch
     {
         return Err(Flaw::new("key 'arch_config'", format!("'{arch}'"), own));
     }
     let number = |name: &'static str| result.get(name)?.number().map_err(at(name));
     let latencies = match result.find("latency")? {
-        Some(list) if list.items().map_err(at("latency"))?.len() <= EPOCHS => {
-            list.numbers().map_err(at("latency"))?
+        Some(list) if list.items().map_err(at("latency"))?.len() > EPOCHS => {
+            return Err(at("latency")(Flaw::new("", format!("at most {EPOCHS} latencies"), list)));
         }
-        _ => Vec::new(),
+        Some(list) => list.numbers().map_err(at("latency"))?,
+        None => Vec::new(),
     };
     let mut run = Run {
         schedule,
@@ -162,12 +191,14 @@ fn run(schedule: i64, arch: &str, key: Node<'_>, result: Node<'_>) -> Result<Run
     ];
     for (train, eval, place) in curves {
         if let Some(curve) = result.find(train)?.filter(|curve| !curve.is_none()) {
+            at_most(curve, EPOCHS).map_err(at(train))?;
             for (epoch, value) in curve.entries().map_err(at(train))? {
                 let (epoch, value) = (epoch.int().map_err(at(train))?, value.number().map_err(at(train))?);
                 put(&mut run, epoch, 0, place, value).map_err(at(train))?;
             }
         }
         if let Some(curve) = result.find(eval)?.filter(|curve| !curve.is_none()) {
+            at_most(curve, SPLITS.len() * EPOCHS).map_err(at(eval))?;
             for (key, value) in curve.entries().map_err(at(eval))? {
                 let (split, epoch) = split(dataset, key.text().map_err(at(eval))?).map_err(at(eval))?;
                 put(&mut run, epoch, split, place, value.number().map_err(at(eval))?).map_err(at(eval))?;
@@ -323,9 +354,4 @@ pub fn push_curves(table: &mut Table, network: &Network) {
             .push_to(table);
         }
     }
-}
-
-/// An empty table of curves.
-pub fn no_curves() -> Table {
-    Table::new(curve_columns())
 }

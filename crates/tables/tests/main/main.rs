@@ -8,6 +8,7 @@ mod parquet;
 mod pickles;
 mod published;
 mod real_files;
+mod text_forms;
 
 use std::path::PathBuf;
 

@@ -53,12 +53,12 @@ fn numbers_of_numpy() {
         let arrays = pickle.root().get("arrays").unwrap();
         assert_eq!(arrays.entries().unwrap().len(), 13);
         for (name, array) in arrays.entries().unwrap() {
-            let expected: Vec<Option<f64>> = match name.text().unwrap() {
-                // a truth is no number
-                "?" => vec![None; 4],
-                _ => [0.0, 1.0, 3.0, 100.0].map(Some).to_vec(),
+            let numbers = array.numbers().map_err(|flaw| flaw.to_string());
+            let expected = match name.text().unwrap() {
+                "?" => Err("expected numbers, found an array of shape [4] of truths".into()),
+                _ => Ok([0.0, 1.0, 3.0, 100.0].map(Some).to_vec()),
             };
-            assert_eq!(array.numbers().unwrap(), expected, "protocol {protocol}, {name}");
+            assert_eq!(numbers, expected, "protocol {protocol}, {name}");
         }
         let matrix = pickle.root().get("matrix").unwrap();
         assert_eq!(matrix.to_string(), "an array of shape [2, 3]");
@@ -79,6 +79,24 @@ fn lists_and_tensors_of_torch() {
     assert_eq!(read("list").unwrap(), [1.5, 2.5].map(Some));
     assert_eq!(read("tensor").unwrap(), [0.0, 1.0, 2.0, 3.0, 4.0, 5.0].map(Some));
     assert_eq!(read("part").unwrap(), [4.0, 8.0, 5.0, 9.0, 6.0, 10.0, 7.0, 11.0].map(Some));
+}
+
+/// The numbers of an archive are as the machine had them that wrote it.
+#[test]
+fn tensors_of_another_byte_order_are_refused() {
+    let mut bytes = fs::read(fixture("pickles/tensor.pt")).unwrap();
+    let sum = |order: &[u8]| {
+        let mut sum = flate2::Crc::new();
+        sum.update(order);
+        sum.sum().to_le_bytes()
+    };
+    for (from, to) in [(&b"little"[..], &b"big   "[..]), (&sum(b"little"), &sum(b"big   "))] {
+        while let Some(at) = bytes.windows(from.len()).position(|piece| piece == from) {
+            bytes[at..at + to.len()].copy_from_slice(to);
+        }
+    }
+    let error = Pickle::read_torch(&bytes, PickleLimits::default()).unwrap_err().to_string();
+    assert_eq!(error, "tensor/byteorder: expected the byte order little, found big   ");
 }
 
 #[test]

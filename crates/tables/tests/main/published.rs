@@ -5,7 +5,7 @@ use nas_core::stats::interquartile_mean;
 use serde_json::Value;
 use std::fs;
 use std::path::{Path, PathBuf};
-use tables::published::{nas_bench_101, nats_bench};
+use tables::published::{hw_nas_bench, nas_bench_101, nats_bench};
 use tables::{Format, Import, ParquetTable, Table, masked_crc32c};
 use tempfile::TempDir;
 
@@ -155,6 +155,40 @@ fn what_contradicts_itself_is_refused() {
     assert_eq!((imported.rows, imported.origin.notes), (3, notes.map(str::to_owned).to_vec()));
 }
 
+/// A text of protocol 2.
+fn text(text: &str) -> Vec<u8> {
+    [b"X", &(text.len() as u32).to_le_bytes()[..], text.as_bytes()].concat()
+}
+
+/// The pickle of a network with one result, which stands under one key so many times, and has so many keys more.
+fn network(runs: usize, keys: usize) -> Vec<u8> {
+    // what is kept: 0 a text, 1 the result, 2 its key
+    let mut bytes = [b"\x80\x02", &text("z")[..], b"q\x000}q\x01("].concat();
+    let one = [b"G", &1.0_f64.to_be_bytes()[..]].concat();
+    let entries = [("name", text("cifar10")), ("seed", b"K\x07".to_vec()), ("arch_config", b"}".to_vec())];
+    for (key, value) in entries.into_iter().chain([("params", one.clone()), ("flop", one)]) {
+        bytes.extend([text(key), value].concat());
+    }
+    bytes.extend(b"h\0N".repeat(keys));
+    bytes.extend([b"u0", &text("cifar10")[..], b"K\x07\x86q\x020}(", &text("12"), b"}("].concat());
+    bytes.extend([text("arch_index"), b"K\0".to_vec(), text("arch_str"), text("a")].concat());
+    bytes
+        .extend([text("all_results"), b"}(".to_vec(), b"h\x02h\x01".repeat(runs), b"uuu.".to_vec()].concat());
+    bytes
+}
+
+/// Every look-up in a dict goes through all of its keys, and a dict that is kept once can be the result of many runs.
+#[test]
+fn a_network_of_many_keys_or_one_run_twice_is_refused() {
+    let read = |runs, keys| nats_bench::read_unpacked(&network(runs, keys)).map_err(|flaw| flaw.to_string());
+    assert_eq!(read(1, 995).unwrap().runs.len(), 1);
+    let said = read(1, 996).unwrap_err();
+    let place = "key '12', run ('cifar10', 7)";
+    assert_eq!(said, format!("{place}: expected a dict of at most 1000 keys, found a dict of 1001"));
+    let said = read(2, 0).unwrap_err();
+    assert_eq!(said, format!("{place}: expected each data set and seed once, found one again"));
+}
+
 #[test]
 fn nas_bench_101_with_the_hash_compared() {
     let (table, curves) = import("nas_bench_101/full.tfrecord", "nas-bench-101");
@@ -266,6 +300,21 @@ fn hw_nas_bench_with_values_that_are_missing() {
         assert_eq!(blocks.column("edgegpu_latency").unwrap().number(row), block[1].as_f64());
         assert_eq!(blocks.column("edgegpu_energy").unwrap().number(row), block[2].as_f64());
     }
+}
+
+#[test]
+fn blocks_of_hw_nas_bench_are_all_read_or_refused() {
+    let read = |blocks: &[u8]| {
+        let bytes = [b"\x80\x02}(", &text("fbnet")[..], b"}(", &text("ms"), b"}(", blocks, b"uuu."].concat();
+        hw_nas_bench::read_blocks(&bytes).map_err(|flaw| flaw.to_string())
+    };
+    let block = |name: &str, value: &[u8]| [&text(name), value].concat();
+    assert_eq!(read(&block("a", b"K\x01")).unwrap().rows(), 1);
+    let said = read(&[block("a", b"K\x01"), block("b", b"\x88")].concat()).unwrap_err();
+    assert_eq!(said, "key 'fbnet', key 'ms', key 'b': expected a number, found true");
+    let many: Vec<u8> = (0..100_001).flat_map(|i| block(&i.to_string(), b"K\x01")).collect();
+    let said = read(&many).unwrap_err();
+    assert_eq!(said, "key 'fbnet', key 'ms': expected at most 100000 blocks, found 100001");
 }
 
 #[test]
