@@ -1,6 +1,6 @@
-use crate::graph::{bit, bits};
-use crate::{ArchGraph, CostTable, GraphError, MAX_NODES, Op};
-use petgraph::algo::toposort;
+use crate::graph::bit;
+use crate::paths::Paths;
+use crate::{ArchGraph, CostTable, GraphError, Op};
 
 impl ArchGraph {
     /// What is known of the whole graph without training it: `3 + 2 * vocabulary` numbers that a linear model can
@@ -34,7 +34,8 @@ impl ArchGraph {
     /// A table of another vocabulary.
     pub fn descriptors(&self, table: &CostTable) -> Result<Vec<f64>, GraphError> {
         self.same_vocabulary("cost table", table.vocabulary())?;
-        let live = self.live_bits(&self.rows());
+        let rows = self.rows();
+        let live = self.live_bits(&rows);
         let inner = live & !bit(self.input()) & !bit(self.output());
         let ops: Vec<Option<Op>> =
             self.ops().enumerate().map(|(node, op)| op.filter(|_| inner & bit(node) != 0)).collect();
@@ -43,7 +44,7 @@ impl ArchGraph {
         let fixed = table.fixed().multiply_adds;
         let log = |cost: u64| (fixed.saturating_add(cost) as f64).ln_1p();
         let total = ops.iter().fold(0_u64, |sum, op| sum.saturating_add(cost(*op)));
-        let paths = Paths::new(self, live);
+        let paths = Paths::new(rows, live, self.input(), self.output());
         let costliest = paths.best(|node| cost(ops[node]), u64::max);
 
         let mut found = vec![f64::from(u8::from(live != 0)), log(total), log(costliest)];
@@ -51,38 +52,5 @@ impl ArchGraph {
         let fewest = |op| paths.best(|node| u64::from(ops[node] == Some(op)), u64::min);
         found.extend(all().map(|op| fewest(op) as f64));
         Ok(found)
-    }
-}
-
-/// The paths from input to output.
-struct Paths {
-    /// The live nodes, each after its predecessors: the input first, the output last.
-    order: Vec<usize>,
-    /// The live predecessors of each node, one bit each.
-    before: [u64; MAX_NODES],
-}
-
-impl Paths {
-    fn new(graph: &ArchGraph, live: u64) -> Self {
-        let mut before = [0; MAX_NODES];
-        for (from, row) in graph.rows().into_iter().enumerate().filter(|(from, _)| live & bit(*from) != 0) {
-            bits(row).for_each(|to| before[to] |= bit(from));
-        }
-        // a graph is acyclic by construction
-        let order = toposort(graph.petgraph(), None).unwrap_or_default();
-        let order =
-            order.into_iter().map(|node| node.index()).filter(|node| live & bit(*node) != 0).collect();
-        Self { order, before }
-    }
-
-    /// The better, over all paths, of the sum of `weight`; 0 without a path.
-    fn best(&self, weight: impl Fn(usize) -> u64, better: fn(u64, u64) -> u64) -> u64 {
-        let (mut sums, mut last) = ([0_u64; MAX_NODES], 0);
-        for &node in &self.order {
-            let before = bits(self.before[node]).map(|from| sums[from]).reduce(better).unwrap_or(0);
-            sums[node] = before.saturating_add(weight(node));
-            last = sums[node];
-        }
-        last
     }
 }

@@ -10,6 +10,7 @@ mod encoding;
 mod error;
 mod features;
 mod graph;
+mod paths;
 mod prune;
 #[cfg(feature = "proptest")]
 pub mod strategies;

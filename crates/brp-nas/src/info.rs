@@ -52,12 +52,13 @@ pub(crate) fn main(args: Args) -> Result<(), Failure> {
 fn of_parquet(file: &Path) -> Result<Report, Failure> {
     let table = ParquetTable::open(file, Default::default()).or_input()?;
     let (rows, columns) = (table.rows() as u64, table.columns().to_vec());
-    let origin = table.origin().cloned();
+    let (origin, note) = (table.origin().cloned(), table.note());
     let format = match &origin {
         Some(origin) => format!("parquet, imported from {}", origin.format),
         None => "parquet".into(),
     };
-    let origin = origin.unwrap_or_default();
+    let mut origin = origin.unwrap_or_default();
+    origin.notes.extend(note.filter(|note| !origin.notes.contains(note)));
     Ok(Report::of(Imported { format: tables::Format::Parquet, rows, curve_rows: 0, columns, origin }, format))
 }
 

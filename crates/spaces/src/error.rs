@@ -24,6 +24,12 @@ pub enum SpaceError {
         /// Number of architectures.
         len: u64,
     },
+    /// A space without numbers.
+    #[error("{space} has more than 2^64 architectures, so they have no numbers: draw some with `sample`")]
+    Unnumbered {
+        /// The space.
+        space: &'static str,
+    },
     /// A node reads what it cannot.
     #[error("node {node} of {space} reads {} and {}: expected two different ones of 0 to {}", found[0], found[1], node.saturating_sub(1))]
     Sources {

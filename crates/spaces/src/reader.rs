@@ -67,6 +67,16 @@ impl<'a> Reader<'a> {
         Ok(digit)
     }
 
+    /// Reads an opening bracket and gives what closes it.
+    pub(crate) fn open(&mut self) -> Result<&'static str, ParseArchError> {
+        self.blanks();
+        if self.accept("(") {
+            return Ok(")");
+        }
+        self.token("[")?;
+        Ok("]")
+    }
+
     /// Spaces, where the form leaves them free.
     pub(crate) fn blanks(&mut self) {
         while self.accept(" ") {}

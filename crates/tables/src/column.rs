@@ -36,7 +36,8 @@ impl<A: Ord> Column<A> {
         Self { labelled, order, provenance }
     }
 
-    /// The value of an architecture, O(log n).
+    /// The value of an architecture as the file has it, O(log n): the same in other words, as with nodes in another order,
+    /// is another one.
     pub fn get(&self, arch: &A) -> Option<f64> {
         let archs = self.labelled.archs();
         let place = self.order.binary_search_by(|&row| archs[row].cmp(arch)).ok()?;

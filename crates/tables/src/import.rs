@@ -1,4 +1,3 @@
-use crate::flaw::cut;
 use crate::guess::Guess;
 use crate::published::{Records, help, hw_nas_bench, latbench, nas_bench_101, no_curves, suite_zero};
 use crate::read::CsvRows;
@@ -204,7 +203,7 @@ fn run(path: &Path, to: Option<&Path>, how: &Import) -> Result<Imported, TableEr
         Format::JsonLines => json_rows(path, how.limits, &mut |part| out.write(part))?,
         Format::Parquet => {
             let mut parquet = ParquetTable::open(path, how.limits)?;
-            notes.extend(left_out(&parquet));
+            notes.extend(parquet.note());
             before = parquet.origin().cloned();
             parquet_rows(&mut parquet, &mut |part| out.write(part))?
         }
@@ -451,18 +450,6 @@ fn parquet_rows(parquet: &mut ParquetTable, take: Take<'_>) -> Result<String, Ta
         take(&parquet.group(group, &all)?)?;
     }
     parquet.sha256()
-}
-
-/// What is to be said of columns that cannot be read; none where all can.
-fn left_out(parquet: &ParquetTable) -> Option<String> {
-    const NAMED: usize = 40;
-    let all = parquet.left_out();
-    let mut said: Vec<String> =
-        all.iter().take(NAMED).map(|(name, kind)| format!("`{}` ({kind})", cut(name))).collect();
-    if all.len() > NAMED {
-        said.push(format!("{} more", all.len() - NAMED));
-    }
-    (!said.is_empty()).then(|| format!("left out, because their types are not read: {}", said.join(", ")))
 }
 
 /// Reads a whole table of any columns: CSV, JSON lines or Parquet, as its first bytes say.

@@ -11,7 +11,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 pub(crate) enum Method {
     /// A graph network in our own setting: seconds.
     Gcn,
-    /// The graph network in the setting of BRP-NAS: minutes for latency.
+    /// The graph network in the setting of BRP-NAS: minutes for latency; for accuracies it is `gcn`.
     GcnPublished,
     /// The binary relation predictor; it orders, so only kendall and spearman are given.
     Relation,

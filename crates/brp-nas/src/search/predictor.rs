@@ -361,3 +361,20 @@ fn guesses<S: Predictable>(
     let learned = Learned { rows: train, off_pct: Some(model.off_pct()) };
     Ok((predicted.into_iter().map(likely).collect(), learned))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::regressor;
+    use crate::registry::Setting;
+    use search::Selection;
+
+    #[test]
+    fn batches_of_the_published_predictor_grow_from_round_to_round() {
+        let batches = |setting| {
+            let fits = regressor((), setting, Selection::published(), None);
+            (0..5).map(|round| (fits.round)(round).settings.settings.training.batch).collect::<Vec<_>>()
+        };
+        assert_eq!(batches(Setting::Published), [10, 20, 30, 40, 50]);
+        assert_eq!(batches(Setting::Ours), [50; 5]);
+    }
+}

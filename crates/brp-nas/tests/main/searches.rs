@@ -69,15 +69,19 @@ fn curves_have_a_place_for_every_trained_network() {
 fn values_below_zero_are_searched_as_any_others() {
     let table = Table::new();
     let text = fs::read_to_string(table.path("table.csv")).unwrap();
-    let row = |(at, line): (usize, &str)| {
-        let cells: Vec<&str> = line.split(',').collect();
-        let less = |text: &str| text.parse::<f64>().unwrap() - 128.0;
-        if at == 0 {
-            return format!("{line}\n");
-        }
-        format!("{},{},{},{}\n", cells[0], less(cells[1]), less(cells[2]), cells[3])
+    // with latencies that no predictor gets right
+    let write = |name: &str, less: f64| {
+        let row = |(at, line): (usize, &str)| {
+            let cells: Vec<&str> = line.split(',').collect();
+            let number = |place: usize| cells[place].parse::<f64>().unwrap();
+            let ms = number(3) + (at * 37 % 11) as f64 / 2.0;
+            format!("{},{},{},{ms}\n", cells[0], number(1) - less, number(2) - less)
+        };
+        let rows: String = text.lines().enumerate().skip(1).map(row).collect();
+        fs::write(table.path(name), format!("arch,valid,test,device_ms\n{rows}")).unwrap();
     };
-    fs::write(table.path("below.csv"), text.lines().enumerate().map(row).collect::<String>()).unwrap();
+    write("above.csv", 0.0);
+    write("below.csv", 128.0);
     let search = |name: &str| {
         let [file, out] =
             [format!("{name}.csv"), name.to_owned()].map(|name| table.path(&name).display().to_string());
@@ -88,21 +92,21 @@ fn values_below_zero_are_searched_as_any_others() {
             "{of} --limit-by predictor --latency-train 12 --algorithm random --budget 30 --repeats 3 --out {out}"
         )))
     };
-    let (usual, below) = (search("table"), search("below"));
+    let (above, below) = (search("above"), search("below"));
     let mut missed = false;
-    for (usual, below) in usual["runs"].as_array().unwrap().iter().zip(below["runs"].as_array().unwrap()) {
+    for (above, below) in above["runs"].as_array().unwrap().iter().zip(below["runs"].as_array().unwrap()) {
         for key in ["optimum_after", "network_after", "regret_by_trained", "false_positives"] {
-            assert_eq!(usual[key], below[key], "{key}");
+            assert_eq!(above[key], below[key], "{key}");
         }
         for key in ["largest_test_by_trained", "best_valid_test_by_trained"] {
-            let less = numbers(&usual[key]).into_iter().map(|value| Some(value? - 128.0));
+            let less = numbers(&above[key]).into_iter().map(|value| Some(value? - 128.0));
             assert_eq!(less.collect::<Vec<_>>(), numbers(&below[key]));
         }
-        missed |= numbers(&usual["largest_test_by_trained"])[0].is_none();
-        assert!(usual["hypervolume"].is_number() && below["hypervolume"].is_null());
+        missed |= numbers(&above["largest_test_by_trained"])[0].is_none();
+        assert!(above["hypervolume"].is_number() && below["hypervolume"].is_null());
     }
     assert!(missed, "the first network of one of the runs is to miss the limit");
-    assert_eq!(usual["mean"]["found_by_trained"], below["mean"]["found_by_trained"]);
+    assert_eq!(above["mean"]["found_by_trained"], below["mean"]["found_by_trained"]);
 }
 
 #[test]
@@ -165,23 +169,6 @@ fn a_search_says_why_it_ended_before_its_budget() {
     let trained = found["trained"].as_array().unwrap().len();
     assert!(trained < 300 && found["within_limit"] == trained, "{found}");
     assert_eq!(found["stopped"], "exhausted");
-    let output = run(&more(&table.search("none"), &["--algorithm", "random", "--max-wall", "0.000000001"]));
-    let text = String::from_utf8_lossy(&output.stderr);
-    assert!(
-        output.status.code() == Some(1) && text.contains("the time was up before one was trained"),
-        "{text}"
-    );
-}
-
-/// The authors' batches of the published predictor grow from round to round; ours do not.
-#[test]
-fn the_settings_of_a_predictor_are_two() {
-    let table = Table::new();
-    let of = |setting: &str| {
-        let flags = ["--algorithm", "predictor", "--transfer-from", "none", "--setting", setting];
-        json(&more(&table.search(setting), &flags))["kendall"].as_f64().unwrap()
-    };
-    assert_ne!(of("ours"), of("published"));
 }
 
 #[test]

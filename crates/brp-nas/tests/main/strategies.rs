@@ -205,8 +205,16 @@ fn budgets_of_cost_and_time_and_a_front() {
     let result = random("cost", &["--cost", &cost, "--max-cost", "20"]);
     assert_eq!(result["stopped"], "cost");
     assert!(result["trained"].as_array().unwrap().len() < 12);
-    let result = random("wall", &["--max-wall", "0.000001"]);
+    // nothing at all is no success, but the result says why
+    let nothing = ["--algorithm", "random", "--max-wall", "0.000001", "--format", "json"];
+    let output = run(&more(&table.search("wall"), &nothing));
+    let result: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!((result["stopped"].as_str(), result["best"].is_null()), (Some("wall"), true));
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        output.status.code() == Some(1) && text.contains("the time was up before one was trained"),
+        "{text}"
+    );
     let result = random("front", &["--latency", &latency]);
     let front = result["front"].as_array().unwrap();
     let of = |row: &Value| (row["valid"].as_f64().unwrap(), row["latency"].as_f64().unwrap());
@@ -322,8 +330,17 @@ fn a_score_that_no_table_has_is_computed_once() {
     assert_eq!(scored["found"], 1, "{scored}");
     assert!(values[0] != values[1]);
     // scores of other images are other scores
-    let resume =
-        ["search", "--resume", &table.path("first").display().to_string(), "--proxy-images", IMAGES];
+    let images = table.path("images.bin");
+    let picture =
+        |label: u8| std::iter::once(label).chain((0..3_072).map(move |at| (at % 251) as u8 ^ label));
+    fs::write(&images, (0..100).flat_map(|at| picture(at % 10)).collect::<Vec<u8>>()).unwrap();
+    let resume = [
+        "search",
+        "--resume",
+        &table.path("first").display().to_string(),
+        "--proxy-images",
+        images.to_str().unwrap(),
+    ];
     let output = run(&resume.map(String::from));
     assert!(String::from_utf8_lossy(&output.stderr).contains("scored is"), "{output:?}");
     let again = json(&more(&table.search("again"), &flags));

@@ -151,7 +151,7 @@ impl ChainSpace {
     /// # Errors
     /// A number that no chain has; every number where there are more than 2^64 chains.
     pub fn get(&self, index: u64) -> Result<Chain, SpaceError> {
-        let len = self.len().unwrap_or(0);
+        let len = self.len().ok_or(SpaceError::Unnumbered { space: self.name })?;
         if index >= len {
             return Err(SpaceError::Number { space: self.name, number: index, len });
         }

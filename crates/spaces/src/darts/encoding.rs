@@ -26,6 +26,10 @@ impl Genotype {
     /// each intermediate node its two operations and their sum, then the output; the normal cell first. The
     /// graph's input is the first cell's, its output the second's. `skip_connect` is a node too. Its vocabulary
     /// is the seven operation names in order, `addition`, `input`, `output`.
+    ///
+    /// No path joins the two ends, so all nodes are dead to [`live`](ArchGraph::live), [`pruned`](ArchGraph::pruned) leaves
+    /// the ends alone, and what looks at paths, as [`descriptors`](ArchGraph::descriptors), finds none: it is a graph to
+    /// encode and to draw.
     pub fn graph(self) -> ArchGraph {
         let mut ops = Vec::with_capacity(2 * CELL);
         let mut edges = Vec::with_capacity(48);

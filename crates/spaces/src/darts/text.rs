@@ -1,7 +1,7 @@
 //! `Genotype(normal=[('op', source), ..], normal_concat=range(2, 6), reduce=[..], reduce_concat=range(2, 6))`.
 //!
-//! Read with any number of spaces between the words, either kind of quotes, and the states that are concatenated
-//! as `range(2, 6)` or `[2, 3, 4, 5]`: published genotypes are written both ways.
+//! Read with any number of spaces between the words, either kind of quotes, lists or tuples, and the states that are
+//! concatenated as `range(2, 6)` or `[2, 3, 4, 5]`: published genotypes are written in all of these ways.
 
 use super::genotype::NODES;
 use super::{Cell, Darts, Genotype, Operation};
@@ -41,7 +41,8 @@ impl FromStr for Genotype {
 }
 
 fn cell(reader: &mut Reader<'_>, name: &str, concat: &str) -> Result<Cell, ParseArchError> {
-    reader.spaced(&[name, "=", "["])?;
+    reader.spaced(&[name, "="])?;
+    let end = reader.open()?;
     let mut inputs = [[(Operation::SkipConnect, 0); 2]; NODES];
     let start = reader.at();
     for (node, pair) in inputs.iter_mut().enumerate() {
@@ -49,7 +50,7 @@ fn cell(reader: &mut Reader<'_>, name: &str, concat: &str) -> Result<Cell, Parse
             if node + place > 0 {
                 reader.spaced(&[","])?;
             }
-            reader.spaced(&["("])?;
+            let closed = reader.open()?;
             reader.blanks();
             let quote = if reader.rest().starts_with('"') { "\"" } else { "'" };
             reader.token(quote)?;
@@ -63,16 +64,17 @@ fn cell(reader: &mut Reader<'_>, name: &str, concat: &str) -> Result<Cell, Parse
                 return Err(reader
                     .error_at(at, format!("another source than {source}, which the node already reads")));
             }
-            reader.spaced(&[")"])?;
+            reader.spaced(&[closed])?;
             pair[place] = (op, source);
         }
     }
-    reader.spaced(&["]", ",", concat, "="])?;
+    reader.spaced(&[end, ",", concat, "="])?;
     reader.blanks();
     if reader.accept("range") {
         reader.spaced(&["(", "2", ",", "6", ")"])?;
-    } else if reader.accept("[") {
-        reader.spaced(&["2", ",", "3", ",", "4", ",", "5", "]"])?;
+    } else if reader.rest().starts_with(['[', '(']) {
+        let end = reader.open()?;
+        reader.spaced(&["2", ",", "3", ",", "4", ",", "5", end])?;
     } else {
         return Err(reader.error("`range(2, 6)` or `[2, 3, 4, 5]`"));
     }

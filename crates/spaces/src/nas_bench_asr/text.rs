@@ -28,12 +28,12 @@ impl FromStr for Cell {
         let mut reader = Reader::new(NasBenchAsr::NAME, text);
         let (mut ops, mut skips) = ([Operation::Linear; NODES], [false; SKIPS.len()]);
         let mut there = skips.iter_mut();
-        let outer = open(&mut reader)?;
+        let outer = reader.open()?;
         for (node, op) in (1..).zip(&mut ops) {
             if node > 1 {
                 reader.spaced(&[","])?;
             }
-            let inner = open(&mut reader)?;
+            let inner = reader.open()?;
             *op = operation(&mut reader)?;
             for skip in there.by_ref().take(node) {
                 reader.spaced(&[","])?;
@@ -47,16 +47,6 @@ impl FromStr for Cell {
         reader.end()?;
         Ok(Self::new(ops, skips))
     }
-}
-
-/// Reads an opening bracket and gives what closes it.
-fn open(reader: &mut Reader<'_>) -> Result<&'static str, ParseArchError> {
-    reader.blanks();
-    if reader.accept("(") {
-        return Ok(")");
-    }
-    reader.token("[")?;
-    Ok("]")
 }
 
 fn operation(reader: &mut Reader<'_>) -> Result<Operation, ParseArchError> {

@@ -2,6 +2,7 @@ use super::decode::{self, Packing};
 use super::footer::{Footer, INTEGER, Leaf, STRING, UNKNOWN};
 use super::pages::Pages;
 use super::{KEY, Known};
+use crate::flaw::cut;
 use crate::source::VALUES;
 use crate::{ColumnInfo, Flaw, Kind, Limits, Origin, Table, TableError, Values, bytes};
 use std::fs::File;
@@ -81,6 +82,18 @@ impl ParquetTable {
     /// it, for instance `DATE`.
     pub fn left_out(&self) -> &[(String, String)] {
         &self.left_out
+    }
+
+    /// What is to be said of [`ParquetTable::left_out`]; none where all columns can be read.
+    pub fn note(&self) -> Option<String> {
+        const NAMED: usize = 40;
+        let all = &self.left_out;
+        let mut said: Vec<String> =
+            all.iter().take(NAMED).map(|(name, kind)| format!("`{}` ({kind})", cut(name))).collect();
+        if all.len() > NAMED {
+            said.push(format!("{} more", all.len() - NAMED));
+        }
+        (!said.is_empty()).then(|| format!("left out, because their types are not read: {}", said.join(", ")))
     }
 
     /// SHA-256 of the file that was opened, in hexadecimal.
