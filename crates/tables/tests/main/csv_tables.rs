@@ -1,5 +1,6 @@
 //! Reading, writing, every error by its words, and mutated files, on a space of three-letter words.
 
+use crate::Texts;
 use flate2::{Compression, write::GzEncoder};
 use nas_core::{ParseArchError, SearchSpace, Seed, Stream};
 use proptest::prelude::*;
@@ -51,41 +52,6 @@ impl SearchSpace for Words {
     fn enumerate(&self) -> Option<Box<dyn Iterator<Item = String> + '_>> {
         let letters = ["a", "b", "c"];
         Some(Box::new((0..27).map(move |i| [letters[i / 9], letters[i / 3 % 3], letters[i % 3]].concat())))
-    }
-}
-
-/// A space in which every text is an architecture.
-struct Texts;
-
-impl SearchSpace for Texts {
-    type Arch = String;
-
-    fn name(&self) -> &str {
-        "texts"
-    }
-
-    fn len(&self) -> Option<u64> {
-        None
-    }
-
-    fn sample(&self, rng: &mut Stream) -> String {
-        rng.random::<u64>().to_string()
-    }
-
-    fn mutate(&self, arch: &String, _: &mut Stream) -> String {
-        format!("{arch}'")
-    }
-
-    fn neighbours(&self, arch: &String) -> Vec<String> {
-        vec![format!("{arch}'")]
-    }
-
-    fn parse(&self, text: &str) -> Result<String, ParseArchError> {
-        Ok(text.into())
-    }
-
-    fn enumerate(&self) -> Option<Box<dyn Iterator<Item = String> + '_>> {
-        None
     }
 }
 

@@ -10,7 +10,46 @@ mod published;
 mod real_files;
 mod text_forms;
 
+use nas_core::{ParseArchError, SearchSpace, Stream};
 use std::path::PathBuf;
+
+/// A space in which every text but `bad` is an architecture.
+struct Texts;
+
+impl SearchSpace for Texts {
+    type Arch = String;
+
+    fn name(&self) -> &str {
+        "texts"
+    }
+
+    fn len(&self) -> Option<u64> {
+        None
+    }
+
+    fn sample(&self, _: &mut Stream) -> String {
+        String::new()
+    }
+
+    fn mutate(&self, arch: &String, _: &mut Stream) -> String {
+        arch.clone()
+    }
+
+    fn neighbours(&self, _: &String) -> Vec<String> {
+        Vec::new()
+    }
+
+    fn parse(&self, text: &str) -> Result<String, ParseArchError> {
+        match text {
+            "bad" => Err(ParseArchError::at("texts", text, 0, "anything else")),
+            _ => Ok(text.into()),
+        }
+    }
+
+    fn enumerate(&self) -> Option<Box<dyn Iterator<Item = String> + '_>> {
+        None
+    }
+}
 
 /// The folder of real data beside the workspace; says that a test is skipped where it is not there.
 fn shared() -> Option<PathBuf> {

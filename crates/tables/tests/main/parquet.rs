@@ -1,50 +1,11 @@
 //! Tables as Parquet: others' files, our own, and files that are damaged.
 
-use crate::{complaint, fixture};
-use nas_core::{ParseArchError, SearchSpace, Stream};
+use crate::{Texts, complaint, fixture};
 use proptest::prelude::*;
 use std::fs;
 use std::path::Path;
 use tables::{ColumnInfo, Import, Kind, Limits, Origin, ParquetTable, Table, Values};
 use tempfile::TempDir;
-
-/// A space in which every text is an architecture.
-struct Texts;
-
-impl SearchSpace for Texts {
-    type Arch = String;
-
-    fn name(&self) -> &str {
-        "texts"
-    }
-
-    fn len(&self) -> Option<u64> {
-        None
-    }
-
-    fn sample(&self, _: &mut Stream) -> String {
-        String::new()
-    }
-
-    fn mutate(&self, arch: &String, _: &mut Stream) -> String {
-        arch.clone()
-    }
-
-    fn neighbours(&self, _: &String) -> Vec<String> {
-        Vec::new()
-    }
-
-    fn parse(&self, text: &str) -> Result<String, ParseArchError> {
-        match text {
-            "bad" => Err(ParseArchError::at("texts", text, 0, "anything else")),
-            _ => Ok(text.into()),
-        }
-    }
-
-    fn enumerate(&self) -> Option<Box<dyn Iterator<Item = String> + '_>> {
-        None
-    }
-}
 
 #[test]
 fn files_that_others_write() {

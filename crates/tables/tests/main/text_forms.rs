@@ -1,46 +1,10 @@
 //! CSV and JSON lines whose columns nobody describes: nothing of a text is lost, and forms are not mistaken.
 
-use crate::complaint;
-use nas_core::{ParseArchError, SearchSpace, Stream};
+use crate::{Texts, complaint};
 use std::fs;
 use std::path::PathBuf;
 use tables::{ColumnInfo, Format, Import, Kind, Origin, Table, Values};
 use tempfile::TempDir;
-
-/// A space in which every text is an architecture.
-struct Texts;
-
-impl SearchSpace for Texts {
-    type Arch = String;
-
-    fn name(&self) -> &str {
-        "texts"
-    }
-
-    fn len(&self) -> Option<u64> {
-        None
-    }
-
-    fn sample(&self, _: &mut Stream) -> String {
-        String::new()
-    }
-
-    fn mutate(&self, arch: &String, _: &mut Stream) -> String {
-        arch.clone()
-    }
-
-    fn neighbours(&self, _: &String) -> Vec<String> {
-        Vec::new()
-    }
-
-    fn parse(&self, text: &str) -> Result<String, ParseArchError> {
-        Ok(text.into())
-    }
-
-    fn enumerate(&self) -> Option<Box<dyn Iterator<Item = String> + '_>> {
-        None
-    }
-}
 
 fn put(dir: &TempDir, name: &str, text: &str) -> PathBuf {
     let file = dir.path().join(name);
