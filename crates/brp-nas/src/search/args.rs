@@ -145,8 +145,8 @@ pub(crate) struct Args {
     #[arg(long)]
     pub(crate) candidates: Option<usize>,
     /// What training an architecture gives, FILE:COLUMN: the validation accuracy that the search maximises [default,
-    /// without --train: benchmark:valid with --test benchmark:test and --latency benchmark:engine_ms, which come with the
-    /// program].
+    /// without --train: benchmark:valid with --test benchmark:mean_test and --latency benchmark:engine_ms, which come with
+    /// the program].
     #[arg(long)]
     pub(crate) accuracy: Option<TableRef>,
     /// What is only reported and never seen by the search, FILE:COLUMN: the test accuracy.
@@ -303,7 +303,7 @@ impl Args {
     pub(crate) fn use_benchmark(&mut self) {
         let column = |name: &str| Some(TableRef { file: columns::BENCHMARK.into(), column: name.into() });
         self.accuracy = column("valid");
-        self.test = self.test.take().or_else(|| column("test"));
+        self.test = self.test.take().or_else(|| column("mean_test"));
         self.latency = self.latency.take().or_else(|| column("engine_ms"));
     }
 

@@ -46,10 +46,20 @@ fn the_table_is_what_it_says_it_is() {
                 (0.0..=100.0).contains(&test) && number("valid").is_some() && number("train_loss").is_some()
             );
         }
+        for kind in ["valid", "test", "train_loss", "valid_loss", "test_loss"] {
+            let found: Vec<f64> =
+                [kind.to_owned(), format!("again_{kind}")].iter().filter_map(|name| number(name)).collect();
+            let mean = number(&format!("mean_{kind}"));
+            assert_eq!(mean.is_some(), !found.is_empty(), "{cell}");
+            let off = |mean: f64| (mean - found.iter().sum::<f64>() / found.len() as f64).abs();
+            assert!(mean.is_none_or(|mean| off(mean) < 1e-5), "{cell}: {kind}");
+        }
     }
     assert!(seen.iter().all(|seen| *seen), "a class has no row");
     let trained = rows.iter().filter(|row| !row["test"].is_empty() || !row["reason"].is_empty()).count();
     assert_eq!((about["classes"].as_u64(), about["of"].as_u64()), (Some(trained as u64), Some(6_466)));
+    let again = rows.iter().filter(|row| !row["again_test"].is_empty()).count();
+    assert_eq!(about["again"].as_u64(), Some(again as u64));
 }
 
 #[test]
@@ -69,7 +79,7 @@ fn a_search_without_a_table_is_one_of_the_benchmark() {
     let classes: BTreeSet<usize> = trained.map(|row| of(row["arch"].as_str().unwrap())).collect();
     assert_eq!(classes.len(), 20, "a class was trained twice");
     let row = rows.iter().find(|row| of(&row["arch"]) == of(best["arch"].as_str().unwrap())).unwrap();
-    assert_eq!(row["test"].parse::<f64>().ok(), best["test"].as_f64());
+    assert_eq!(row["mean_test"].parse::<f64>().ok(), best["test"].as_f64());
     // a column of it is a column of any command, and another space has none
     let report = json(&words(&format!(
         "predict --table benchmark:engine_ms --train 50 --validation 0 --method linear --out {}",

@@ -1,9 +1,12 @@
 //! `brp-nas measure` as a user runs it. Nothing here asks for a latency to be this or that: the machine may be busy.
 
+use nas_core::Seed;
 use serde_json::Value;
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Output};
+use std::time::Duration;
+use store::{Filter, Key, Store};
 
 const CELL: &str = "|nor_conv_3x3~0|+|none~0|none~1|+|nor_conv_1x1~0|skip_connect~1|none~2|";
 
@@ -45,6 +48,32 @@ fn what_is_in_the_store_is_not_measured_again() {
     // another seed is another measuring of the same networks, by the same reference
     let other = json(&measure(folder.path(), "other", &["--arch", CELL, "--seed", "1"]));
     assert_eq!((other["found"].as_u64(), &other["reference_ms"]), (Some(0), &first["reference_ms"]));
+}
+
+/// What failed is done again where it is asked for, and nothing of another setting.
+#[test]
+fn another_try_is_of_this_setting_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    json(&measure(folder.path(), "first", &["--arch", CELL]));
+    let store = Store::open(folder.path().join("store.sqlite")).unwrap();
+    let known = Filter { metric: Some("latency_ms".into()), ..Filter::default() };
+    let key = store.rows(&known, 0).unwrap().remove(0).key;
+    let [own, other] = [key.fidelity.clone(), "another setting".into()].map(|fidelity| Key {
+        fidelity,
+        seed: Seed(3),
+        ..key.clone()
+    });
+    for key in [&own, &other] {
+        store.submit(std::slice::from_ref(key), 0).unwrap();
+        let lease =
+            store.claim("another", &Filter::from(key), 1, 0, Duration::from_secs(1)).unwrap().remove(0);
+        assert!(store.fail(&lease, "no reason", 0).unwrap());
+    }
+    let failed = || store.counts(&Filter::default(), 0).unwrap().failed;
+    let kept = measure(folder.path(), "kept", &["--arch", CELL, "--seed", "3"]);
+    assert_eq!((kept.status.code(), failed()), (Some(1), 2));
+    json(&measure(folder.path(), "again", &["--arch", CELL, "--seed", "3", "--retry", "true"]));
+    assert_eq!(failed(), 1);
 }
 
 #[test]

@@ -243,6 +243,9 @@ fn what_is_wrong_with_an_experiment_is_named() {
         said.iter().for_each(|part| assert!(error.contains(part), "{part:?} is not in {error}"));
     };
     fails("made-down", &["no experiment `made-down`", "made-up"]);
+    let output = run(&words(table.folder.path(), "made-up", &["--rows", "nosuch"]));
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.code() == Some(2) && error.contains("no row of made-up has `nosuch`"), "{error}");
     let file = table.path("experiments/made-up.toml");
     for (from, to, said) in [
         ("title", "titel", "titel"),
