@@ -9,6 +9,6 @@ libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
         let schedules = nats_bench::schedules(&network);
         let mut table = tables::Table::new(nats_bench::columns(&schedules));
         let _ = nats_bench::push_row(&mut table, &schedules, &network);
-        nats_bench::push_curves(&mut nats_bench::no_curves(), &network);
+        nats_bench::push_curves(&mut tables::published::no_curves(), &network);
     }
 });
