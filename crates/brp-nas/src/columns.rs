@@ -93,6 +93,15 @@ pub(crate) fn reworded<S: Predictable>(
     Ok(Column::new(Labelled::new(known, values).or_failed()?, column.provenance().clone()))
 }
 
+/// A column to look up `archs` in.
+pub(crate) fn read_for<S: Predictable>(
+    space: &S,
+    table: &TableRef,
+    archs: &[S::Arch],
+) -> Result<Column<S::Arch>, Failure> {
+    reworded(space, &read_column(space, table)?, archs)
+}
+
 /// Whether two columns are the same one.
 pub(crate) fn same<A: Ord>(one: &Provenance, other: &Column<A>) -> bool {
     let other = other.provenance();
@@ -106,9 +115,9 @@ pub(crate) fn values_of(
     table: &TableRef,
 ) -> Result<Vec<Option<f64>>, Failure> {
     on_space!(name, space => {
-        let column = read_column(space, table)?;
-        let of = |text: &String| Ok(column.get(&space.parse(text).or_input()?));
-        archs.iter().map(of).collect()
+        let archs = archs.iter().map(|text| space.parse(text)).collect::<Result<Vec<_>, _>>().or_input()?;
+        let column = read_for(space, table, &archs)?;
+        Ok(archs.iter().map(|arch| column.get(arch)).collect())
     })
 }
 

@@ -381,8 +381,7 @@ fn features<S: Predictable>(
     let scores = scores.cloned().unwrap_or_else(|| Proxies::complete(space));
     scores.check(space).or_input()?;
     let archs = column.labelled().archs();
-    let columns =
-        scores.tables().map(|table| columns::reworded(space, &columns::read_column(space, table)?, archs));
+    let columns = scores.tables().map(|table| columns::read_for(space, table, archs));
     let columns = columns.collect::<Result<Vec<_>, _>>()?;
     Ok(Some(Features::of_accuracies(space, archs, &scores, &columns)?))
 }

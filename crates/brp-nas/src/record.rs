@@ -182,21 +182,26 @@ fn recorded(folder: &Path) -> std::io::Result<u64> {
 
 /// The files of a run that are written anew where it goes on: settings, result, and what watches it.
 fn rewritten(folder: &Path) -> std::io::Result<Vec<(PathBuf, Vec<u8>)>> {
-    let (mut files, mut folders) = (Vec::new(), vec![folder.to_path_buf()]);
-    while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(folder)? {
-            let path = entry?.path();
-            let watched = path.extension().is_some_and(|ending| ending == "csv" || ending == "brp-nas");
-            if path.is_dir()
-                && (path.ends_with(TENSORBOARD) || path.parent().is_some_and(|of| of.ends_with(TENSORBOARD)))
+    let events = folder.join(TENSORBOARD);
+    let mut folders = vec![folder.to_path_buf()];
+    if events.is_dir() {
+        folders.extend(paths(&events)?);
+    }
+    let mut files = Vec::new();
+    for folder in folders.iter().filter(|folder| folder.is_dir()) {
+        for path in paths(folder)? {
+            if path.extension().is_some_and(|ending| ["json", "csv", "brp-nas"].iter().any(|e| ending == *e))
             {
-                folders.push(path);
-            } else if watched || path.ends_with("settings.json") || path.ends_with(RESULT) {
                 files.push((path.clone(), fs::read(path)?));
             }
         }
     }
     Ok(files)
+}
+
+/// What is in a folder.
+fn paths(folder: &Path) -> std::io::Result<Vec<PathBuf>> {
+    fs::read_dir(folder)?.map(|entry| Ok(entry?.path())).collect()
 }
 
 /// Whether this is a run store in which nothing has an outcome.
@@ -296,8 +301,7 @@ impl Record {
                 files.iter().try_for_each(|(path, bytes)| write_whole(path, bytes))
             }
             Found::Nothing { made } if now == 0 => {
-                for entry in fs::read_dir(&self.folder)? {
-                    let path = entry?.path();
+                for path in paths(&self.folder)? {
                     let lines = path.extension().is_some_and(|ending| ending == "jsonl");
                     if path.ends_with("settings.json") || lines || is_blank_store(&path) {
                         fs::remove_file(path)?;

@@ -197,8 +197,8 @@ impl Space {
     }
 }
 
-/// The largest space that is gone through for a sample of most of it.
-const LISTED: u64 = 500_000;
+/// The largest space that is gone through.
+pub(crate) const LISTED: u64 = 500_000;
 
 /// Random architectures, each once, at most so many: fewer where the space has no more.
 pub(crate) fn different<S: SearchSpace + ?Sized>(space: &S, count: usize, seed: Seed) -> Vec<S::Arch> {

@@ -85,7 +85,7 @@ pub(crate) fn main(args: &Args) -> Result<(), Failure> {
         let mut kept = results.kept(experiment, quick)?;
         if args.kept == Some(true) {
             if args.results.is_none() && kept.rows.is_empty() {
-                kept = results.newest(experiment, quick)?.unwrap_or(kept);
+                kept = kept::newest(experiment, quick)?.unwrap_or(kept);
             }
         } else {
             let missing = experiment.missing(&folders);

@@ -302,10 +302,9 @@ fn of_tables<S: Predictable>(name: Space, space: &S, args: &Args, scores: &Proxi
     }
     scores.check(space).or_input()?;
     let truth = columns::read_rows(space, table)?;
-    let columns =
-        scores.tables().map(|table| columns::read_column(space, table)).collect::<Result<Vec<_>, _>>();
-    let columns = columns?;
     let (archs, values) = (truth.labelled().archs(), truth.labelled().values());
+    let columns = scores.tables().map(|table| columns::read_for(space, table, archs));
+    let columns = columns.collect::<Result<Vec<_>, _>>()?;
     let names = scores.names();
     let held = scores.looked_up(space, &columns, archs).into_iter();
     let held = held.map(|column| column.into_iter().map(|score| score.unwrap_or(f64::NAN)).collect());

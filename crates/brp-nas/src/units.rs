@@ -90,8 +90,10 @@ pub(crate) fn complete<W: Work>(
             let owner = format!("{}-{number}", std::process::id());
             scope.spawn(move || {
                 let ended = worker(work, file, (keys, open), &owner, each, stop, &sender);
-                if ended.is_err() || stop.load(Ordering::Relaxed) {
+                if ended.is_err() {
                     stop.store(true, Ordering::Relaxed);
+                }
+                if stop.load(Ordering::Relaxed) {
                     // whoever does it right need not wait for the leases to run out
                     let _ = Store::open(file).and_then(|store| store.release(&owner));
                 }

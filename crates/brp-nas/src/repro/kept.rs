@@ -97,18 +97,6 @@ impl Results {
         Ok(Kept { format: FORMAT, experiment, quick, host, rows: Vec::new() })
     }
 
-    /// What was last kept of an experiment, on any machine, and says where.
-    pub(crate) fn newest(&self, experiment: &Experiment, quick: bool) -> Result<Option<Kept>, Failure> {
-        for folder in folders().into_iter().rev() {
-            let file = name_in(&folder, &experiment.name, quick);
-            if file.exists() {
-                eprintln!("{}: as kept in {}", experiment.name, file.display());
-                return open(&file).map(Some);
-            }
-        }
-        Ok(None)
-    }
-
     pub(crate) fn write(&self, kept: &Kept) -> Result<(), Failure> {
         let cannot = || format!("cannot make {}", self.folder.display());
         std::fs::create_dir_all(&self.folder).with_context(cannot).or_input()?;
@@ -159,6 +147,14 @@ fn files(folder: &Path) -> Vec<PathBuf> {
     files.retain(|file| file.extension().is_some_and(|end| end == "json"));
     files.sort();
     files
+}
+
+/// What was last kept of an experiment, on any machine, and says where.
+pub(crate) fn newest(experiment: &Experiment, quick: bool) -> Result<Option<Kept>, Failure> {
+    let files = folders().into_iter().rev().map(|folder| name_in(&folder, &experiment.name, quick));
+    let Some(file) = files.into_iter().find(|file| file.exists()) else { return Ok(None) };
+    eprintln!("{}: as kept in {}", experiment.name, file.display());
+    open(&file).map(Some)
 }
 
 /// All records of a folder.

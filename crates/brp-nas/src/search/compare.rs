@@ -54,6 +54,11 @@ fn bands(curves: &[&[Option<f64>]]) -> (Curve, Curve) {
     (0..length).map(|place| at(place).map(band).unzip()).unzip()
 }
 
+/// The number at a place, where there is one.
+fn at(curve: &[Option<f64>], place: usize) -> Option<f64> {
+    curve.get(place).copied().flatten()
+}
+
 /// With less than everything before there is a number.
 fn whole(curves: &[&[Option<f64>]]) -> Vec<Vec<f64>> {
     let number = |value: &Option<f64>| value.unwrap_or(f64::NEG_INFINITY);
@@ -127,7 +132,6 @@ impl Row {
     }
 
     fn cells(&self, budget: usize) -> Vec<String> {
-        let at = |curve: &[Option<f64>], place: usize| curve.get(place).copied().flatten();
         let band = |mean: &[Option<f64>], spread: &[Option<f64>], place: usize| {
             let (Some(mean), Some(spread)) = (at(mean, place), at(spread, place)) else {
                 return String::new();
@@ -184,7 +188,7 @@ impl Show for Comparison {
         ];
         let count = |value: Option<usize>| value.map_or_else(String::new, |value| value.to_string());
         let at = |curve: &[Option<f64>], place: usize| {
-            curve.get(place).copied().flatten().map_or_else(String::new, |value| value.to_string())
+            at(curve, place).map_or_else(String::new, |value| value.to_string())
         };
         let rows = self.rows.iter().flat_map(|row| {
             (0..row.largest_test_by_trained.len()).map(move |place| {

@@ -7,7 +7,7 @@ use crate::failure::{Failure, OrFail};
 use crate::features::Features;
 use crate::named_scores::{Computed, Proxies, Scores};
 use crate::predictable::Predictable;
-use crate::registry::different;
+use crate::registry::{LISTED, different};
 use crate::score::Scoring;
 use anyhow::anyhow;
 use nas_core::{Labelled, Seed};
@@ -96,19 +96,10 @@ impl<S: Predictable> Data<S> {
             names.iter().filter_map(|name| one(name).transpose()).collect()
         };
         let (columns, seen) = (all(&proxies)?, all(&seen)?);
-        let told = [("--proxy", &columns[..]), ("--scores", &seen), ("--transfer-from", source.as_slice())];
-        for (flag, column) in told.into_iter().flat_map(|(flag, all)| all.iter().map(move |one| (flag, one)))
+        for (flag, told) in
+            [("--proxy", &columns[..]), ("--scores", &seen), ("--transfer-from", source.as_slice())]
         {
-            let hidden = [("--accuracy", &accuracy), ("--test", &test)];
-            let is = |known: &Option<Column<S::Arch>>| {
-                known.as_ref().is_some_and(|known| columns::same(column.provenance(), known))
-            };
-            if let Some((of, _)) = hidden.into_iter().find(|(_, known)| is(known)) {
-                return Err(anyhow!(
-                    "{flag} names the column of {of}, which training has to tell: leave it out"
-                ))
-                .or_input();
-            }
+            check_hidden(flag, told, [("--accuracy", &accuracy), ("--test", &test)])?;
         }
         // what is computed has to wait for the run folder
         let known = proxy.filter(|proxy| !proxy.compute());
@@ -237,11 +228,8 @@ pub(super) struct Optimum<A> {
     pub(super) equal: BTreeSet<A>,
 }
 
-/// Drawn from a space that is larger than [`MOST`], where nobody says how many.
+/// Drawn from a space that is larger than [`LISTED`], where nobody says how many.
 const DRAWN: usize = 10_000;
-
-/// The largest space that is gone through.
-const MOST: u64 = 500_000;
 
 /// What may be trained: the rows of the accuracy table, a class of equal architectures once where the table is of
 /// classes; without one a class of the space once, or so many drawn from it. Then whether there are others.
@@ -251,7 +239,7 @@ fn architectures<S: Predictable>(
     accuracy: Option<&Column<S::Arch>>,
 ) -> Result<(Vec<S::Arch>, bool), Failure> {
     let Some(column) = accuracy else {
-        let small = space.len().is_some_and(|len| len <= MOST);
+        let small = space.len().is_some_and(|len| len <= LISTED);
         return match (args.candidates, small.then(|| space.whole()).flatten()) {
             (None, Some(whole)) => Ok((whole, false)),
             (count, _) => {
@@ -272,6 +260,21 @@ fn architectures<S: Predictable>(
             .or_input();
     }
     Ok((columns::rows_of(space, args.accuracy.as_ref(), column).archs().to_vec(), false))
+}
+
+/// Refuses as an input what training has to tell.
+fn check_hidden<A: Ord>(
+    flag: &str,
+    told: &[Column<A>],
+    hidden: [(&str, &Option<Column<A>>); 2],
+) -> Result<(), Failure> {
+    for (of, hidden) in hidden.into_iter().filter_map(|(of, column)| Some((of, column.as_ref()?))) {
+        if told.iter().any(|column| columns::same(column.provenance(), hidden)) {
+            return Err(anyhow!("{flag} names the column of {of}, which training has to tell: leave it out"))
+                .or_input();
+        }
+    }
+    Ok(())
 }
 
 /// Says once what has no score.

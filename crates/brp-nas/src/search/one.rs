@@ -24,7 +24,7 @@ use predictors::{FittedRegressor, PredictError};
 use rand::seq::SliceRandom;
 use search::{
     Believing, BrpNas, Domain, Evolution, EvolutionSettings, Moves, Random, Reinforce, Run, Searched,
-    Selection, Stopped, WarmUp, summarise,
+    Selection, WarmUp, summarise,
 };
 use std::collections::BTreeMap;
 use surrogates::{GaussianProcess, GaussianSettings, Ours, Target};
@@ -50,6 +50,7 @@ pub(super) struct Files<A> {
 /// Runs a strategy, once it is made.
 struct Go<'a, S: Predictable> {
     search: &'a Search<'a, S>,
+    /// What is to be trained, or all candidates where there are fewer: then the search ends when they are used up.
     budget: usize,
     /// Predicted ones of what was not measured.
     latencies: BTreeMap<S::Arch, f64>,
@@ -67,8 +68,7 @@ impl<S: Predictable> Go<'_, S> {
         observers.extend(progress.as_mut().map(|progress| progress as &mut dyn Observe<S::Arch>));
         let clock = || self.watch.wall_s();
         let settings = self.search.settings;
-        let budget = search::Budget { trials: self.budget, ..settings.budget() };
-        let run = Run::new(budget);
+        let run = Run::new(settings.budget());
         // a table of all algorithms shows no last ranking, whose fit is half of the work
         let run = if settings.algorithm == Algorithm::All { run.leave_last_untold() } else { run };
         let work = Predicting { work: &self.search.work, latencies: self.latencies };
@@ -115,7 +115,7 @@ impl<S: Predictable> Search<'_, S> {
         let name = format!("{}-{seed}", plan.name());
         let go = Go { search: self, budget, latencies, files, name, watch };
         let seed_of_search = root.derive("search");
-        let (mut searched, ranking) = match plan.algorithm {
+        let (searched, ranking) = match plan.algorithm {
             Algorithm::Brp | Algorithm::Predictor | Algorithm::NeuralPredictor | Algorithm::TwoStage => {
                 self.predicted(plan, candidates, parts, go, root)?
             }
@@ -141,10 +141,6 @@ impl<S: Predictable> Search<'_, S> {
                 (go.run(&mut policy)?, None)
             }
         };
-        if budget < settings.budget && searched.stopped == Stopped::Trials {
-            // a limit leaves fewer than were asked for
-            searched.stopped = Stopped::Exhausted;
-        }
         let outcome = Outcome {
             seed,
             limit: settings.max_latency,

@@ -183,16 +183,14 @@ impl Found {
         let meets = |trial: &Trained| limit.is_none_or(|limit| trial.latency.is_some_and(|ms| ms <= limit));
         let (mut largest, mut by_valid) = (Vec::new(), Vec::new());
         let (mut top, mut best): (Option<f64>, Option<(f64, f64)>) = (None, None);
-        for trial in &trained {
+        let tested = trained.iter().any(|trial| trial.test.is_some());
+        for trial in trained.iter().filter(|_| tested) {
             if let (Some(valid), Some(test), true) = (trial.valid, trial.test, meets(trial)) {
                 top = Some(top.map_or(test, |top| top.max(test)));
                 best = best.filter(|(v, _)| *v >= valid).or(Some((valid, test)));
             }
             largest.push(top);
             by_valid.push(best.map(|(_, test)| test));
-        }
-        if trained.iter().all(|trial| trial.test.is_none()) {
-            (largest, by_valid) = (Vec::new(), Vec::new());
         }
         let judged = |measured: bool| {
             let of = trained.iter().filter(move |trial| trial.valid.is_some() && trial.predicted != measured);

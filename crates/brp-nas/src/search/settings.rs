@@ -204,6 +204,7 @@ impl Settings {
         let limit = self.max_latency.is_some();
         let from = given.transfer_from.as_ref().is_some_and(|from| *from != Source::None);
         let training = given.bench.first_given();
+        let computes = self.proxy.as_ref().is_some_and(Proxies::compute);
         let (an_evolution, an_ours) = ("--algorithm evolution", "--algorithm ours");
         let a_ranked = "--algorithm brp, predictor, neural-predictor and two-stage";
         check_used(&[
@@ -211,7 +212,7 @@ impl Settings {
             ("--tournament", given.tournament.is_some(), evolution, an_evolution),
             ("--as-they-come", given.as_they_come.is_some(), train, "--train"),
             ("--retries", given.retries.is_some(), train, "--train"),
-            ("--proxy-store", given.proxy_store.is_some(), self.computes(), "scores that are computed"),
+            ("--proxy-store", given.proxy_store.is_some(), computes, "scores that are computed"),
             ("--goal", given.goal.is_some(), evolution, an_evolution),
             ("--acquisition", given.acquisition.is_some(), ours, an_ours),
             ("--first", given.first.is_some(), ours, an_ours),
@@ -240,11 +241,6 @@ impl Settings {
             ("--test", given.test.is_some(), !train, "tables; a training is tested on --test-images"),
             (training.as_deref().unwrap_or_default(), training.is_some(), train, "--train"),
         ])
-    }
-
-    /// Whether scores are computed, and not all looked up.
-    fn computes(&self) -> bool {
-        self.proxy.as_ref().is_some_and(Proxies::compute)
     }
 
     pub(super) fn budget(&self) -> Budget {
@@ -323,13 +319,9 @@ fn evolution(args: &Args, budget: usize, used: bool) -> Result<EvolutionSettings
     if used && (pool == 0 || args.pool.is_some_and(|pool| pool > budget)) {
         return Err(anyhow!("--pool is {pool}; it lies between 1 and the budget of {budget}")).or_input();
     }
-    if used && (tournament == 0 || tournament > pool) {
-        return Err(anyhow!("--tournament is {tournament}; it lies between 1 and the pool of {pool}"))
-            .or_input();
-    }
     let most = pool.min(budget);
-    if used && args.tournament.is_some_and(|tournament| tournament > most) {
-        return Err(anyhow!("--tournament is {tournament}, but a budget of {budget} has a pool of {most}"))
+    if used && args.tournament.is_some_and(|tournament| tournament == 0 || tournament > most) {
+        return Err(anyhow!("--tournament is {tournament}; it lies between 1 and the pool of {most}"))
             .or_input();
     }
     if !(0.0..=1.0).contains(&explore) {

@@ -94,7 +94,7 @@ fn a_flag_that_nothing_looks_at_is_refused() {
             "--algorithm random --warmup 9 --proxy params --proxy-store s.sqlite",
             "--proxy-store is used by nothing",
         ),
-        ("--algorithm evolution --tournament 20", "--tournament is 20, but a budget of 12 has a pool of 12"),
+        ("--algorithm evolution --tournament 20", "--tournament is 20; it lies between 1 and the pool of 12"),
     ] {
         refused(
             &more(&table.search("never"), &words(flags).iter().map(String::as_str).collect::<Vec<_>>()),

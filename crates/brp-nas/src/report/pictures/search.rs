@@ -7,9 +7,10 @@ use crate::report::Picture;
 use crate::report::folders::Run;
 use charts::{Axis, Chart, Mark, Series};
 use nas_core::stats;
+use search::running_best;
 use serde_json::Value;
 
-/// The largest accuracy so far of a search, after each trained network; not a number before there is one.
+/// The largest accuracy so far of a search, after each trained network; not finite before there is one.
 struct Curve {
     /// Of the repeats.
     mean: Vec<f64>,
@@ -31,13 +32,9 @@ impl Curve {
     }
 }
 
-/// The largest after each trial.
+/// The largest after each trial; infinitely small before there is one.
 fn largest(values: impl Iterator<Item = Option<f64>>) -> Vec<f64> {
-    let larger = |best: &mut f64, value: Option<f64>| {
-        *best = best.max(value.unwrap_or(f64::NAN));
-        Some(*best)
-    };
-    values.scan(f64::NAN, larger).collect()
+    running_best(values.map(|value| value.unwrap_or(f64::NEG_INFINITY)))
 }
 
 /// Of a search and its repeats.
