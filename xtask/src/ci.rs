@@ -7,14 +7,14 @@ use std::time::Instant;
 
 /// The commands of cargo, with the folder of the workspace that each one is for.
 const STEPS: [(&str, &str, &str); 6] = [
-    ("fmt", "", "--all --check"),
-    ("clippy", "", "--workspace --all-targets --all-features -- -D warnings"),
-    ("test", "", "--workspace --all-features"),
-    ("doc", "", "--workspace --no-deps --all-features"),
+    ("fmt", ".", "--all --check"),
+    ("clippy", ".", "--workspace --all-targets --all-features -- -D warnings"),
+    ("test", ".", "--workspace --all-features"),
+    ("doc", ".", "--workspace --no-deps --all-features"),
     // a workspace of its own, which nothing else looks at
     ("check", "fuzz", "--bins --locked"),
     // that no hot kernel has fallen to scalar speed
-    ("run", "", "--release --quiet --package cpu-ops --example floor"),
+    ("run", ".", "--release --quiet --package cpu-ops --example floor"),
 ];
 
 /// Everything that a change must pass, up to the first step that fails.
@@ -24,7 +24,7 @@ const STEPS: [(&str, &str, &str); 6] = [
 pub fn ci(root: &Path) -> Result<()> {
     let mut times = Vec::new();
     for (command, folder, args) in STEPS {
-        eprintln!("\n== cargo {command} {args}");
+        eprintln!("\n== cargo {command} {args} (in {folder})");
         let start = Instant::now();
         let mut step = cargo(command, &root.join(folder));
         step.args(args.split(' ')).current_dir(root);
@@ -37,7 +37,7 @@ pub fn ci(root: &Path) -> Result<()> {
         }
         let status = step.status().with_context(|| format!("cannot run cargo {command}"))?;
         if !status.success() {
-            bail!("step `{command}` failed ({status}): cargo {command} {args}");
+            bail!("step `{command}` failed ({status}): cargo {command} {args} (in {folder})");
         }
         times.push((command, start.elapsed()));
     }
