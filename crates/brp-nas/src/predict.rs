@@ -207,7 +207,7 @@ pub(crate) fn main(args: Args) -> Result<(), Failure> {
     on_space!(args.space.unwrap_or_default(), space => on(space, &args, begun.as_ref()))
 }
 
-fn on<S: Predictable>(space: &S, args: &Args, begun: Option<&Begun>) -> Result<(), Failure> {
+fn on<S: Predictable>(space: &'static S, args: &Args, begun: Option<&Begun>) -> Result<(), Failure> {
     let (repeats, cores) = (repeats(args.repeats)?, args.common.cores()?);
     let table = args.table.as_ref().ok_or_else(|| anyhow!("name the values to predict: --table FILE:COLUMN"));
     let table = table.or_input()?;
@@ -361,7 +361,7 @@ fn varied<A>(split: &Split<A>, column: &str) -> Result<(), Failure> {
 
 /// What surrogates see, where a method is one.
 fn features<S: Predictable>(
-    space: &S,
+    space: &'static S,
     plan: &Plan,
     methods: &[Method],
     scores: Option<&Proxies>,

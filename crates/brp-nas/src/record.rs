@@ -7,6 +7,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsStr;
 use std::fmt::Display;
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{ErrorKind, Write};
@@ -14,7 +15,8 @@ use std::path::{Path, PathBuf};
 use store::{Filter, Store};
 
 /// The folder of one run: `settings.json` before anything starts, `trials*.jsonl` or `fits.jsonl` as they come, and
-/// `result.json` at the end. Where it is missing, the run was cut off; the lines say how far it came.
+/// `result.json` at the end. Where it is missing, the run was cut off; the lines say how far it came. Of a search
+/// `report.html` shows it.
 #[derive(Debug)]
 pub(crate) struct Record {
     folder: PathBuf,
@@ -46,6 +48,9 @@ pub(crate) const TENSORBOARD: &str = "tensorboard";
 
 /// The end of a run.
 const RESULT: &str = "result.json";
+
+/// What shows runs.
+pub(crate) const PAGE: &str = "report.html";
 
 /// What `settings.json` says of a run.
 #[derive(Debug, Deserialize)]
@@ -180,7 +185,7 @@ fn recorded(folder: &Path) -> std::io::Result<u64> {
     Ok(bytes)
 }
 
-/// The files of a run that are written anew where it goes on: settings, result, and what watches it.
+/// The files of a run that are written anew where it goes on: settings, result, its page, and what watches it.
 fn rewritten(folder: &Path) -> std::io::Result<Vec<(PathBuf, Vec<u8>)>> {
     let events = folder.join(TENSORBOARD);
     let mut folders = vec![folder.to_path_buf()];
@@ -190,8 +195,8 @@ fn rewritten(folder: &Path) -> std::io::Result<Vec<(PathBuf, Vec<u8>)>> {
     let mut files = Vec::new();
     for folder in folders.iter().filter(|folder| folder.is_dir()) {
         for path in paths(folder)? {
-            if path.extension().is_some_and(|ending| ["json", "csv", "brp-nas"].iter().any(|e| ending == *e))
-            {
+            let ending = path.extension().and_then(OsStr::to_str);
+            if matches!(ending, Some("json" | "html" | "csv" | "brp-nas")) {
                 files.push((path.clone(), fs::read(path)?));
             }
         }
@@ -275,12 +280,15 @@ impl Record {
         let Begun { command, started_s, inputs, host, .. } = begun;
         let start = Start { command, started_s: *started_s, settings: &settings, inputs, host };
         record.write("settings.json", &start)?;
-        match fs::remove_file(folder.join(RESULT)) {
-            Err(error) if error.kind() != ErrorKind::NotFound => {
-                Err(error).with_context(|| format!("cannot take away {RESULT}")).or_failed()
+        for name in [RESULT, PAGE] {
+            match fs::remove_file(folder.join(name)) {
+                Err(error) if error.kind() != ErrorKind::NotFound => {
+                    return Err(error).with_context(|| format!("cannot take away {name}")).or_failed();
+                }
+                _ => {}
             }
-            _ => Ok(record),
         }
+        Ok(record)
     }
 
     /// Where what was asked for was wrong and nothing was recorded, leaves the folder as it was found, so that the

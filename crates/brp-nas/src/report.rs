@@ -8,7 +8,7 @@ mod sheet;
 use crate::failure::{Failure, OrFail};
 use crate::options::Format;
 use crate::output::{self, Show};
-use crate::record::write_whole;
+use crate::record::{PAGE, write_whole};
 use anyhow::Context;
 use charts::{Theme, png};
 use serde::Serialize;
@@ -53,6 +53,9 @@ pub(crate) struct Picture {
     svg: String,
 }
 
+/// The page that comes with the program.
+const TEMPLATE: &str = include_str!("report/page.html");
+
 /// PNG has twice the pixels that SVG says, for dense screens.
 const SCALE: f32 = 2.0;
 
@@ -63,13 +66,13 @@ pub(crate) fn main(args: &Args) -> Result<(), Failure> {
             let cannot = || format!("cannot read the template {}", file.display());
             std::fs::read_to_string(file).with_context(cannot).or_input()?
         }
-        None => include_str!("report/page.html").to_owned(),
+        None => TEMPLATE.to_owned(),
     };
     let sheet = sheet::Sheet::of(&found)?;
     let page = page::render(&template, &sheet)?;
     let to = args.to.clone().unwrap_or_else(|| args.folders[0].join("report"));
     std::fs::create_dir_all(&to).with_context(|| format!("cannot make {}", to.display())).or_input()?;
-    let mut files = vec![to.join("report.html")];
+    let mut files = vec![to.join(PAGE)];
     write_whole(&files[0], page.as_bytes()).or_failed()?;
     for picture in sheet.pictures() {
         files.extend(write(&to, picture)?);
@@ -77,6 +80,15 @@ pub(crate) fn main(args: &Args) -> Result<(), Failure> {
     let (runs, cut_off) = (found.runs.len(), found.runs.iter().filter(|run| run.result.is_none()).count());
     let report = Report { runs, cut_off, records: found.records.len(), files };
     output::print(&report, args.format.unwrap_or_default())
+}
+
+/// The page of one run, in its folder.
+pub(crate) fn of_run(folder: &Path) -> Result<PathBuf, Failure> {
+    let found = folders::read(&[folder.to_path_buf()], Path::new(""))?;
+    let page = page::render(TEMPLATE, &sheet::Sheet::of(&found)?)?;
+    let file = folder.join(PAGE);
+    write_whole(&file, page.as_bytes()).or_failed()?;
+    Ok(file)
 }
 
 fn write(folder: &Path, picture: &Picture) -> Result<Vec<PathBuf>, Failure> {

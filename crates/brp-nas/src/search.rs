@@ -137,7 +137,9 @@ fn finish(
         or_nothing()?;
         let comparison = Comparison::new(settings, &found, watch.wall_s())?;
         record.write("result.json", &comparison)?;
-        return output::print(&comparison, args.common.format());
+        output::print(&comparison, args.common.format())?;
+        show(record);
+        return Ok(());
     }
     let report = Report::new(settings, found);
     record.write("result.json", &report)?;
@@ -148,8 +150,16 @@ fn finish(
     if report.nothing_met() {
         eprintln!("no trained network meets the limit");
     }
-    eprintln!("`report {}` makes a page of it, with pictures", record.folder().display());
+    show(record);
     or_nothing()
+}
+
+/// A page of the search beside its record. What goes wrong with it is said, and is nothing to the search.
+fn show(record: &Record) {
+    match crate::report::of_run(record.folder()) {
+        Ok(page) => eprintln!("a page of it, with pictures: {}", page.display()),
+        Err(failure) => eprintln!("no page of it can be made: {:#}", failure.error()),
+    }
 }
 
 /// What architectures are trained on, where they are trained; the settings then say it too.

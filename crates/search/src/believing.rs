@@ -1,4 +1,4 @@
-use crate::{Acquisition, Point, SearchError, expected_improvement};
+use crate::{Acquisition, Growth, Point, SearchError, expected_improvement};
 use nas_core::{Belief, Believe, Fit, Labelled, Searcher, Seed, Stream, Trial, order_by_score};
 use rand::RngExt;
 use rand::seq::SliceRandom;
@@ -7,6 +7,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// Candidates from which values are drawn together: those whose mean and two deviations are largest.
 const SHORT_LIST: usize = 200;
+
+/// Why candidates do not grow under a limit.
+const NO_CHANCES: &str = "candidates that join on the way have no chance to meet a limit that anybody knows";
 
 /// The chance to meet a limit from which it is likely.
 const LIKELY: f64 = 0.5;
@@ -60,10 +63,12 @@ impl BelievingSettings {
 /// different values are known there is no model, and batches are as the first.
 ///
 /// The candidates are any list, so a latency limit may be applied before ([`within_limit`](crate::within_limit)); or
-/// [`limit`](Self::limit) weighs each by the chance that it meets one.
+/// [`limit`](Self::limit) weighs each by the chance that it meets one. Where they are a part of a space, others may join
+/// them ([`growing`](Self::growing)).
 #[derive(Debug)]
-pub struct Believing<A, F: Fit<A>> {
+pub struct Believing<'a, A, F: Fit<A>> {
     candidates: Vec<A>,
+    growth: Option<Growth<'a, A>>,
     settings: BelievingSettings,
     predictor: F,
     seed: Seed,
@@ -85,7 +90,7 @@ pub struct Believing<A, F: Fit<A>> {
     asked_ahead: u64,
 }
 
-impl<A, F> Believing<A, F>
+impl<'a, A, F> Believing<'a, A, F>
 where
     A: Clone + Ord,
     F: Fit<A>,
@@ -109,6 +114,7 @@ where
         start.shuffle(&mut seed.stream("start"));
         Ok(Self {
             candidates,
+            growth: None,
             settings,
             predictor,
             seed,
@@ -132,12 +138,16 @@ where
     /// chooses from, meet it more likely than not.
     ///
     /// # Errors
-    /// A limit that is not positive, chances that are not one a candidate or do not lie between 0 and 1.
+    /// A limit that is not positive, chances that are not one a candidate or do not lie between 0 and 1, candidates that
+    /// [grow](Self::growing), of which there are no chances.
     pub fn limit(mut self, limit_ms: f64, chances: Vec<f64>) -> Result<Self, SearchError> {
         let fail = |name, value, expected: String| Err(SearchError::Setting { name, value, expected });
         if !(limit_ms > 0.0 && limit_ms.is_finite()) {
             let expected = "a latency limit is a positive number of milliseconds".into();
             return fail("max-latency", limit_ms, expected);
+        }
+        if self.growth.is_some() {
+            return fail("max-latency", limit_ms, NO_CHANCES.into());
         }
         if chances.len() != self.candidates.len() {
             let expected = format!("one for each of {} candidates", self.candidates.len());
@@ -165,6 +175,18 @@ where
         };
         self.networks = self.candidates.iter().map(number).collect();
         self
+    }
+
+    /// Has children of the best so far join the candidates after each fit. Each is a network of its own.
+    ///
+    /// # Errors
+    /// A [`limit`](Self::limit), as nobody knows the chance that a child meets it.
+    pub fn growing(self, growth: Growth<'a, A>) -> Result<Self, SearchError> {
+        if let Some(limit_ms) = self.limit_ms {
+            let expected = NO_CHANCES.into();
+            return Err(SearchError::Setting { name: "max-latency", value: limit_ms, expected });
+        }
+        Ok(Self { growth: Some(growth.knowing(&self.candidates)), ..self })
     }
 
     fn chance(&self, candidate: usize) -> f64 {
@@ -275,7 +297,7 @@ where
     }
 }
 
-impl<A, F> Searcher<A> for Believing<A, F>
+impl<A, F> Searcher<A> for Believing<'_, A, F>
 where
     A: Clone + Ord,
     F: Fit<A>,
@@ -332,6 +354,9 @@ where
             let model =
                 self.predictor.fit(&data, &Labelled::empty(), seed).map_err(SearchError::predictor)?;
             self.model = Some(model);
+            if let Some(growth) = &mut self.growth {
+                self.candidates.extend(growth.children(&self.archs, &self.values, seed));
+            }
         }
         (self.round, self.asked_ahead) = (self.round + 1, 0);
         Ok(())

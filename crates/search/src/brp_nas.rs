@@ -1,4 +1,4 @@
-use crate::{Moves, SearchError};
+use crate::{Growth, Moves, SearchError};
 use nas_core::{FitFrom, Labelled, Rank, Searcher, Seed, Trial};
 use rand::seq::SliceRandom;
 use serde::{Deserialize, Serialize};
@@ -55,15 +55,18 @@ impl Selection {
 ///
 /// With a warm-up the predictor begins fitted ([`start_from`](BrpNas::start_from)): on the scores of a proxy, as
 /// Zero-Cost NAS pre-trains it. It ranks before anything is trained, so that every round is one further: round 0
-/// takes its share from the top, the others from the better half, and the first fit goes on from its weights. With move proposal each random sample is the best by score of
-/// so many ([`moves`](BrpNas::moves)); what the predictor ranks is left to it.
+/// takes its share from the top, the others from the better half, and the first fit goes on from its weights. With move
+/// proposal each random sample is the best by score of so many ([`moves`](BrpNas::moves)); what the predictor ranks is
+/// left to it.
 ///
-/// The candidates are any list, so a latency limit is applied before ([`within_limit`](crate::within_limit)).
+/// The candidates are any list, so a latency limit is applied before ([`within_limit`](crate::within_limit)). Where
+/// they are a part of a space, others may join them ([`growing`](BrpNas::growing)), which the authors' code does not do.
 /// `P` gives the predictor's settings for a round: the published ones lengthen the training from round to round.
 #[derive(Debug)]
 pub struct BrpNas<'a, A, F: FitFrom<A>, P> {
     candidates: Vec<A>,
     moves: Option<Moves<'a, A>>,
+    growth: Option<Growth<'a, A>>,
     selection: Selection,
     predictor: P,
     seed: Seed,
@@ -81,7 +84,7 @@ pub struct BrpNas<'a, A, F: FitFrom<A>, P> {
 
 impl<'a, A, F, P> BrpNas<'a, A, F, P>
 where
-    A: Clone,
+    A: Clone + Ord,
     F: FitFrom<A>,
     F::Model: Rank<A>,
     P: Fn(usize) -> F,
@@ -100,6 +103,7 @@ where
         Ok(Self {
             candidates,
             moves: None,
+            growth: None,
             selection,
             predictor,
             seed,
@@ -129,6 +133,12 @@ where
     #[must_use]
     pub fn moves(self, moves: Moves<'a, A>) -> Self {
         Self { moves: Some(moves), ..self }
+    }
+
+    /// Has children of the best so far join the candidates, before each ranking by a predictor that was just fitted.
+    #[must_use]
+    pub fn growing(self, growth: Growth<'a, A>) -> Self {
+        Self { growth: Some(growth.knowing(&self.candidates)), ..self }
     }
 
     /// The predictor as fitted last, or begun with; none before.
@@ -193,6 +203,9 @@ where
             None => settings.fit(&data, &none, seed),
         }
         .map_err(SearchError::predictor)?;
+        if let Some(growth) = &mut self.growth {
+            self.candidates.extend(growth.children(&self.archs, &self.values, seed));
+        }
         self.ranking = model.rank(&self.candidates).map_err(SearchError::predictor)?;
         self.model = Some(model);
         Ok(())
@@ -201,7 +214,7 @@ where
 
 impl<A, F, P> Searcher<A> for BrpNas<'_, A, F, P>
 where
-    A: Clone,
+    A: Clone + Ord,
     F: FitFrom<A>,
     F::Model: Rank<A>,
     P: Fn(usize) -> F,

@@ -140,10 +140,14 @@ pub(crate) struct Args {
     /// The search space [default: nas-bench-201].
     #[arg(long)]
     pub(crate) space: Option<Space>,
-    /// Without a table, search among so many that are drawn at random [default: all of a space of at most 500,000, else
-    /// 10,000].
+    /// Search among so many that are drawn at random from the space, without a table or with one that has all of it
+    /// [default: all of a space of at most 500,000, else 10,000].
     #[arg(long)]
     pub(crate) candidates: Option<usize>,
+    /// How many others join them for each network that is trained, near the best so far, where a predictor or `ours`
+    /// chooses from some that were drawn; 0 for none [default: a hundredth of them, none under a limit].
+    #[arg(long)]
+    pub(crate) grow: Option<usize>,
     /// What training an architecture gives, FILE:COLUMN: the validation accuracy that the search maximises [default,
     /// without --train: benchmark:valid with --test benchmark:mean_test and --latency benchmark:engine_ms, which come with
     /// the program].
@@ -311,6 +315,7 @@ impl Args {
         Self {
             space: self.space.or(other.space),
             candidates: self.candidates.or(other.candidates),
+            grow: self.grow.or(other.grow),
             accuracy: self.accuracy.or(other.accuracy),
             test: self.test.or(other.test),
             latency: self.latency.or(other.latency),

@@ -232,18 +232,27 @@ pub(super) struct Optimum<A> {
 const DRAWN: usize = 10_000;
 
 /// What may be trained: the rows of the accuracy table, a class of equal architectures once where the table is of
-/// classes; without one a class of the space once, or so many drawn from it. Then whether there are others.
+/// classes, or so many drawn from a space that the table has all of; without a table a class of the space once, or so
+/// many drawn from it. Then whether there are others.
 fn architectures<S: Predictable>(
     space: &S,
     args: &Args,
     accuracy: Option<&Column<S::Arch>>,
 ) -> Result<(Vec<S::Arch>, bool), Failure> {
+    let draw = |count: usize| different(space, count, Seed(args.common.seed()).derive("pool"));
     let Some(column) = accuracy else {
         let small = space.len().is_some_and(|len| len <= LISTED);
         return match (args.candidates, small.then(|| space.whole()).flatten()) {
+            (None, Some(_)) if args.grow.is_some() => {
+                let name = space.name();
+                Err(anyhow!(
+                    "--grow adds to some that were drawn, and these are all of {name}: --candidates draws"
+                ))
+                .or_input()
+            }
             (None, Some(whole)) => Ok((whole, false)),
             (count, _) => {
-                let drawn = different(space, count.unwrap_or(DRAWN), Seed(args.common.seed()).derive("pool"));
+                let drawn = draw(count.unwrap_or(DRAWN));
                 if let Some(count) = count.filter(|count| *count > drawn.len()) {
                     let (name, there) = (space.name(), drawn.len());
                     return Err(anyhow!(
@@ -255,11 +264,19 @@ fn architectures<S: Predictable>(
             }
         };
     };
-    if args.candidates.is_some() {
-        return Err(anyhow!("--candidates draws from the space; here they are the rows of --accuracy"))
-            .or_input();
+    let rows = columns::rows_of(space, args.accuracy.as_ref(), column);
+    match args.candidates {
+        None => Ok((rows.archs().to_vec(), false)),
+        Some(count) if space.len() == Some(rows.len() as u64) && count < rows.len() => {
+            Ok((draw(count), true))
+        }
+        Some(_) => Err(anyhow!(
+            "--candidates draws from a whole space, and here they are the {} rows of --accuracy: leave it out, or name \
+             fewer than all architectures of a space whose table has them all",
+            rows.len()
+        ))
+        .or_input(),
     }
-    Ok((columns::rows_of(space, args.accuracy.as_ref(), column).archs().to_vec(), false))
 }
 
 /// Refuses as an input what training has to tell.

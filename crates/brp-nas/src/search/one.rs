@@ -19,11 +19,11 @@ use crate::record::Lines;
 use crate::registry::{EncodingName, Setting};
 use crate::watch::Watcher;
 use anyhow::anyhow;
-use nas_core::{Believe, Fit, FitFrom, Observe, Rank, SearchSpace, Searcher, Seed, Trial};
+use nas_core::{Believe, Fit, FitFrom, Observe, Rank, SearchSpace, Searcher, Seed, Stream, Trial};
 use predictors::{FittedRegressor, PredictError};
 use rand::seq::SliceRandom;
 use search::{
-    Believing, BrpNas, Domain, Evolution, EvolutionSettings, Moves, Random, Reinforce, Run, Searched,
+    Believing, BrpNas, Domain, Evolution, EvolutionSettings, Growth, Moves, Random, Reinforce, Run, Searched,
     Selection, WarmUp, summarise,
 };
 use std::collections::BTreeMap;
@@ -86,10 +86,15 @@ impl<S: Predictable> Go<'_, S> {
     }
 }
 
+/// The share of the candidates that join them for each network that is trained, so that they double in a search of the
+/// usual budget.
+const GROWN: usize = 100;
+
 /// The parts of a plan, ready for a strategy.
 struct Parts<'a, A> {
     warm_up: Option<WarmUp<A>>,
     moves: Option<Moves<'a, A>>,
+    growth: Option<Growth<'a, A>>,
 }
 
 impl<S: Predictable> Search<'_, S> {
@@ -109,7 +114,13 @@ impl<S: Predictable> Search<'_, S> {
             latencies = limited.archs.iter().cloned().zip(limited.latencies).collect();
             (candidates, chances, learned) = (limited.archs, limited.chances, limited.learned);
         }
-        let parts = self.parts(plan, &candidates, root)?;
+        let edit = |arch: &S::Arch, rng: &mut Stream| space.mutate(arch, rng);
+        let mut parts = self.parts(plan, &candidates, root)?;
+        if data.drawn && settings.max_latency.is_none() {
+            let count = settings.grow.unwrap_or(candidates.len().div_ceil(GROWN));
+            let growth = (count > 0).then(|| Growth::new(count, &edit));
+            parts.growth = growth.transpose().map_err(mine)?;
+        }
         let unscored = parts.warm_up.as_ref().map(|warm_up| [warm_up.asked, warm_up.unscored]);
         let budget = settings.budget.min(candidates.len());
         let name = format!("{}-{seed}", plan.name());
@@ -169,7 +180,9 @@ impl<S: Predictable> Search<'_, S> {
     }
 
     fn parts(&self, plan: &Plan, candidates: &[S::Arch], root: Seed) -> Result<Parts<'_, S::Arch>, Failure> {
-        let Some(scores) = &self.data.scores else { return Ok(Parts { warm_up: None, moves: None }) };
+        let Some(scores) = &self.data.scores else {
+            return Ok(Parts { warm_up: None, moves: None, growth: None });
+        };
         let warm_up = plan.warmup.map(|count| {
             let mut some = candidates.to_vec();
             some.shuffle(&mut root.derive("search").stream("warm-up"));
@@ -177,7 +190,8 @@ impl<S: Predictable> Search<'_, S> {
             WarmUp::new(some, scores)
         });
         let moves = plan.moves.map(|count| Moves::new(count, scores));
-        Ok(Parts { warm_up: warm_up.transpose().map_err(mine)?, moves: moves.transpose().map_err(mine)? })
+        let (warm_up, moves) = (warm_up.transpose().map_err(mine)?, moves.transpose().map_err(mine)?);
+        Ok(Parts { warm_up, moves, growth: None })
     }
 
     /// A search by evolution, which ranks nothing.
@@ -240,6 +254,9 @@ impl<S: Predictable> Search<'_, S> {
             search = search.limit(limit, chances).map_err(mine)?;
         }
         search = parts.warm_up.iter().fold(search, Believing::warm_up);
+        if let Some(growth) = parts.growth {
+            search = search.growing(growth).map_err(mine)?;
+        }
         let searched = go.run(&mut search)?;
         let model = search.model().filter(|_| ranked);
         let ranking = model.map(|model| model.rank(&self.data.archs)).transpose().or_failed()?;
@@ -313,6 +330,7 @@ impl<A: Clone + Ord> Around<'_, A> {
             brp = brp.start_from(model).map_err(mine)?;
         }
         brp = self.parts.moves.into_iter().fold(brp, BrpNas::moves);
+        brp = self.parts.growth.into_iter().fold(brp, BrpNas::growing);
         let ranked = go.search.settings.algorithm != Algorithm::All;
         let searched = go.run(&mut brp)?;
         let ranking =

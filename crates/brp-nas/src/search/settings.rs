@@ -37,6 +37,9 @@ pub(super) struct Settings {
     /// Drawn from the space where it is too large to go through.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) candidates: Option<usize>,
+    /// Others that join them for each network that is trained.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) grow: Option<usize>,
     pub(super) algorithm: Algorithm,
     pub(super) plans: Vec<Plan>,
     pub(super) budget: usize,
@@ -140,6 +143,7 @@ impl Settings {
         Ok(Self {
             space,
             candidates: args.candidates,
+            grow: args.grow,
             algorithm,
             plans,
             budget,
@@ -208,6 +212,12 @@ impl Settings {
         let (an_evolution, an_ours) = ("--algorithm evolution", "--algorithm ours");
         let a_ranked = "--algorithm brp, predictor, neural-predictor and two-stage";
         check_used(&[
+            (
+                "--grow",
+                given.grow.is_some(),
+                (train || given.candidates.is_some()) && (ranked || ours) && !limit,
+                "candidates that are drawn, without a limit, with brp, predictor, neural-predictor, two-stage and ours",
+            ),
             ("--pool", given.pool.is_some(), evolution, an_evolution),
             ("--tournament", given.tournament.is_some(), evolution, an_evolution),
             ("--as-they-come", given.as_they_come.is_some(), train, "--train"),

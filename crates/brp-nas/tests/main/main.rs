@@ -132,6 +132,9 @@ fn a_search_finds_reports_and_records() {
         record("trials.jsonl").lines().map(|l| serde_json::from_str(l).unwrap()).collect();
     assert_eq!(lines.len(), 12);
     assert!(lines.iter().zip(trained).all(|(line, trial)| line["arch"] == trial["arch"]));
+    // and a page shows the best of them
+    let page = record("report.html");
+    assert!(page.contains("<svg") && page.contains(result["best"]["arch"].as_str().unwrap()));
 }
 
 #[test]

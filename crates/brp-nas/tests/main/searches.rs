@@ -1,7 +1,7 @@
 //! What a search must not know, and what it says of what it found.
 
-use crate::{Table, json, more, run};
-use ::spaces::NasBenchNlp;
+use crate::{Table, json, more, run, timeless, values};
+use ::spaces::{NasBench201, NasBenchNlp};
 use nas_core::{SearchSpace, Seed};
 use serde_json::Value;
 use std::fs;
@@ -212,4 +212,47 @@ fn a_sample_may_be_nearly_the_whole_space() {
     let search = "search --train --space nas-bench-macro --candidates 6562 --budget 2 --channels 2";
     refused(&words(&format!("{search} --out {}", out.display())), "ask for at most as many");
     assert!(!out.exists());
+}
+
+#[test]
+fn candidates_that_are_drawn_grow_near_the_best_and_a_kill_changes_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    let mut text = String::from("arch,valid\n");
+    for cell in (0..15_625).map(|i| NasBench201.get(i).unwrap()) {
+        text += &format!("{cell},{}\n", values(&cell).0);
+    }
+    fs::write(path("whole.csv"), text).unwrap();
+    for algorithm in ["ours", "predictor --samples 12 --iterations 2 --transfer-from none"] {
+        let name = algorithm.split(' ').next().unwrap();
+        let table = path("whole.csv");
+        let of = |flags: &str, out: &str| {
+            let line = format!(
+                "search --accuracy {table}:valid --candidates 60 --budget 20 --algorithm {algorithm}"
+            );
+            json(&words(&format!("{line} {flags} --out {}", path(out))))
+        };
+        let grown = of("--grow 6", name);
+        let drawn = of("--grow 0", &format!("{name}-drawn"));
+        let best = |found: &Value| found["best"]["valid"].as_f64().unwrap();
+        assert!(best(&grown) > best(&drawn), "{algorithm}: {} {}", best(&grown), best(&drawn));
+        // cut off in the middle of the second half
+        fs::remove_file(folder.path().join(name).join("result.json")).unwrap();
+        let trials = folder.path().join(name).join("trials.jsonl");
+        let kept: Vec<String> =
+            fs::read_to_string(&trials).unwrap().lines().take(13).map(String::from).collect();
+        fs::write(&trials, kept.join("\n") + "\n{").unwrap();
+        let again = json(&words(&format!("search --resume {}", path(name))));
+        assert_eq!(timeless(again), timeless(grown), "{algorithm}");
+    }
+    let never = path("never");
+    for (flags, says) in [
+        ("--algorithm brp --grow 3", "candidates that are drawn"),
+        ("--algorithm random --candidates 60 --grow 3", "candidates that are drawn"),
+        ("--candidates 15625", "fewer than all"),
+    ] {
+        let table = path("whole.csv");
+        refused(&words(&format!("search --accuracy {table}:valid {flags} --out {never}")), says);
+    }
+    refused(&words(&format!("search --train --grow 3 --out {never}")), "all of nas-bench-201");
 }

@@ -153,6 +153,6 @@ fn what_a_space_has_not_is_said() {
         refused(&words(&format!("{line} --out {out}")), says);
     }
     let drawn = format!("search --accuracy {path}:accuracy --candidates 5 --out {out}");
-    refused(&words(&drawn), "--candidates draws from the space");
+    refused(&words(&drawn), "--candidates draws from a whole space");
     assert!(!folder.path().join("never").exists());
 }

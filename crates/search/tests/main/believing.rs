@@ -2,9 +2,9 @@
 
 use crate::toy::{Word, Words};
 use nas_core::conformance::searcher;
-use nas_core::{Belief, Believe, Evaluation, Fit, Labelled, SearchSpace, Seed};
+use nas_core::{Belief, Believe, Evaluation, Fit, Labelled, SearchSpace, Seed, Stream};
 use rand::RngExt;
-use search::{Acquisition, Believing, BelievingSettings, SearchError, WarmUp, run};
+use search::{Acquisition, Believing, BelievingSettings, Growth, SearchError, WarmUp, run};
 use std::collections::BTreeSet;
 use std::convert::Infallible;
 
@@ -81,6 +81,12 @@ fn it_conforms_by_both_acquisitions_with_and_without_a_warm_up() {
             assert_eq!(searcher(make, value, 60).unwrap().len(), 60);
         }
     }
+    // a part of the words, and what is near the best of it
+    let edit = |word: &Word, rng: &mut Stream| WORDS.mutate(word, rng);
+    let make =
+        || Believing::new(all()[..200].to_vec(), SETTINGS, Alike, Seed(3))?.growing(Growth::new(5, &edit)?);
+    let found = searcher(make, value, 60).unwrap();
+    assert!(found.iter().any(|word| !all()[..200].contains(word)), "{found:?}");
     // all of a small list, and no more
     let make = || Believing::new(all()[..17].to_vec(), DRAWN, Alike, Seed(3));
     assert_eq!(searcher(make, value, 60).unwrap().len(), 17);
@@ -174,7 +180,7 @@ fn network(word: &Word) -> String {
     word.to_string()[..3].into()
 }
 
-fn of_networks(settings: BelievingSettings) -> Believing<Word, Sure> {
+fn of_networks(settings: BelievingSettings) -> Believing<'static, Word, Sure> {
     Believing::new(all(), settings, Sure, Seed(5)).unwrap().networks(network)
 }
 
@@ -187,7 +193,7 @@ fn no_network_is_trained_again_while_others_may_be_as_good() {
         false => Ok(Evaluation::of(Words::value(word, 4))),
     };
     // of as many trainings as there are networks
-    let different = |mut search: Believing<Word, Sure>| {
+    let different = |mut search: Believing<'_, Word, Sure>| {
         let trials = run(&mut search, &objective, every.len(), &mut []).unwrap();
         assert!(trials.iter().any(|trial| trial.result.is_err()));
         trials.iter().map(|trial| network(&trial.arch)).collect::<BTreeSet<_>>().len()
@@ -267,6 +273,13 @@ fn settings_out_of_range_are_named() {
         let error = Believing::new(all(), settings, Alike, Seed(0)).err().unwrap();
         assert!(matches!(error, SearchError::Setting { name: found, .. } if found == name));
     }
+    // nobody knows of a child whether it meets a limit
+    let edit = |word: &Word, rng: &mut Stream| WORDS.mutate(word, rng);
+    let grown =
+        |search: Believing<'static, Word, Alike>| search.growing(Growth::new(5, &edit).unwrap()).err();
+    let limited = |search: Believing<'static, Word, Alike>| search.limit(9.0, vec![1.0; all().len()]);
+    let new = || Believing::new(all(), SETTINGS, Alike, Seed(0)).unwrap();
+    assert!(matches!(grown(limited(new()).unwrap()), Some(SearchError::Setting { name: "max-latency", .. })));
     assert!(matches!(
         Believing::new(Vec::new(), SETTINGS, Alike, Seed(0)).err().unwrap(),
         SearchError::TooFew { .. }

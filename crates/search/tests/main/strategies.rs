@@ -4,12 +4,12 @@ use crate::toy::{Word, Words};
 use crate::{FittedNearest, Nearest};
 use nas_core::conformance::{decisions, searcher, space};
 use nas_core::{
-    Evaluation, Fit, FitFrom, Labelled, Rank, Scorer, SearchSpace, Searcher, Seed, Trial, order_by_score,
-    stats,
+    Evaluation, Fit, FitFrom, Labelled, Rank, Scorer, SearchSpace, Searcher, Seed, Stream, Trial,
+    order_by_score, stats,
 };
 use search::{
-    BrpNas, Domain, Evolution, EvolutionSettings, Goal, InOrder, Moves, Random, Reinforce, ReinforceSettings,
-    Run, SearchError, Selection, WarmUp, run, side_by_side,
+    BrpNas, Domain, Evolution, EvolutionSettings, Goal, Growth, InOrder, Moves, Random, Reinforce,
+    ReinforceSettings, Run, SearchError, Selection, WarmUp, run, side_by_side,
 };
 use std::collections::BTreeSet;
 use std::convert::Infallible;
@@ -87,6 +87,10 @@ fn moves(count: usize) -> Moves<'static, Word> {
     Moves::new(count, &Proxy).unwrap()
 }
 
+fn edit(word: &Word, rng: &mut Stream) -> Word {
+    WORDS.mutate(word, rng)
+}
+
 fn value(word: &Word) -> Option<f64> {
     (!word.to_string().starts_with("ab")).then(|| Words::value(word, 4))
 }
@@ -150,8 +154,9 @@ fn every_strategy_conforms_with_and_without_its_parts() {
             );
             assert_eq!(found.len(), 100);
             let all = Domain::of(&WORDS).sample(300, &mut Seed(2).stream("some")).unwrap();
+            let grows = !words.listed;
             let found = holds(
-                &format!("brp, {name}"),
+                &format!("brp, {name}, grows {grows}"),
                 || {
                     let selection = Selection { samples: 40, iterations: 4, alpha: 0.5 };
                     let mut brp = BrpNas::new(all.clone(), selection, |_| Alike, Seed(1))?;
@@ -159,6 +164,7 @@ fn every_strategy_conforms_with_and_without_its_parts() {
                         let (archs, scores) = warm(&WORDS, 50).scored.into_iter().unzip();
                         brp = brp.start_from(FittedAlike(Labelled::new(archs, scores).unwrap()))?;
                     }
+                    brp = if grows { brp.growing(Growth::new(3, &edit)?) } else { brp };
                     Ok(if moved { brp.moves(moves(7)) } else { brp })
                 },
                 value,
@@ -270,6 +276,20 @@ fn strategies_learn_and_parts_help() {
     let plain = mean_best(40, |seed| Evolution::new(domain(), POOL, seed).unwrap());
     let moved = mean_best(40, |seed| Evolution::new(domain(), POOL, seed).unwrap().moves(moves(100)));
     assert!(moved > plain + 3.0, "{moved} {plain}");
+}
+
+#[test]
+fn a_predictor_that_sees_a_part_of_a_space_finds_more_where_it_grows() {
+    let selection = Selection { samples: 40, iterations: 4, alpha: 0.5 };
+    let best = |grow: Option<usize>| {
+        mean_best(60, |seed| {
+            let some = Domain::of(&WORDS).sample(100, &mut seed.stream("some")).unwrap();
+            let brp = BrpNas::new(some, selection, |_| Alike, seed).unwrap();
+            grow.into_iter().fold(brp, |brp, count| brp.growing(Growth::new(count, &edit).unwrap()))
+        })
+    };
+    let (drawn, grown) = (best(None), best(Some(5)));
+    assert!(grown > drawn + 10.0, "{grown} {drawn}");
 }
 
 #[test]
@@ -386,6 +406,7 @@ fn bad_settings_and_scorers_say_so() {
     says(reinforce(ReinforceSettings { momentum: 1.0, ..standard }), "momentum is 1");
     says(reinforce(ReinforceSettings { imitated: 0, ..standard }), "imitated is 0");
     says(Moves::<Word>::new(0, &Proxy).err().unwrap(), "moves is 0");
+    says(Growth::new(0, &edit).err().unwrap(), "grow is 0");
     let too_many = Domain::of(&WORDS).sample(4_000, &mut Seed(0).stream("x")).unwrap_err();
     says(too_many, "4000 architectures are wanted to choose from, but there are only 3072");
     let nan = |_: &u32| f64::NAN;
