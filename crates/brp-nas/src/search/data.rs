@@ -107,6 +107,9 @@ impl<S: Predictable> Data<S> {
         let features =
             features.map(|proxies| Features::of_accuracies(space, &archs, proxies, &seen)).transpose()?;
         let (test, latency, cost) = (reworded(test)?, reworded(latency)?, reworded(cost)?);
+        if drawn && accuracy.is_some() && settings.max_latency.is_none() {
+            check_whole(space, [("--latency", &latency), ("--cost", &cost)])?;
+        }
         let parts =
             [&accuracy, &test, &latency, &source, &cost].into_iter().flatten().chain(&columns).chain(&seen);
         let provenance = parts.map(|column| serde_json::to_value(column.provenance()));
@@ -277,6 +280,23 @@ fn architectures<S: Predictable>(
         ))
         .or_input(),
     }
+}
+
+/// That tables know all of a space, where any of it may be trained and not only what was drawn.
+fn check_whole<S: Predictable>(
+    space: &S,
+    columns: [(&str, &Option<Column<S::Arch>>); 2],
+) -> Result<(), Failure> {
+    for (flag, column) in columns.into_iter().filter_map(|(flag, column)| Some((flag, column.as_ref()?))) {
+        let known = column.labelled().len();
+        if space.len().is_some_and(|all| (known as u64) < all) {
+            return Err(anyhow!(
+                "--candidates draws from a whole space, of which {flag} knows {known}: leave out one of the two"
+            ))
+            .or_input();
+        }
+    }
+    Ok(())
 }
 
 /// Refuses as an input what training has to tell.

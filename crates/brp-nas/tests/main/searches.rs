@@ -245,11 +245,13 @@ fn candidates_that_are_drawn_grow_near_the_best_and_a_kill_changes_nothing() {
         let again = json(&words(&format!("search --resume {}", path(name))));
         assert_eq!(timeless(again), timeless(grown), "{algorithm}");
     }
-    let never = path("never");
+    let (never, part) = (path("never"), Table::new());
+    let costs = format!("--candidates 60 --cost {}", part.column("device_ms"));
     for (flags, says) in [
         ("--algorithm brp --grow 3", "candidates that are drawn"),
         ("--algorithm random --candidates 60 --grow 3", "candidates that are drawn"),
         ("--candidates 15625", "fewer than all"),
+        (costs.as_str(), "--cost knows 400"),
     ] {
         let table = path("whole.csv");
         refused(&words(&format!("search --accuracy {table}:valid {flags} --out {never}")), says);
