@@ -46,8 +46,8 @@ impl<A> fmt::Debug for Growth<'_, A> {
 }
 
 impl<'a, A: Clone + Ord> Growth<'a, A> {
-    /// So many children for each network that is trained, by this edit. Where several architectures are one network, the edit says which
-    /// stands for it.
+    /// So many children for each network that is trained, by this edit. Where several architectures are one network, the
+    /// edit says which stands for it.
     ///
     /// # Errors
     /// No children.

@@ -34,7 +34,7 @@ impl Plan {
 #[derive(Debug, Clone, Serialize)]
 pub(super) struct Settings {
     pub(super) space: Space,
-    /// Drawn from the space where it is too large to go through.
+    /// Drawn from the space, where it is too large to go through or somebody asks for it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) candidates: Option<usize>,
     /// Others that join them for each network that is trained.
@@ -215,7 +215,7 @@ impl Settings {
             (
                 "--grow",
                 given.grow.is_some(),
-                (train || given.candidates.is_some()) && (ranked || ours) && !limit,
+                (train || self.candidates.is_some()) && (ranked || ours) && !limit,
                 "candidates that are drawn, without a limit, with brp, predictor, neural-predictor, two-stage and ours",
             ),
             ("--pool", given.pool.is_some(), evolution, an_evolution),

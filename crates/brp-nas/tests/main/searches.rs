@@ -223,12 +223,14 @@ fn candidates_that_are_drawn_grow_near_the_best_and_a_kill_changes_nothing() {
         text += &format!("{cell},{}\n", values(&cell).0);
     }
     fs::write(path("whole.csv"), text).unwrap();
+    // a flag may belong to what a file says
+    fs::write(path("drawn.toml"), "candidates = 60\n").unwrap();
     for algorithm in ["ours", "predictor --samples 12 --iterations 2 --transfer-from none"] {
         let name = algorithm.split(' ').next().unwrap();
-        let table = path("whole.csv");
+        let (table, config) = (path("whole.csv"), path("drawn.toml"));
         let of = |flags: &str, out: &str| {
             let line = format!(
-                "search --accuracy {table}:valid --candidates 60 --budget 20 --algorithm {algorithm}"
+                "search --accuracy {table}:valid --config {config} --budget 20 --algorithm {algorithm}"
             );
             json(&words(&format!("{line} {flags} --out {}", path(out))))
         };
