@@ -15,7 +15,7 @@ pub(crate) struct Choice {
     /// One architecture; may be given more than once.
     #[arg(long)]
     pub(crate) arch: Option<Vec<String>>,
-    /// A file with an architecture a line.
+    /// A file with an architecture a line, or a table with a column `arch`.
     #[arg(long)]
     pub(crate) archs: Option<PathBuf>,
     /// So many, drawn at random without repetition.
@@ -77,6 +77,11 @@ impl Choice {
 pub(crate) fn architectures(file: &Path) -> Result<Vec<(u64, String)>, Failure> {
     let cannot = || format!("cannot read {}: expected one architecture a line, or a CSV", file.display());
     let bytes = std::fs::read(file).with_context(cannot).or_input()?;
+    let name = file.to_string_lossy();
+    // by the name, as architectures themselves may be JSON
+    if bytes.starts_with(b"PAR1") || name.ends_with(".jsonl") || name.ends_with(".jsonl.gz") {
+        return of_table(file);
+    }
     let text = if bytes.starts_with(&[0x1f, 0x8b]) {
         let mut text = String::new();
         flate2::read::MultiGzDecoder::new(bytes.as_slice()).read_to_string(&mut text).map(|_| text)
@@ -92,6 +97,14 @@ pub(crate) fn architectures(file: &Path) -> Result<Vec<(u64, String)>, Failure> 
         return Err(anyhow!("{} holds no architectures: expected one a line", file.display())).or_input();
     }
     Ok(found)
+}
+
+/// Of JSON lines and Parquet, by their places.
+fn of_table(file: &Path) -> Result<Vec<(u64, String)>, Failure> {
+    let table = tables::read_table(file, tables::Limits::default()).or_input()?;
+    let none = || anyhow!("{}: expected a column `arch`", file.display());
+    let archs = table.column("arch").ok_or_else(none).or_input()?;
+    Ok((1..).zip(0..archs.len()).map(|(at, row)| (at, archs.text(row).unwrap_or_default())).collect())
 }
 
 fn plain(text: &str) -> Vec<(u64, String)> {

@@ -7,6 +7,7 @@ use crate::predictable::Predictable;
 use crate::registry::{Space, on_space};
 use anyhow::{Context, anyhow};
 use nas_core::{Labelled, SearchSpace};
+use serde_json::Value;
 use sha2::{Digest, Sha256};
 use spaces::NasBench201;
 use std::collections::{BTreeMap, BTreeSet};
@@ -108,17 +109,27 @@ pub(crate) fn same<A: Ord>(one: &Provenance, other: &Column<A>) -> bool {
     one.sha256 == other.sha256 && one.column == other.column
 }
 
-/// What a column says of these architectures.
-pub(crate) fn values_of(
-    name: Space,
-    archs: &[String],
-    table: &TableRef,
-) -> Result<Vec<Option<f64>>, Failure> {
-    on_space!(name, space => {
-        let archs = archs.iter().map(|text| space.parse(text)).collect::<Result<Vec<_>, _>>().or_input()?;
-        let column = read_for(space, table, &archs)?;
-        Ok(archs.iter().map(|arch| column.get(arch)).collect())
-    })
+/// What a column says of some architectures, and where it comes from.
+#[derive(Debug, Default)]
+pub(crate) struct Told {
+    /// Nothing where no table is asked.
+    pub(crate) values: Option<Vec<Option<f64>>>,
+    /// For the record.
+    pub(crate) provenance: Vec<Value>,
+}
+
+impl Told {
+    pub(crate) fn of(name: Space, archs: &[String], table: Option<&TableRef>) -> Result<Self, Failure> {
+        let Some(table) = table else { return Ok(Self::default()) };
+        on_space!(name, space => {
+            let archs = archs.iter().map(|text| space.parse(text)).collect::<Result<Vec<_>, _>>().or_input()?;
+            let column = read_for(space, table, &archs)?;
+            Ok(Self {
+                values: Some(archs.iter().map(|arch| column.get(arch)).collect()),
+                provenance: vec![serde_json::to_value(column.provenance()).or_failed()?],
+            })
+        })
+    }
 }
 
 /// Several columns of a file, or of the benchmark.

@@ -8,7 +8,7 @@ pub(crate) mod status;
 pub(crate) mod submit;
 pub(crate) mod worker;
 
-pub(crate) use desk::TaskDesk;
+pub(crate) use desk::{IsIn, TaskDesk};
 pub(crate) use folder::Folder;
 pub(crate) use pieces::{Pieces, Visit};
 

@@ -1,7 +1,7 @@
 //! What surrogates see of an architecture: its graph, and its scores without training.
 
 use crate::failure::{Failure, OrFail};
-use crate::named_scores::{Part, Proxies};
+use crate::named_scores::{Ladder, Part, Proxies};
 use crate::predictable::{Predictable, Seen};
 use surrogates::{Block, by_rank};
 use tables::{Column, Provenance};
@@ -20,30 +20,6 @@ pub(crate) struct Features<A> {
 
 /// The scores of an architecture, where it has them.
 type Scored<A> = Box<dyn Fn(&A) -> Vec<Option<f64>> + Send + Sync>;
-
-/// What scores are worth, from the lowest.
-struct Ladder(Vec<[f64; 2]>);
-
-/// No score is below all others, as in [`by_rank`].
-fn or_lowest(score: Option<f64>) -> f64 {
-    score.filter(|score| !score.is_nan()).unwrap_or(f64::NEG_INFINITY)
-}
-
-impl Ladder {
-    fn new(scores: &[Option<f64>], ranks: &[f64]) -> Self {
-        let mut steps: Vec<[f64; 2]> =
-            scores.iter().zip(ranks).map(|(score, rank)| [or_lowest(*score), *rank]).collect();
-        steps.sort_by(|a, b| a[0].total_cmp(&b[0]));
-        Self(steps)
-    }
-
-    /// What the next lower score is worth.
-    fn place(&self, score: Option<f64>) -> Option<f64> {
-        let score = or_lowest(score);
-        let above = self.0.partition_point(|step| step[0] <= score);
-        Some(self.0.get(above.saturating_sub(1))?[1])
-    }
-}
 
 impl<A: Ord> Features<A> {
     /// Where costs are predicted.

@@ -364,7 +364,7 @@ fn job(args: &Args, space: Space, subjects: Vec<Subject>, seed: Seed) -> Result<
         _ => None,
     };
     if args.library.is_some() && runtime != Runtime::Ort {
-        return Err(anyhow!("--library is used by nothing: it belongs to --runtime ort")).or_input();
+        return Err(anyhow!("--library is used by nothing: it belongs to --runtime onnxruntime")).or_input();
     }
     let ready = Ready::new(runtime, args.library.as_deref())?;
     let fidelity = Fidelity {

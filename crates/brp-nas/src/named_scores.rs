@@ -197,9 +197,75 @@ pub(crate) enum Scores<S: Predictable> {
         sorted: Vec<(S::Arch, f64)>,
         /// How many of the space have none.
         unscored: usize,
+        /// What is not among them.
+        others: Others<S>,
     },
     /// Some are computed when they are asked for, and combined among those that are asked for together.
     Computed(Box<Computed<S>>),
+}
+
+/// Scores of what was not among those that were combined, where the space itself knows them.
+#[derive(Debug)]
+pub(crate) struct Others<S: Predictable> {
+    space: &'static S,
+    /// None where a table has to tell one of them.
+    parts: Vec<Proxy>,
+    /// What each is worth, where there are several.
+    ladders: Vec<Ladder>,
+}
+
+impl<S: Predictable> Others<S> {
+    fn new(
+        space: &'static S,
+        proxies: &Proxies,
+        each: &[Vec<Option<f64>>],
+        full: &[usize],
+    ) -> Result<Self, Failure> {
+        let known = |part: &Part| if let Part::Known(proxy) = part { Some(*proxy) } else { None };
+        let parts: Vec<Proxy> = proxies.0.iter().map(known).collect::<Option<_>>().unwrap_or_default();
+        let ladder = |scores: &Vec<Option<f64>>| {
+            let scores: Vec<f64> = full.iter().filter_map(|&i| scores[i]).collect();
+            let worth = log_rank_sum(std::slice::from_ref(&scores)).or_failed()?;
+            Ok(Ladder::new(&scores.into_iter().map(Some).collect::<Vec<_>>(), &worth))
+        };
+        let several = if parts.len() > 1 { each } else { &[] };
+        Ok(Self { space, parts, ladders: several.iter().map(ladder).collect::<Result<_, Failure>>()? })
+    }
+
+    fn score(&self, arch: &S::Arch) -> Option<f64> {
+        let scores = self.parts.iter().map(|part| self.space.score(*part, arch));
+        let scores: Vec<f64> = scores.collect::<Option<_>>()?;
+        match scores[..] {
+            [] => None,
+            [score] => Some(score),
+            _ => self.ladders.iter().zip(scores).map(|(ladder, score)| ladder.place(Some(score))).sum(),
+        }
+    }
+}
+
+/// What scores are worth, from the lowest.
+#[derive(Debug)]
+pub(crate) struct Ladder(Vec<[f64; 2]>);
+
+/// No score is below all others, as in [`surrogates::by_rank`].
+fn or_lowest(score: Option<f64>) -> f64 {
+    score.filter(|score| !score.is_nan()).unwrap_or(f64::NEG_INFINITY)
+}
+
+impl Ladder {
+    pub(crate) fn new(scores: &[Option<f64>], worth: &[f64]) -> Self {
+        let mut steps: Vec<[f64; 2]> =
+            scores.iter().zip(worth).map(|(score, worth)| [or_lowest(*score), *worth]).collect();
+        steps.sort_by(|a, b| a[0].total_cmp(&b[0]));
+        Self(steps)
+    }
+
+    /// What the next lower score is worth, or the lowest where none is lower.
+    pub(crate) fn place(&self, score: Option<f64>) -> Option<f64> {
+        let score = or_lowest(score);
+        let above = self.0.partition_point(|step| step[0] <= score);
+        Some(self.0.get(above.saturating_sub(1))?[1])
+    }
 }
 
 /// Scores that are computed.
@@ -217,9 +283,9 @@ pub(crate) struct Computed<S: Predictable> {
 }
 
 impl<S: Predictable> Scores<S> {
-    /// Looked up for all `archs`.
+    /// Looked up for all `archs`; of others what the space knows itself.
     pub(crate) fn known(
-        space: &S,
+        space: &'static S,
         proxies: &Proxies,
         columns: &[Column<S::Arch>],
         archs: &[S::Arch],
@@ -232,7 +298,8 @@ impl<S: Predictable> Scores<S> {
         }
         let mut sorted: Vec<(S::Arch, f64)> = full.iter().map(|&i| archs[i].clone()).zip(sums).collect();
         sorted.sort_by(|a, b| a.0.cmp(&b.0));
-        Ok(Self::Known { unscored: archs.len() - sorted.len(), sorted })
+        let others = Others::new(space, proxies, &each, &full)?;
+        Ok(Self::Known { unscored: archs.len() - sorted.len(), sorted, others })
     }
 
     /// How many of the space have no score, as far as that is known.
@@ -284,11 +351,11 @@ impl<S: Predictable> Computed<S> {
 impl<S: Predictable> Scorer<S::Arch> for Scores<S> {
     fn scores(&self, archs: &[S::Arch]) -> Vec<Result<f64, String>> {
         let scores = match self {
-            Self::Known { sorted, .. } => archs
+            Self::Known { sorted, others, .. } => archs
                 .iter()
-                .map(|arch| {
-                    let place = sorted.binary_search_by(|(known, _)| known.cmp(arch)).ok()?;
-                    Some(sorted[place].1)
+                .map(|arch| match sorted.binary_search_by(|(known, _)| known.cmp(arch)) {
+                    Ok(place) => Some(sorted[place].1),
+                    Err(_) => others.score(arch),
                 })
                 .collect(),
             Self::Computed(computed) => match computed.scores(archs) {
@@ -298,5 +365,38 @@ impl<S: Predictable> Scorer<S::Arch> for Scores<S> {
         };
         let named = archs.iter().zip(scores);
         named.map(|(arch, score)| score.ok_or_else(|| format!("{arch} is not scored"))).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use spaces::NasBench201;
+
+    #[test]
+    fn what_was_not_combined_is_scored_by_what_the_space_knows() {
+        let some: Vec<_> = (0..600).map(|index| NasBench201.get(index).unwrap()).collect();
+        let others: Vec<_> = (600..900).map(|index| NasBench201.get(index).unwrap()).collect();
+        let params = |arch| NasBench201.score(Proxy::Params, arch).unwrap();
+        let one = Scores::known(&NasBench201, &"params".parse().unwrap(), &[], &some).unwrap();
+        for (arch, score) in others.iter().zip(one.scores(&others)) {
+            assert_eq!(score, Ok(params(arch)));
+        }
+        // of several, one with the numbers of another has its place
+        let both = Scores::known(&NasBench201, &"params,flops".parse().unwrap(), &[], &some).unwrap();
+        let flops = |arch| NasBench201.score(Proxy::Flops, arch).unwrap();
+        let known = both.scores(&some);
+        let mut same = 0;
+        for (arch, score) in others.iter().zip(both.scores(&others)) {
+            let equal = |other: &&usize| {
+                (params(&some[**other]), flops(&some[**other])) == (params(arch), flops(arch))
+            };
+            let places: Vec<usize> = (0..some.len()).collect();
+            if let Some(place) = places.iter().find(equal) {
+                assert_eq!(score, known[*place]);
+                same += 1;
+            }
+        }
+        assert!(same > 50, "{same}");
     }
 }

@@ -215,9 +215,16 @@ fn on<S: Predictable>(space: &'static S, args: &Args, begun: Option<&Begun>) -> 
     let label = args.label.unwrap_or_else(|| label_of(&table.column));
     let encoding = encoding(space, args.encoding, label)?;
     let few = methods.contains(&Method::Few);
-    if few && (label == Label::Accuracy || args.sources.is_none()) {
-        return Err(anyhow!("--method few needs latencies, and other devices' tables by --sources"))
+    if few && args.sources.is_none() {
+        return Err(anyhow!("--method few needs the tables of other devices: name them with --sources"))
             .or_input();
+    }
+    if few && label == Label::Accuracy {
+        let column = &table.column;
+        return Err(anyhow!(
+            "--method few predicts latencies, and `{column}` is taken for accuracies: --label latency says otherwise"
+        ))
+        .or_input();
     }
     let least = if args.sources.is_some() { 0 } else { 100 };
     let (train, validation) = (args.train.unwrap_or(900), args.validation.unwrap_or(least));
@@ -255,7 +262,7 @@ fn on<S: Predictable>(space: &'static S, args: &Args, begun: Option<&Begun>) -> 
     }
     let describe = |arch: &S::Arch| space.described(arch);
     let known = if sources.is_empty() { None } else { Some(few::learn::<S>(&describe, &sources)?) };
-    let lookup = methods.contains(&Method::Lookup).then(|| baseline::lookup(space, &column));
+    let lookup = methods.contains(&Method::Lookup).then(|| baseline::lookup(space, table));
     let lookup = lookup.transpose()?;
     let features = features(space, &plan, &methods, args.scores.as_ref(), &column)?;
     if features.iter().flat_map(|features| &features.provenance).any(|score| columns::same(score, &column)) {
@@ -312,10 +319,10 @@ fn on<S: Predictable>(space: &'static S, args: &Args, begun: Option<&Begun>) -> 
     output::print(&report, args.common.format())
 }
 
-/// Whether two columns are the same one of the same bytes, whatever the name of the file.
+/// What a column is of, by the unit at the end of its name.
 fn label_of(column: &str) -> Label {
-    let cost = ["_ms", "_s", "_mj"].iter().any(|unit| column.ends_with(unit));
-    if cost { Label::Latency } else { Label::Accuracy }
+    let last = column.rsplit('_').next().unwrap_or(column);
+    if ["ms", "s", "mj", "latency", "energy"].contains(&last) { Label::Latency } else { Label::Accuracy }
 }
 
 /// The one that was asked for, or that suits the label, of those that the space has.

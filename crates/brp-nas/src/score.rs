@@ -4,7 +4,7 @@ mod report;
 mod work;
 
 use crate::choice::Choice;
-use crate::columns;
+use crate::columns::{self, Told};
 use crate::compare::compare;
 use crate::elsewhere::Visit;
 use crate::failure::{Failure, OrFail};
@@ -266,17 +266,17 @@ fn computed(space: Space, args: &Args) -> Result<(), Failure> {
     let threads = args.common.cores()?;
     let proxies = chosen(args.proxies.as_deref())?;
     let archs = items(args)?;
-    let truth = args.table.as_ref().map(|table| columns::values_of(space, &archs, table)).transpose()?;
+    let truth = Told::of(space, &archs, args.table.as_ref())?;
     let scoring = Scoring::new(space, args)?;
     let job = scoring.job(&archs, &proxies);
     // what is wrong with a setting is said before anything is written
     job.check()?;
     let recorded = Recorded { fidelity: &scoring.fidelity, flags: args };
-    let record = Record::start("score", args.common.out.as_deref(), seed.0, &recorded, &[])?;
+    let record = Record::start("score", args.common.out.as_deref(), seed.0, &recorded, &truth.provenance)?;
     eprintln!("{} to score; the record is in {}", archs.len(), record.folder().display());
     let file = args.store.clone().unwrap_or_else(|| record.folder().join("store.sqlite"));
     let (rows, found) = record.or_undo(units::complete(&job, &file, threads))?;
-    let compared = truth.as_ref().map(|truth| {
+    let compared = truth.values.as_ref().map(|truth| {
         let known: Vec<(usize, f64)> =
             truth.iter().enumerate().filter_map(|(at, value)| Some((at, (*value)?))).collect();
         let values: Vec<f64> = known.iter().map(|(_, value)| *value).collect();

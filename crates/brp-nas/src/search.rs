@@ -25,7 +25,7 @@ use crate::watch::Watcher;
 use anyhow::{Context, anyhow};
 use args::{Algorithm, Place};
 use compare::Comparison;
-use data::{Data, fit_plans, note_unscored};
+use data::{Data, fit_plans, note_smallest, note_unscored};
 use nas_core::{Seed, Trial};
 use objective::{Elsewhere, Training, Work};
 use one::{Files, Search};
@@ -75,9 +75,8 @@ fn of_space<S: Predictable>(
     let scoring = || Scoring::on(settings.space, args.proxy_images.clone(), settings.seed);
     let scoring = computed.map(|_| scoring()).transpose()?;
     settings.scored = scoring.as_ref().map(Scoring::text);
-    let candidates = data.candidates(&settings, args.warmup)?;
-    fit_plans(&mut settings.plans, candidates.len());
-    let bench = bench(args, &mut settings, &candidates)?;
+    fit_plans(&mut settings.plans, data.candidates.len());
+    let bench = bench(args, &mut settings, &data.candidates)?;
     let recorded = Recorded { settings: &settings, flags: args };
     let record = match (begun, &args.resume) {
         (Some(begun), Some(folder)) => {
@@ -87,8 +86,8 @@ fn of_space<S: Predictable>(
         _ => Record::start("search", args.common.out.as_deref(), settings.seed, &recorded, &data.provenance)?,
     };
     eprintln!(
-        "{} architectures, {} to train{}; the record is in {}",
-        candidates.len(),
+        "{}, {} to train{}; the record is in {}",
+        data.count(&settings),
         settings.budget,
         if repeats > 1 { format!(", {repeats} repeats") } else { String::new() },
         record.folder().display()
@@ -98,6 +97,7 @@ fn of_space<S: Predictable>(
         data.compute(proxy, scoring, store, cores);
     }
     note_unscored(&data, &settings);
+    note_smallest(args);
     let jobs = settings.plans.len() * repeats;
     let threads = cores.min(jobs);
     let spare = (cores / threads).max(1);
@@ -112,11 +112,12 @@ fn of_space<S: Predictable>(
                     sbatch: args.sbatch.clone().unwrap_or_default(),
                 })
             });
-            Work::Train(Training { bench, store, threads: (spare / at_once).max(1), data: &data, elsewhere })
+            let (threads, retry) = ((spare / at_once).max(1), settings.retries > 0);
+            Work::Train(Training { bench, store, threads, retry, data: &data, elsewhere })
         }
         None => Work::Lookup(&data),
     };
-    let search = Search { settings: &settings, data: &data, candidates: &candidates, work, threads: at_once };
+    let search = Search { settings: &settings, data: &data, work, threads: at_once };
     let found = record.or_undo(all(&search, args, &record, threads))?;
     finish(&settings, args, &record, found, watch)
 }
@@ -144,12 +145,7 @@ fn finish(
     let report = Report::new(settings, found);
     record.write("result.json", &report)?;
     output::print(&report, args.common.format())?;
-    if report.front_is_empty() {
-        eprintln!("the front is empty: no trained network has both a value and a latency");
-    }
-    if report.nothing_met() {
-        eprintln!("no trained network meets the limit");
-    }
+    report.notes().iter().for_each(|note| eprintln!("{note}"));
     show(record);
     or_nothing()
 }

@@ -4,7 +4,7 @@ mod bench;
 mod work;
 
 use crate::choice::Choice;
-use crate::columns;
+use crate::columns::Told;
 use crate::compare::{Compared, compare, compared_grid};
 use crate::elsewhere::Visit;
 use crate::failure::{Failure, OrFail};
@@ -129,11 +129,11 @@ pub(crate) fn main(args: Args) -> Result<(), Failure> {
     let space = args.space.unwrap_or_default();
     let threads = args.common.cores()?;
     let archs = items(&args)?;
-    let truth = args.table.as_ref().map(|table| columns::values_of(space, &archs, table)).transpose()?;
+    let truth = Told::of(space, &archs, args.table.as_ref())?;
     let bench = args.bench(&archs)?;
 
     let recorded = Recorded { fidelity: bench.fidelity(), flags: &args };
-    let record = Record::start("train", args.common.out.as_deref(), seed.0, &recorded, &[])?;
+    let record = Record::start("train", args.common.out.as_deref(), seed.0, &recorded, &truth.provenance)?;
     eprintln!("{} to train; the record is in {}", archs.len(), record.folder().display());
     let file = args.bench.store.clone().unwrap_or_else(|| record.folder().join("store.sqlite"));
     let (trained, found) = record.or_undo(units::complete(&bench.job(&archs)?, &file, threads))?;
@@ -141,7 +141,7 @@ pub(crate) fn main(args: Args) -> Result<(), Failure> {
     let report = Report {
         space,
         seed: seed.0,
-        compared: truth.map(|truth| ordered(&trained, &truth, seed)),
+        compared: truth.values.map(|truth| ordered(&trained, &truth, seed)),
         trained,
         found,
         mean_s: (!seconds.is_empty()).then(|| stats::mean(&seconds)),

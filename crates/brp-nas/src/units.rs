@@ -7,7 +7,7 @@ use anyhow::Context;
 use rayon::{ThreadPool, ThreadPoolBuilder};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Sender, channel};
+use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::time::Duration;
 use store::{Filter, Key, Lease, Store, StoreError};
 
@@ -22,8 +22,8 @@ pub(crate) trait Work: Sync {
     /// What is done to an item, as progress says it.
     const DONE: &'static str;
 
-    /// How long a unit may take to its first sign of life before somebody else takes it up.
-    const FIRST: Duration;
+    /// How long a unit stays with a worker that gives no sign of life, before somebody else takes it up.
+    const HOLD: Duration;
 
     /// Whether one item is done after the other, with all threads for each.
     const ALONE: bool = false;
@@ -147,17 +147,21 @@ fn worker<W: Work>(
             }
             let mut leases = Vec::new();
             for key in &keys[item] {
-                leases.extend(store.claim(owner, &Filter::from(key), 1, now_ms(), W::FIRST).or_failed()?);
+                leases.extend(store.claim(owner, &Filter::from(key), 1, now_ms(), W::HOLD).or_failed()?);
             }
             if leases.is_empty() {
                 if work.row(item, &store)?.is_none() {
                     waiting.push(item);
                 }
-            } else if work.act(item, leases, &store, &pool, stop)? && work.row(item, &store)?.is_some() {
-                // nobody listens any more where another worker has failed
-                let _ = events.send(Event::Done(item));
             } else {
-                waiting.push(item);
+                let held = leases.clone();
+                let ended = holding(file, held, W::HOLD, || work.act(item, leases, &store, &pool, stop))?;
+                if ended && work.row(item, &store)?.is_some() {
+                    // nobody listens any more where another worker has failed
+                    let _ = events.send(Event::Done(item));
+                } else {
+                    waiting.push(item);
+                }
             }
         }
         open = waiting;
@@ -168,11 +172,71 @@ fn worker<W: Work>(
     Ok(())
 }
 
+/// Does something, and keeps the leases meanwhile, however long it takes.
+fn holding<T>(file: &Path, mut leases: Vec<Lease>, hold: Duration, act: impl FnOnce() -> T) -> T {
+    let (running, over) = channel::<()>();
+    std::thread::scope(move |scope| {
+        scope.spawn(move || {
+            let mut store = None;
+            while over.recv_timeout(hold / 4) == Err(RecvTimeoutError::Timeout) {
+                if store.is_none() {
+                    store = Store::open(file).ok();
+                }
+                for lease in &mut leases {
+                    // what is lost, or has an outcome, is for whoever acts to find out
+                    let _ = store.as_ref().map(|store| store.renew(lease, now_ms(), hold));
+                }
+            }
+        });
+        // dropped at the end, whatever the end is
+        let _running = running;
+        act()
+    })
+}
+
 /// Whether there is an outcome: that another was there first is as good, but not that somebody else is at it.
 pub(crate) fn ended(kept: Result<bool, StoreError>) -> Result<bool, Failure> {
     match kept {
         Ok(_) => Ok(true),
         Err(StoreError::LeaseLost { .. }) => Ok(false),
         Err(error) => Err(error).or_failed(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use nas_core::Seed;
+    use store::State;
+
+    #[test]
+    fn what_takes_long_stays_with_whoever_does_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("store.sqlite");
+        let store = Store::open_or_create(&file).unwrap();
+        let text = || String::from("any");
+        let key = Key {
+            space: text(),
+            arch: text(),
+            metric: text(),
+            device: text(),
+            fidelity: text(),
+            seed: Seed(0),
+            code_version: text(),
+        };
+        store.submit(std::slice::from_ref(&key), now_ms()).unwrap();
+        let hold = Duration::from_millis(400);
+        let leases = store.claim("first", &Filter::from(&key), 1, now_ms(), hold).unwrap();
+        let first_end = leases[0].until_ms;
+        let until = || match store.get(&key, first_end).unwrap().unwrap().state {
+            State::Running { until_ms, .. } => until_ms,
+            _ => 0,
+        };
+        holding(&file, leases, hold, || {
+            while until() <= first_end {
+                std::thread::sleep(Duration::from_millis(10));
+            }
+        });
+        assert!(until() > first_end);
     }
 }

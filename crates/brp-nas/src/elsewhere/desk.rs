@@ -21,14 +21,18 @@ pub(crate) type Elsewhere<'a, S, O> =
     cluster::Elsewhere<Slurm, TaskDesk<'a, S, O>, Box<dyn FnMut(&Look<Evaluated>)>>;
 
 /// Architectures as tasks; what a task left is taken into the store, where the objective finds it.
-pub(crate) struct TaskDesk<'a, S, O> {
+pub(crate) struct TaskDesk<'a, S: SearchSpace, O> {
     space: &'a S,
     folder: Folder,
     store: Store,
     items: Vec<String>,
     numbers: BTreeMap<String, u64>,
     objective: &'a O,
+    is_in: &'a IsIn<'a, S::Arch>,
 }
+
+/// Whether the store has an outcome of an architecture.
+pub(crate) type IsIn<'a, A> = dyn Fn(&Store, &A) -> Result<bool, Failure> + 'a;
 
 impl<'a, S: SearchSpace, O: Objective<S::Arch>> TaskDesk<'a, S, O> {
     /// Begins the folder of a search, or finds it begun.
@@ -37,7 +41,7 @@ impl<'a, S: SearchSpace, O: Objective<S::Arch>> TaskDesk<'a, S, O> {
         args: train::Args,
         store: &Path,
         options: Vec<String>,
-        (space, objective): (&'a S, &'a O),
+        (space, objective, is_in): (&'a S, &'a O, &'a IsIn<'a, S::Arch>),
     ) -> Result<Elsewhere<'a, S, O>, Failure> {
         let folder = Folder::begin(folder, Pieces::Train(Box::new(args)), CHUNK as u64, 1)?;
         let items = folder.items()?;
@@ -46,7 +50,7 @@ impl<'a, S: SearchSpace, O: Objective<S::Arch>> TaskDesk<'a, S, O> {
         let engine = slurm(&folder, options);
         // says early that there is no Slurm
         engine.most().or_input()?;
-        let desk = Self { space, folder, store, items, numbers, objective };
+        let desk = Self { space, folder, store, items, numbers, objective, is_in };
         let mut pause = Pause::default();
         let wait = move |look: &Look<Evaluated>| pause.after(look);
         Ok(cluster::Elsewhere::new(engine, desk, Patience::default(), Box::new(wait)))
@@ -71,13 +75,20 @@ impl<S: SearchSpace, O: Objective<S::Arch>> Desk<S::Arch> for TaskDesk<'_, S, O>
     }
 
     fn result(&mut self, task: u64) -> Option<Evaluated> {
-        // a damaged one is none, so that the task is done again
-        let done = self.folder.result(task).ok().flatten()?;
-        let units: Vec<Unit> = done.units().collect();
-        if let Err(failure) = put(&self.store, &units) {
-            return Some(Err(format!("{:#}", failure.error())));
-        }
         let arch = self.space.parse(self.items.get(usize::try_from(task).ok()?)?).ok()?;
+        let taken = (self.is_in)(&self.store, &arch).and_then(|there| {
+            // a damaged result is none, so that the task is done again
+            match self.folder.result(task) {
+                _ if there => Ok(true),
+                Ok(Some(done)) => put(&self.store, &done.units().collect::<Vec<Unit>>()).map(|_| true),
+                _ => Ok(false),
+            }
+        });
+        match taken {
+            Ok(true) => {}
+            Ok(false) => return None,
+            Err(failure) => return Some(Err(format!("{:#}", failure.error()))),
+        }
         Some(self.objective.evaluate(&arch).map_err(|error| error.to_string()))
     }
 }

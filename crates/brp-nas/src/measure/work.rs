@@ -10,7 +10,7 @@ use crate::units::{Work, ended};
 use anyhow::{Context, anyhow};
 use latbench::{Interleaved, Latency, LatencyError, Published, Reference, SystemClock, Workload, pin_to};
 use nas_core::Seed;
-use nas_core::stats::{interquartile_mean, median_deviation, quantile};
+use nas_core::stats::{interquartile_mean, median_deviation};
 use rayon::ThreadPool;
 use serde::{Deserialize, Serialize};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -124,12 +124,11 @@ impl Row {
         self.slowness.iter_mut().for_each(|slowness| *slowness /= by);
     }
 
+    /// As LatBench says it: without an interval.
     fn of_rounds(arch: String, latency_s: f64, rounds: &[Vec<f64>]) -> Self {
         let means: Vec<f64> = rounds.iter().map(|round| interquartile_mean(round) * 1e3).collect();
         Self {
             latency_ms: Some(latency_s * 1e3),
-            low_ms: Some(quantile(&means, 0.025)),
-            high_ms: Some(quantile(&means, 0.975)),
             mad_ms: Some(median_deviation(&means)),
             uncorrected_ms: Some(latency_s * 1e3),
             rounds: rounds.len(),
@@ -144,7 +143,7 @@ impl Work for Job {
     type Row = Vec<Row>;
 
     const DONE: &'static str = "measured";
-    const FIRST: Duration = Duration::from_secs(60);
+    const HOLD: Duration = Duration::from_secs(60);
     const ALONE: bool = true;
 
     fn size(&self, item: usize) -> usize {

@@ -3,6 +3,7 @@
 use super::Method;
 use super::found::Found;
 use super::network::mine;
+use crate::columns;
 use crate::failure::{Failure, OrFail};
 use crate::host::Stopwatch;
 use crate::predictable::{Lookup, Predictable};
@@ -10,7 +11,7 @@ use anyhow::anyhow;
 use nas_core::{Fit, Labelled, Predict, Seed, Split, stats};
 use predictors::{CostLine, Forest, ForestSettings, PredictError, Ridge};
 use rand::seq::SliceRandom;
-use tables::Column;
+use tables::TableRef;
 
 /// Parts of the training data, each held out once.
 const FOLDS: usize = 5;
@@ -35,7 +36,7 @@ pub(super) fn fit<S: Predictable>(
             Found::of(watch, || model.predict(archs)).or_failed()
         }
         Method::FlopsProportional => {
-            let share = proportional(cost, train)?;
+            let share = proportional(cost, train);
             Found::of(watch, || Ok(archs.iter().map(|arch| share * cost(arch)).collect()))
         }
         Method::Layers => sum(describe, split, seed, watch),
@@ -79,10 +80,9 @@ pub(super) struct LatencyTable<A> {
 }
 
 /// From the rows of single operations.
-pub(super) fn lookup<S: Predictable>(
-    space: &S,
-    column: &Column<S::Arch>,
-) -> Result<LatencyTable<S::Arch>, Failure> {
+pub(super) fn lookup<S: Predictable>(space: &S, table: &TableRef) -> Result<LatencyTable<S::Arch>, Failure> {
+    // of classes too, whose first need not be the one with a single operation
+    let column = columns::read_column(space, table)?;
     let none = || anyhow!("--method lookup: no single operations are known of {}", space.name());
     let Lookup { base, parts, counts } = space.lookup().ok_or_else(none).or_input()?;
     let of = |arch: &S::Arch| {
@@ -137,14 +137,12 @@ fn penalty<A: Clone>(
     Ok(best.map_or(PENALTIES[PENALTIES.len() - 1], |(_, penalty)| penalty))
 }
 
-/// The multiple that is best relative to the labels.
-fn proportional<A>(cost: impl Fn(&A) -> f64, train: &Labelled<A>) -> Result<f64, Failure> {
-    let shares: Vec<f64> = train.iter().map(|(arch, label)| cost(arch) / label).collect();
+/// The multiple that is best relative to the labels; labels of 0, which none is near, say nothing. A multiple of 1 keeps at
+/// least the order where no label says anything.
+fn proportional<A>(cost: impl Fn(&A) -> f64, train: &Labelled<A>) -> f64 {
+    let shares = train.iter().map(|(arch, label)| cost(arch) / label);
+    let shares: Vec<f64> = shares.filter(|share| share.is_finite()).collect();
     let squares: f64 = shares.iter().map(|share| share * share).sum();
     let share = shares.iter().sum::<f64>() / squares;
-    if share.is_finite() {
-        Ok(share)
-    } else {
-        Err(anyhow!("no multiple of the multiply-adds fits labels of 0")).or_input()
-    }
+    if share.is_finite() { share } else { 1.0 }
 }

@@ -178,6 +178,7 @@ impl Report {
                         .map(|run| run.raw)
                         .collect::<Option<Vec<_>>>()
                         .map(|all| Raw::mean(&all)),
+                    epochs: first.epochs.filter(|_| group.len() == 1),
                     fit_s: sure(&|r| r.fit_s),
                     score_s: sure(&|r| r.score_s),
                     ..first

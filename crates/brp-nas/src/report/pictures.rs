@@ -167,7 +167,10 @@ fn train(run: &Run, result: &Value) -> Result<Vec<Picture>, Failure> {
 fn measure(run: &Run, result: &Value) -> Result<Vec<Picture>, Failure> {
     let mut rows: Vec<[f64; 3]> = list(result, "measured")
         .iter()
-        .filter_map(|row| Some([number(row, "latency_ms")?, number(row, "low_ms")?, number(row, "high_ms")?]))
+        .filter_map(|row| {
+            let ms = number(row, "latency_ms")?;
+            Some([ms, number(row, "low_ms").unwrap_or(ms), number(row, "high_ms").unwrap_or(ms)])
+        })
         .collect();
     if rows.is_empty() {
         return Ok(Vec::new());

@@ -161,7 +161,7 @@ impl Work for Job<'_> {
     const DONE: &'static str = "scored";
 
     /// Some times longer than an architecture takes; where that is too short, two do the same, and the first counts.
-    const FIRST: Duration = Duration::from_secs(20);
+    const HOLD: Duration = Duration::from_secs(20);
 
     fn keys(&self) -> Vec<Vec<Key>> {
         let keys = |arch: &String| self.proxies.iter().map(|&proxy| self.key(arch, proxy)).collect();

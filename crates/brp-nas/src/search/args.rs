@@ -140,8 +140,8 @@ pub(crate) struct Args {
     /// The search space [default: nas-bench-201].
     #[arg(long)]
     pub(crate) space: Option<Space>,
-    /// Search among so many that are drawn at random from the space, without a table or with one that has all of it
-    /// [default: all of a space of at most 500,000, else 10,000].
+    /// Search among so many that are drawn at random: of what the tables know or, without them, of the space [default: all
+    /// that the tables know, all of a space of at most 500,000, else 10,000].
     #[arg(long)]
     pub(crate) candidates: Option<usize>,
     /// How many others join them for each network that is trained, near the best so far, where a predictor or `ours`
@@ -257,7 +257,8 @@ pub(crate) struct Args {
     /// End each search after so many seconds of wall time.
     #[arg(long, allow_negative_numbers = true)]
     pub(crate) max_wall: Option<f64>,
-    /// How often an evaluation that failed is tried again before it is a failed trial [default: 0].
+    /// How often a training that failed is tried again before it is a failed trial; what diverged would do so again
+    /// [default: 0].
     #[arg(long)]
     pub(crate) retries: Option<usize>,
     /// How many architectures random search, evolution, the policy and `ours` ask for at once, so that they can be

@@ -10,20 +10,39 @@ use crate::predictable::Predictable;
 use crate::registry::{LISTED, different};
 use crate::score::Scoring;
 use anyhow::anyhow;
-use nas_core::{Labelled, Seed};
+use nas_core::{Labelled, SearchSpace, Seed, Stream};
+use rand::seq::SliceRandom;
+use search::Domain;
 use serde_json::Value;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::{Mutex, OnceLock};
 use tables::{Column, TableRef};
 
+/// What there is beside candidates that were drawn.
+#[derive(Debug)]
+enum Beyond<A> {
+    Nothing,
+    /// All of the space.
+    Space,
+    /// All that the tables know, and one for each that is the same in other words.
+    Rows {
+        all: Vec<A>,
+        by_key: BTreeMap<A, A>,
+    },
+}
+
 /// What is known of the space.
 pub(super) struct Data<S: Predictable> {
     pub(super) space: &'static S,
-    /// All architectures there are: those of the accuracy table, or of the space, or some that were drawn from it.
+    /// All that are known by name, in index order: those of the accuracy table, or of the space, or some that were drawn from
+    /// it.
     pub(super) archs: Vec<S::Arch>,
-    /// Whether there are others, which a strategy that looks at no list may come upon.
-    pub(super) drawn: bool,
+    /// What may be trained, in index order: all of them that every table of a result knows, or some that were drawn from
+    /// these. Latencies that a predictor is fitted to need not be there.
+    pub(super) candidates: Vec<S::Arch>,
+    /// What may be trained beside them, where they were drawn.
+    beyond: Beyond<S::Arch>,
     /// Whether a class of equal architectures is one of them, by its first.
     pub(super) by_class: bool,
     pub(super) accuracy: Option<Column<S::Arch>>,
@@ -80,10 +99,12 @@ impl<S: Predictable> Data<S> {
         let one = |name: &TableRef| known.iter().find(|(known, _)| *known == name).map(|(_, c)| c.clone());
         let find = |name: &Option<TableRef>| name.as_ref().and_then(&one);
         let accuracy = find(&args.accuracy);
-        let (archs, drawn) = architectures(space, args, accuracy.as_ref())?;
+        let (mut archs, drawn) = architectures(space, args, accuracy.as_ref())?;
+        // whatever the order of a table's rows
+        archs.sort_by_cached_key(|arch| (space.number(arch), arch.clone()));
         let (test, latency, cost, source) =
             (find(&args.test), find(&args.latency), find(&args.cost), find(&source));
-        latency.iter().try_for_each(columns::check_costs)?;
+        latency.iter().chain(&cost).try_for_each(columns::check_costs)?;
         let latency_rows =
             latency.as_ref().map(|column| columns::rows_of(space, args.latency.as_ref(), column));
         // what is looked up in other tables than the one that names the architectures
@@ -107,17 +128,15 @@ impl<S: Predictable> Data<S> {
         let features =
             features.map(|proxies| Features::of_accuracies(space, &archs, proxies, &seen)).transpose()?;
         let (test, latency, cost) = (reworded(test)?, reworded(latency)?, reworded(cost)?);
-        if drawn && accuracy.is_some() && settings.max_latency.is_none() {
-            check_whole(space, [("--latency", &latency), ("--cost", &cost)])?;
-        }
         let parts =
             [&accuracy, &test, &latency, &source, &cost].into_iter().flatten().chain(&columns).chain(&seen);
         let provenance = parts.map(|column| serde_json::to_value(column.provenance()));
         let provenance = provenance.collect::<Result<_, _>>().or_failed()?;
-        Ok(Self {
+        let mut data = Self {
             space,
             archs,
-            drawn,
+            candidates: Vec::new(),
+            beyond: if drawn { Beyond::Space } else { Beyond::Nothing },
             by_class,
             accuracy,
             test,
@@ -130,7 +149,11 @@ impl<S: Predictable> Data<S> {
             features,
             rows: OnceLock::new(),
             provenance,
-        })
+        };
+        data.candidates = data.known(settings);
+        data.draw(args, settings)?;
+        data.check_enough(args, settings)?;
+        Ok(data)
     }
 
     /// Has scores computed that no table knows, into a store of their own.
@@ -141,23 +164,14 @@ impl<S: Predictable> Data<S> {
         self.scores = Some(Scores::Computed(Box::new(computed)));
     }
 
-    /// All architectures that every table of a result knows, in index order. Latencies that a predictor is fitted to
-    /// need not be there.
-    ///
-    /// # Errors
-    /// Fewer than are to be trained, or than `warmup`, which somebody asked for.
-    pub(super) fn candidates(
-        &self,
-        settings: &Settings,
-        warmup: Option<usize>,
-    ) -> Result<Vec<S::Arch>, Failure> {
+    /// All that every table of a result knows, in index order.
+    fn known(&self, settings: &Settings) -> Vec<S::Arch> {
         let predicted = settings.max_latency.is_some() && settings.limit_by != LimitBy::Table;
         let known = |column: &Option<Column<S::Arch>>, arch: &S::Arch| {
             column.as_ref().is_none_or(|column| column.get(arch).is_some())
         };
         let mut archs = self.archs.clone();
         archs.retain(|arch| (predicted || known(&self.latency, arch)) && known(&self.cost, arch));
-        archs.sort_by_cached_key(|arch| (self.space.number(arch), arch.clone()));
         let dropped = self.archs.len() - archs.len();
         if dropped > 0 {
             let unmeasured = self.archs.iter().any(|arch| !known(&self.latency, arch));
@@ -170,24 +184,95 @@ impl<S: Predictable> Data<S> {
                 "{dropped} architectures have an accuracy but no latency or cost and are left out{advice}"
             );
         }
-        let count = archs.len();
-        for (flag, wanted) in [("--budget", Some(settings.budget)), ("--warmup", warmup)] {
+        archs
+    }
+
+    /// Keeps so many candidates of a table as are asked for, drawn at random whatever the order of its rows.
+    fn draw(&mut self, args: &Args, settings: &Settings) -> Result<(), Failure> {
+        let Some(count) = args.candidates.filter(|_| self.accuracy.is_some()) else { return Ok(()) };
+        let candidates = std::mem::take(&mut self.candidates);
+        if count >= candidates.len() {
+            return Err(anyhow!(
+                "--candidates is {count}, but the tables know only {} architectures: leave it out, or draw fewer",
+                candidates.len()
+            ))
+            .or_input();
+        }
+        let by_key = candidates.iter().map(|arch| (self.key(arch), arch.clone())).collect();
+        self.beyond = Beyond::Rows { all: candidates.clone(), by_key };
+        let mut places: Vec<usize> = (0..candidates.len()).collect();
+        places.shuffle(&mut Seed(settings.seed).derive("pool").stream("rows"));
+        places.truncate(count);
+        places.sort_unstable();
+        self.candidates = places.into_iter().map(|place| candidates[place].clone()).collect();
+        Ok(())
+    }
+
+    /// Equal for what is one row of a table, in whatever words.
+    fn key(&self, arch: &S::Arch) -> S::Arch {
+        let first = self.by_class.then(|| self.space.representative(arch));
+        self.space.written(first.as_ref().unwrap_or(arch))
+    }
+
+    /// That there are as many as are to be trained, and as many as the warm-up that somebody asked for.
+    fn check_enough(&self, args: &Args, settings: &Settings) -> Result<(), Failure> {
+        let count = match &self.beyond {
+            Beyond::Space if !settings.listed() => return Ok(()),
+            Beyond::Rows { all, .. } if !settings.listed() => all.len(),
+            _ => self.candidates.len(),
+        };
+        for (flag, wanted) in [("--budget", Some(settings.budget)), ("--warmup", args.warmup)] {
             if let Some(wanted) = wanted.filter(|&wanted| wanted > count) {
-                let there = if self.accuracy.is_some() { "the tables know" } else { "there are" };
+                let there = match (&self.beyond, &self.accuracy) {
+                    (Beyond::Rows { .. }, _) => "--candidates draws",
+                    (_, Some(_)) => "the tables know",
+                    (_, None) => "there are",
+                };
                 return Err(anyhow!(
                     "{flag} is {wanted}, but {there} only {count} architectures: ask for at most {count}"
                 ))
                 .or_input();
             }
         }
-        Ok(archs)
+        Ok(())
+    }
+
+    /// How many there are, for people.
+    pub(super) fn count(&self, settings: &Settings) -> String {
+        if matches!(self.beyond, Beyond::Space) && !settings.listed() {
+            return format!("all of {}", self.space.name());
+        }
+        format!("{} architectures", self.candidates.len())
+    }
+
+    /// Whether others may join the candidates.
+    pub(super) fn drawn(&self) -> bool {
+        !matches!(self.beyond, Beyond::Nothing)
+    }
+
+    /// A random edit, to what may be trained; the same again where no table knows what it comes to.
+    pub(super) fn edit(&self, arch: &S::Arch, rng: &mut Stream) -> S::Arch {
+        let child = self.space.mutate(arch, rng);
+        match &self.beyond {
+            Beyond::Rows { by_key, .. } => by_key.get(&self.key(&child)).unwrap_or(arch).clone(),
+            Beyond::Nothing | Beyond::Space => child,
+        }
+    }
+
+    /// What strategies that look at no list may ask for, in the words of `space`: all that candidates were drawn from.
+    pub(super) fn domain<'a, T: SearchSpace<Arch = S::Arch>>(&self, space: &'a T) -> Domain<'a, T> {
+        match &self.beyond {
+            Beyond::Nothing => Domain::listed(space, self.candidates.clone()),
+            Beyond::Rows { all, .. } => Domain::listed(space, all.clone()),
+            Beyond::Space => Domain::of(space),
+        }
     }
 
     /// The features of an architecture, made once; none where no surrogate is used.
     pub(super) fn features_of(&self, arch: &S::Arch) -> Vec<f64> {
         let Some(features) = &self.features else { return Vec::new() };
         let rows = self.rows.get_or_init(|| {
-            let mut archs = self.archs.clone();
+            let mut archs = self.candidates.clone();
             archs.sort_unstable();
             archs.into_iter().map(|arch| (arch.clone(), features.of(&arch))).collect()
         });
@@ -203,9 +288,9 @@ impl<S: Predictable> Data<S> {
     }
 
     /// What a search within a limit could find at best, where the tables know all of the candidates.
-    pub(super) fn optimum(&self, candidates: &[S::Arch], limit: f64) -> Option<Optimum<S::Arch>> {
+    pub(super) fn optimum(&self, limit: f64) -> Option<Optimum<S::Arch>> {
         let (accuracy, latency) = (self.accuracy.as_ref()?, self.latency.as_ref()?);
-        let known = candidates.iter().map(|arch| Some((arch, latency.get(arch)?, accuracy.get(arch)?)));
+        let known = self.candidates.iter().map(|arch| Some((arch, latency.get(arch)?, accuracy.get(arch)?)));
         let mut known: Vec<(&S::Arch, f64, f64)> = known.collect::<Option<_>>()?;
         known.retain(|(_, ms, _)| *ms <= limit);
         let value = known.iter().map(|(.., value)| *value).reduce(f64::max)?;
@@ -234,9 +319,8 @@ pub(super) struct Optimum<A> {
 /// Drawn from a space that is larger than [`LISTED`], where nobody says how many.
 const DRAWN: usize = 10_000;
 
-/// What may be trained: the rows of the accuracy table, a class of equal architectures once where the table is of
-/// classes, or so many drawn from a space that the table has all of; without a table a class of the space once, or so
-/// many drawn from it. Then whether there are others.
+/// What there is: the rows of the accuracy table, a class of equal architectures once where the table is of classes;
+/// without a table a class of the space once, or so many drawn from it. Then whether there are others.
 fn architectures<S: Predictable>(
     space: &S,
     args: &Args,
@@ -267,36 +351,7 @@ fn architectures<S: Predictable>(
             }
         };
     };
-    let rows = columns::rows_of(space, args.accuracy.as_ref(), column);
-    match args.candidates {
-        None => Ok((rows.archs().to_vec(), false)),
-        Some(count) if space.len() == Some(rows.len() as u64) && count < rows.len() => {
-            Ok((draw(count), true))
-        }
-        Some(_) => Err(anyhow!(
-            "--candidates draws from a whole space, and here they are the {} rows of --accuracy: leave it out, or name \
-             fewer than all architectures of a space whose table has them all",
-            rows.len()
-        ))
-        .or_input(),
-    }
-}
-
-/// That tables know all of a space, where any of it may be trained and not only what was drawn.
-fn check_whole<S: Predictable>(
-    space: &S,
-    columns: [(&str, &Option<Column<S::Arch>>); 2],
-) -> Result<(), Failure> {
-    for (flag, column) in columns.into_iter().filter_map(|(flag, column)| Some((flag, column.as_ref()?))) {
-        let known = column.labelled().len();
-        if space.len().is_some_and(|all| (known as u64) < all) {
-            return Err(anyhow!(
-                "--candidates draws from a whole space, of which {flag} knows {known}: leave out one of the two"
-            ))
-            .or_input();
-        }
-    }
-    Ok(())
+    Ok((columns::rows_of(space, args.accuracy.as_ref(), column).archs().to_vec(), false))
 }
 
 /// Refuses as an input what training has to tell.
@@ -323,6 +378,18 @@ pub(super) fn note_unscored<S: Predictable>(data: &Data<S>, settings: &Settings)
         eprintln!(
             "{unscored} of {all} architectures are not scored by {proxy}: a warm-up leaves them out, a move takes \
              them last"
+        );
+    }
+}
+
+/// Says that the largest is looked for, where a column is called as what is better small.
+pub(super) fn note_smallest(args: &Args) {
+    let small = ["loss", "error", "err", "perplexity", "ppl", "ms", "latency", "flops", "params"];
+    if let Some(TableRef { column, .. }) = &args.accuracy
+        && column.to_lowercase().split(['_', '-', ' ']).any(|word| small.contains(&word))
+    {
+        eprintln!(
+            "the largest `{column}` is looked for: where the smallest is best, name a column of its negatives"
         );
     }
 }

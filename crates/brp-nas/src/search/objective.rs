@@ -1,13 +1,14 @@
 //! What training an architecture is: looking it up, or doing it.
 
 use super::data::Data;
-use crate::failure::Failure;
+use crate::failure::{Failure, OrFail};
 use crate::predictable::Predictable;
 use crate::train::{self, Bench, Trained};
-use crate::units;
+use crate::units::{self, Work as _};
 use nas_core::{Evaluation, Objective};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use store::{Filter, Store};
 
 /// The two of them.
 pub(super) enum Work<'a, S: Predictable> {
@@ -23,6 +24,8 @@ pub(super) struct Training<'a, S: Predictable> {
     pub(super) store: PathBuf,
     /// Threads of one training.
     pub(super) threads: usize,
+    /// Whether what failed before is tried again; what diverged would do so again.
+    pub(super) retry: bool,
     pub(super) data: &'a Data<S>,
     /// Where it is done, if not here.
     pub(super) elsewhere: Option<Box<Elsewhere>>,
@@ -53,8 +56,21 @@ impl<S: Predictable> Training<'_, S> {
     fn train(&self, arch: &S::Arch) -> Result<Trained, Failure> {
         let archs = [arch.to_string()];
         let job = self.bench.job(&archs)?;
+        if self.retry && self.store.exists() {
+            let store = Store::open(&self.store).or_input()?;
+            for key in job.keys().concat() {
+                store.retry(&Filter::from(&key)).or_failed()?;
+            }
+        }
         let (mut trained, _) = units::complete(&job, &self.store, self.threads)?;
         trained.pop().ok_or_else(|| Failure::Failed(anyhow::anyhow!("{arch} was not trained")))
+    }
+}
+
+impl<S: Predictable> Training<'_, S> {
+    /// Whether a store has an outcome already.
+    pub(super) fn is_in(&self, store: &Store, arch: &S::Arch) -> Result<bool, Failure> {
+        Ok(self.bench.job(&[arch.to_string()])?.row(0, store)?.is_some())
     }
 }
 

@@ -10,7 +10,7 @@ use super::predictor::{
 };
 use super::report::{Found, Outcome};
 use super::settings::{Plan, Settings};
-use crate::elsewhere::TaskDesk;
+use crate::elsewhere::{IsIn, TaskDesk};
 use crate::failure::{Failure, OrFail};
 use crate::host::Stopwatch;
 use crate::predictable::{ByClass, Predictable};
@@ -27,13 +27,13 @@ use search::{
     Selection, WarmUp, summarise,
 };
 use std::collections::BTreeMap;
+use store::Store;
 use surrogates::{GaussianProcess, GaussianSettings, Ours, Target};
 
 /// What all searches of a run have in common.
 pub(super) struct Search<'a, S: Predictable> {
     pub(super) settings: &'a Settings,
     pub(super) data: &'a Data<S>,
-    pub(super) candidates: &'a [S::Arch],
     pub(super) work: Work<'a, S>,
     /// Evaluations of a batch at once.
     pub(super) threads: usize,
@@ -74,11 +74,12 @@ impl<S: Predictable> Go<'_, S> {
         let work = Predicting { work: &self.search.work, latencies: self.latencies };
         let run = if settings.as_they_come { run.as_they_come() } else { run };
         let run = run.in_flight(settings.in_flight).go_on_from(recorded).clock(&clock);
-        if let Work::Train(Training { elsewhere: Some(there), store, .. }) = &self.search.work {
+        if let Work::Train(training @ Training { elsewhere: Some(there), store, .. }) = &self.search.work {
             let folder = there.folder.join(&self.name);
             let (args, sbatch) = (there.args.clone(), there.sbatch.clone());
-            let mut evaluator =
-                TaskDesk::evaluator(&folder, args, store, sbatch, (self.search.data.space, &work))?;
+            let is_in = |store: &Store, arch: &S::Arch| training.is_in(store, arch);
+            let of = (self.search.data.space, &work, &is_in as &IsIn<'_, S::Arch>);
+            let mut evaluator = TaskDesk::evaluator(&folder, args, store, sbatch, of)?;
             return run.search_by(searcher, &mut evaluator, &mut observers).map_err(mine);
         }
         let run = run.threads(self.search.threads).retries(settings.retries);
@@ -103,7 +104,7 @@ impl<S: Predictable> Search<'_, S> {
         let (watch, root) = (Stopwatch::start(), Seed(seed));
         let Self { settings, data, .. } = self;
         let space = data.space;
-        let mut candidates = self.candidates.to_vec();
+        let mut candidates = data.candidates.clone();
         let (mut meeting, mut latencies, mut chances) = (None, BTreeMap::new(), Vec::new());
         let mut learned = None;
         if let Some(limit) = settings.max_latency {
@@ -114,15 +115,15 @@ impl<S: Predictable> Search<'_, S> {
             latencies = limited.archs.iter().cloned().zip(limited.latencies).collect();
             (candidates, chances, learned) = (limited.archs, limited.chances, limited.learned);
         }
-        let edit = |arch: &S::Arch, rng: &mut Stream| space.mutate(arch, rng);
+        let edit = |arch: &S::Arch, rng: &mut Stream| data.edit(arch, rng);
         let mut parts = self.parts(plan, &candidates, root)?;
-        if data.drawn && settings.max_latency.is_none() {
+        if data.drawn() && settings.max_latency.is_none() {
             let count = settings.grow.unwrap_or(candidates.len().div_ceil(GROWN));
             let growth = (count > 0).then(|| Growth::new(count, &edit));
             parts.growth = growth.transpose().map_err(mine)?;
         }
         let unscored = parts.warm_up.as_ref().map(|warm_up| [warm_up.asked, warm_up.unscored]);
-        let budget = settings.budget.min(candidates.len());
+        let budget = if settings.listed() { settings.budget.min(candidates.len()) } else { settings.budget };
         let name = format!("{}-{seed}", plan.name());
         let go = Go { search: self, budget, latencies, files, name, watch };
         let seed_of_search = root.derive("search");
@@ -155,7 +156,7 @@ impl<S: Predictable> Search<'_, S> {
         let outcome = Outcome {
             seed,
             limit: settings.max_latency,
-            optimum: settings.max_latency.and_then(|limit| data.optimum(self.candidates, limit)),
+            optimum: settings.max_latency.and_then(|limit| data.optimum(limit)),
             summary: summarise(&searched.trials, settings.max_latency),
             agreement: agreement(data, ranking.as_deref())?,
             within_limit: meeting,
@@ -166,14 +167,14 @@ impl<S: Predictable> Search<'_, S> {
         Ok(Found::new(outcome, &searched, |arch| self.work.test(arch), |arch| data.measured(arch), &watch))
     }
 
-    /// What strategies may ask for that look at no list: all of a space from which candidates were drawn.
+    /// What strategies may ask for that look at no list; under a limit the candidates that meet it.
     fn domain<'a, T: SearchSpace<Arch = S::Arch>>(
         &self,
         space: &'a T,
         candidates: Vec<S::Arch>,
     ) -> Domain<'a, T> {
-        if self.data.drawn && self.settings.max_latency.is_none() {
-            Domain::of(space)
+        if self.settings.max_latency.is_none() {
+            self.data.domain(space)
         } else {
             Domain::listed(space, candidates)
         }

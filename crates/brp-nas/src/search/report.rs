@@ -41,9 +41,12 @@ struct Mean {
     repeats: usize,
     best_valid: Option<f64>,
     best_test: Option<f64>,
+    best_latency: Option<f64>,
+    failed: f64,
     kendall: Option<f64>,
     spearman: Option<f64>,
     cpu_s: f64,
+    wall_s: f64,
     /// None where a run has nothing yet.
     largest_test_by_trained: Vec<Option<f64>>,
     best_valid_test_by_trained: Vec<Option<f64>>,
@@ -292,6 +295,11 @@ fn mean_of(runs: &[Found], of: impl Fn(&Found) -> Option<f64>) -> Option<f64> {
     values.map(|values| stats::mean(&values))
 }
 
+/// The mean of what every run has.
+fn sure_mean(runs: &[Found], of: impl Fn(&Found) -> f64) -> f64 {
+    stats::mean(&runs.iter().map(of).collect::<Vec<_>>())
+}
+
 /// The mean curve, as long as the shortest.
 fn mean_curve(runs: &[Found], of: impl Fn(&Found) -> &Vec<Option<f64>>) -> Vec<Option<f64>> {
     let length = runs.iter().map(|run| of(run).len()).min().unwrap_or(0);
@@ -311,9 +319,12 @@ impl Report {
             repeats: runs.len(),
             best_valid: mean_of(&runs, |run| run.best.as_ref()?.valid),
             best_test: mean_of(&runs, |run| run.best.as_ref()?.test),
+            best_latency: mean_of(&runs, |run| run.best.as_ref()?.latency),
+            failed: sure_mean(&runs, |run| run.failed as f64),
             kendall: mean_of(&runs, |run| run.kendall),
             spearman: mean_of(&runs, |run| run.spearman),
-            cpu_s: stats::mean(&runs.iter().map(|run| run.cpu_s).collect::<Vec<_>>()),
+            cpu_s: sure_mean(&runs, |run| run.cpu_s),
+            wall_s: sure_mean(&runs, |run| run.wall_s),
             largest_test_by_trained: mean_curve(&runs, |run| &run.largest_test_by_trained),
             best_valid_test_by_trained: mean_curve(&runs, |run| &run.best_valid_test_by_trained),
             regret_by_trained: mean_curve(&runs, |run| &run.regret_by_trained),
@@ -354,14 +365,19 @@ impl Report {
             .any(|trial| trial.valid.is_some_and(|valid| valid > 1.0))
     }
 
-    /// Whether there are latencies, and a run of which no trial has one.
-    pub(super) fn front_is_empty(&self) -> bool {
-        self.all().iter().any(|run| run.hypervolume.is_some() && run.front.is_empty())
-    }
-
-    /// Whether a limit was given that no trained network of the first run meets.
-    pub(super) fn nothing_met(&self) -> bool {
-        self.max_latency.is_some() && self.all().iter().any(|run| run.best.is_none())
+    /// What is to be said of runs that came to less than was asked for.
+    pub(super) fn notes(&self) -> Vec<String> {
+        let runs = self.all();
+        let note = |is: &dyn Fn(&Found) -> bool, what: &str| {
+            let count = runs.iter().filter(|run| is(run)).count();
+            let of =
+                if runs.len() > 1 { format!("in {count} of {} runs ", runs.len()) } else { String::new() };
+            (count > 0).then(|| format!("{of}{what}"))
+        };
+        let no_front = |run: &Found| run.hypervolume.is_some() && run.front.is_empty();
+        let none_meets = |run: &Found| self.max_latency.is_some() && run.best.is_none();
+        let front = note(&no_front, "the front is empty: no trained network has both a value and a latency");
+        front.into_iter().chain(note(&none_meets, "no trained network meets the limit")).collect()
     }
 }
 
@@ -490,7 +506,8 @@ impl Show for Report {
     }
 
     fn rows(&self) -> (Vec<String>, Vec<Vec<String>>) {
-        let header = ["seed", "trained", "arch", "valid", "test", "latency", "iteration", "failure"];
+        let header =
+            ["seed", "trained", "arch", "valid", "test", "latency", "iteration", "failure", "predicted"];
         let text = |value: Option<f64>| value.map_or_else(String::new, |value| value.to_string());
         let rows = self.all().iter().flat_map(|run| {
             run.trained.iter().enumerate().map(move |(i, t)| {
@@ -503,6 +520,7 @@ impl Show for Report {
                     text(t.latency),
                     t.iteration.to_string(),
                     t.failure.clone().unwrap_or_default(),
+                    t.latency.map_or_else(String::new, |_| t.predicted.to_string()),
                 ]
             })
         });

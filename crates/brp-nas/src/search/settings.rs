@@ -197,6 +197,14 @@ impl Settings {
         self.selection = kept.filter(|_| !asked).unwrap_or(self.selection);
     }
 
+    /// Whether candidates are gone through: what looks at no list may come upon any of what they were drawn from.
+    pub(super) fn listed(&self) -> bool {
+        use Algorithm::{Evolution, Random, Reinforce};
+        let free =
+            |plan: &Plan| matches!(plan.algorithm, Random | Evolution | Reinforce) && plan.warmup.is_none();
+        self.max_latency.is_some() || !self.plans.iter().all(free)
+    }
+
     /// Refuses flags of the command line that this search has no use for.
     pub(super) fn check_used(&self, given: &Args, train: bool) -> Result<(), Failure> {
         use Algorithm::{Brp, Evolution, NeuralPredictor, Ours, Predictor, Random, Reinforce, TwoStage};
@@ -218,10 +226,24 @@ impl Settings {
                 (train || self.candidates.is_some()) && (ranked || ours) && !limit,
                 "candidates that are drawn, without a limit, with brp, predictor, neural-predictor, two-stage and ours",
             ),
+            (
+                "--candidates",
+                given.candidates.is_some(),
+                self.listed(),
+                "algorithms that rank candidates, a warm-up, and a limit",
+            ),
             ("--pool", given.pool.is_some(), evolution, an_evolution),
             ("--tournament", given.tournament.is_some(), evolution, an_evolution),
             ("--as-they-come", given.as_they_come.is_some(), train, "--train"),
             ("--retries", given.retries.is_some(), train, "--train"),
+            ("--evaluate", given.evaluate.is_some(), train, "--train"),
+            (
+                "--in-flight",
+                given.in_flight.is_some(),
+                train || free,
+                "--train, and to random, reinforce, evolution and ours",
+            ),
+            ("--proxy-images", given.proxy_images.is_some(), computes, "scores that are computed"),
             ("--proxy-store", given.proxy_store.is_some(), computes, "scores that are computed"),
             ("--goal", given.goal.is_some(), evolution, an_evolution),
             ("--acquisition", given.acquisition.is_some(), ours, an_ours),
@@ -296,7 +318,12 @@ fn plans(args: &Args, algorithm: Algorithm, decides: bool) -> Result<Vec<Plan>, 
     };
     let mut four = vec![Algorithm::Random, Algorithm::Reinforce, Algorithm::Evolution, Algorithm::Brp];
     four.retain(|algorithm| decides || *algorithm != Algorithm::Reinforce);
-    let chosen = args.compare.clone().unwrap_or(four);
+    let mut chosen: Vec<Algorithm> = Vec::new();
+    for algorithm in args.compare.clone().unwrap_or(four) {
+        if !chosen.contains(&algorithm) {
+            chosen.push(algorithm);
+        }
+    }
     if chosen.is_empty() || chosen.contains(&Algorithm::All) {
         return Err(anyhow!("--compare names the algorithms of a table one by one, without `all`"))
             .or_input();

@@ -13,9 +13,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 use store::{Key, Lease, Measured, State, Store, StoreError};
 
-/// How long it may take from one epoch to the next, at least; else four times as long as the last took.
-const NEXT: Duration = Duration::from_secs(5);
-
 /// Everything that is to be trained, in one setting.
 #[derive(Debug)]
 pub(crate) struct Job<'a> {
@@ -37,8 +34,7 @@ impl Work for Job<'_> {
 
     const DONE: &'static str = "trained";
 
-    /// To the end of the first epoch.
-    const FIRST: Duration = Duration::from_secs(120);
+    const HOLD: Duration = Duration::from_secs(10);
 
     fn keys(&self) -> Vec<Vec<Key>> {
         self.archs.iter().map(|arch| vec![self.key(arch)]).collect()
@@ -190,7 +186,7 @@ fn one(
     job: &Job<'_>,
     store: &Store,
     arch: &str,
-    mut lease: Lease,
+    lease: Lease,
     (pool, stop): (&ThreadPool, &AtomicBool),
 ) -> Result<bool, Failure> {
     let mut trainer = job.trainer(arch).or_failed()?;
@@ -207,7 +203,6 @@ fn one(
         if stop.load(Ordering::Relaxed) {
             return Ok(false);
         }
-        let epoch_start = Instant::now();
         let done = pool.install(|| {
             let epoch = trainer.epoch(job.train)?;
             let marked = job.marks(trainer.done());
@@ -225,8 +220,7 @@ fn one(
         }
         so_far.seconds = before + start.elapsed().as_secs_f64();
         let checkpoint = pack(&so_far, &trainer.checkpoint().or_failed()?)?;
-        let hold = NEXT.max(epoch_start.elapsed() * 4);
-        match store.renew(&mut lease, now_ms(), hold).and_then(|()| store.save(&lease, &checkpoint)) {
+        match store.save(&lease, &checkpoint) {
             Ok(()) => {}
             // somebody else goes on with it
             Err(StoreError::LeaseLost { .. }) => return Ok(false),

@@ -309,6 +309,10 @@ fn a_search_on_slurm_is_the_search_of_here() {
     site.json(&["search", "--resume", "./far"]);
     assert_eq!(trials("far"), trials("near"));
     assert!(!site.path("said").exists(), "something was trained again");
+    // another search of the same store hands over nothing that is in it
+    let known = site.json(&search("known", &["--evaluate", "slurm", "--store", "far/store.sqlite"]));
+    assert_eq!(known["best"]["arch"], here["best"]["arch"]);
+    assert!(!site.path("said").exists(), "something was trained again");
     let come = site.json(&search("come", &["--as-they-come", "--evaluate", "here"]));
     assert_eq!(come["as_they_come"], true);
     for (flags, said) in [

@@ -157,3 +157,21 @@ fn what_cannot_be_imported_ends_with_status_2_and_writes_nothing() {
         assert!(!to.exists());
     }
 }
+
+#[test]
+fn tables_of_every_form_name_architectures() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    let words = |text: String| text.split_whitespace().map(String::from).collect::<Vec<_>>();
+    fs::write(path("some.csv"), "arch,acc\n00000000,1\n01201201,2\n").unwrap();
+    let archs = |name: &str| {
+        let found = json(&words(format!("enumerate --space nas-bench-macro --archs {}", path(name))));
+        found["archs"].as_array().unwrap().iter().map(|row| row["arch"].clone()).collect::<Vec<_>>()
+    };
+    let expected = archs("some.csv");
+    assert_eq!(expected.len(), 2);
+    for name in ["some.parquet", "some.jsonl", "some.jsonl.gz"] {
+        assert!(run(&words(format!("import {} --to {}", path("some.csv"), path(name)))).status.success());
+        assert_eq!(archs(name), expected, "{name}");
+    }
+}

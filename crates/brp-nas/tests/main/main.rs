@@ -20,6 +20,7 @@ use ::spaces::nas_bench_201::{Cell, Operation};
 use nas_core::Seed;
 use rand::seq::SliceRandom;
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -76,7 +77,40 @@ fn run(args: &[String]) -> Output {
 }
 
 fn json(args: &[String]) -> Value {
-    parsed(&run(&[args, &["--format".into(), "json".into()]].concat()))
+    let value = parsed(&run(&[args, &["--format".into(), "json".into()]].concat()));
+    check_documented(&args[0], &value);
+    value
+}
+
+/// That README.md names every key that a command prints. A name with `{}` behind it holds keys that are data.
+fn check_documented(command: &str, printed: &Value) {
+    let section = include_str!("../../../../README.md").split("### What the json holds").nth(1).unwrap();
+    let section = section.split("\n## ").next().unwrap();
+    let quoted = |text: &'static str| text.split('`').skip(1).step_by(2);
+    let of_command = |block: &&'static str| {
+        let heading = block.lines().next().unwrap();
+        quoted(heading).any(|name| name.split(' ').next() == Some(command))
+    };
+    let (mut names, mut data) = (BTreeSet::new(), BTreeSet::new());
+    for text in section.split("\n**").filter(of_command).flat_map(quoted) {
+        let word = |c: char| c.is_ascii_alphanumeric() || c == '_';
+        names.extend(text.split(|c| !word(c)));
+        data.extend(text.match_indices("{}").filter_map(|(end, _)| text[..end].rsplit(|c| !word(c)).next()));
+    }
+    // the columns of `score` are those that it was asked for
+    let asked = printed["seconds"].as_object().map(|seconds| seconds.keys().cloned().collect::<Vec<_>>());
+    let mut left = vec![printed];
+    while let Some(value) = left.pop() {
+        left.extend(value.as_array().into_iter().flatten());
+        for (key, value) in value.as_object().into_iter().flatten() {
+            let score = asked.iter().flatten().any(|name| name == key.trim_end_matches("_log"));
+            assert!(
+                score || names.contains(key.as_str()),
+                "README.md does not say what {key} of {command} is"
+            );
+            left.extend((!data.contains(key.as_str())).then_some(value));
+        }
+    }
 }
 
 fn parsed(output: &Output) -> Value {
@@ -164,7 +198,7 @@ fn every_algorithm_and_form_of_output_works() {
         String::from_utf8(output.stdout).unwrap()
     };
     let csv = random("csv", "csv");
-    assert!(csv.starts_with("seed,trained,arch,valid,test,latency,iteration,failure\n"));
+    assert!(csv.starts_with("seed,trained,arch,valid,test,latency,iteration,failure,predicted\n"));
     assert_eq!(csv.lines().count(), 13);
     assert!(random("table", "table").contains("12 trained"));
 }

@@ -70,6 +70,22 @@ fn a_latency_of_minus_one_does_not_win() {
 }
 
 #[test]
+fn a_cost_of_nothing_is_refused_and_a_loss_is_said_to_be_one() {
+    let table = Table::new();
+    let text = fs::read_to_string(table.path("table.csv")).unwrap();
+    let mut lines: Vec<String> = text.lines().map(|line| format!("{line},3,0.5")).collect();
+    lines[0] = "arch,valid,test,device_ms,train_s,valid_loss".into();
+    lines[7] = lines[7].replace(",3,0.5", ",0,0.5");
+    fs::write(table.path("table.csv"), lines.join("\n")).unwrap();
+    let cost = table.column("train_s");
+    refused(&more(&table.search("never"), &["--cost", &cost, "--algorithm", "random"]), "is no cost");
+    let (loss, out) = (table.column("valid_loss"), table.path("loss").display().to_string());
+    let said = run(&words(&format!("search --accuracy {loss} --algorithm random --budget 2 --out {out}")));
+    let said = String::from_utf8_lossy(&said.stderr).into_owned();
+    assert!(said.contains("the largest `valid_loss` is looked for"), "{said}");
+}
+
+#[test]
 fn a_flag_that_nothing_looks_at_is_refused() {
     let table = Table::new();
     for (flags, says) in [
@@ -87,6 +103,13 @@ fn a_flag_that_nothing_looks_at_is_refused() {
         ("--limit-by predictor", "--limit-by is used by nothing here: it belongs to --max-latency"),
         ("--latency-train 5", "--latency-train is used by nothing"),
         ("--epochs 3", "--epochs is used by nothing here: it belongs to --train"),
+        ("--algorithm brp --in-flight 2", "--in-flight is used by nothing"),
+        ("--algorithm random --candidates 20", "--candidates is used by nothing"),
+        ("--algorithm random --evaluate here", "--evaluate is used by nothing"),
+        (
+            "--algorithm random --warmup 9 --proxy params --proxy-images random",
+            "--proxy-images is used by nothing",
+        ),
         ("--samples 0", "--samples is 0"),
         ("--algorithm random --retries 1", "--retries is used by nothing here: it belongs to --train"),
         ("--algorithm random --as-they-come", "--as-they-come is used by nothing"),
@@ -123,7 +146,7 @@ fn a_flag_that_nothing_looks_at_is_refused() {
 #[test]
 fn a_default_never_asks_for_more_than_there_is() {
     let table = Table::new();
-    let flags = ["--algorithm", "all", "--compare", "random,evolution", "--pool", "4"];
+    let flags = ["--algorithm", "all", "--compare", "random,evolution,random", "--pool", "4"];
     let found = json(&more(&table.search("all"), &flags));
     assert_eq!(found["rows"].as_array().unwrap().len(), 6);
     refused(

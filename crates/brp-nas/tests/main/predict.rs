@@ -249,6 +249,28 @@ fn a_table_of_operations_is_made_of_what_stands_alone() {
 }
 
 #[test]
+fn labels_of_zero_and_tables_of_classes_are_no_end_of_a_table_of_methods() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut text = String::from("arch,acc\n");
+    for index in (0..15_625).step_by(100) {
+        let cell = NasBench201.get(index).unwrap();
+        let count = cell.to_string().matches("3x3~").count();
+        text += &format!("{cell},{}\n", 10 * count);
+    }
+    let path = folder.path().join("zeros.csv");
+    fs::write(&path, text).unwrap();
+    let column = format!("{}:acc", path.display());
+    let methods = ["--train", "60", "--validation", "0", "--method", "flops-proportional,layers"];
+    let found = json(&predict(&folder, "zeros", "nas-bench-201", &column, &methods));
+    assert!(found["rows"][0]["kendall"].as_f64().unwrap() > 0.2, "{found}");
+    assert!(found["rows"][1]["kendall"].as_f64().unwrap() > 0.8, "{found}");
+    // the cells of single operations are not all the first of their classes
+    let lookup = ["--train", "10", "--validation", "0", "--method", "lookup"];
+    let found = json(&predict(&folder, "lookup", "nas-bench-201", "benchmark:engine_ms", &lookup));
+    assert!(found["kendall"].as_f64().unwrap() > 0.7, "{found}");
+}
+
+#[test]
 fn few_rows_of_a_device_beside_the_tables_of_others() {
     let folder = tempfile::tempdir().unwrap();
     let (mut text, mut rng) = (String::from("arch,new_ms,old_ms,other_ms,acc\n"), Seed(1).stream("cells"));
@@ -284,13 +306,10 @@ fn few_rows_of_a_device_beside_the_tables_of_others() {
     let unnamed = ["--method", "few", "--sources", "devices"];
     refused(predict(&folder, "none", "nas-bench-201", &column, &unnamed), "--sources devices: ");
     let alone = ["--method", "few"];
-    refused(
-        predict(&folder, "alone", "nas-bench-201", &column, &alone),
-        "other devices' tables by --sources",
-    );
+    refused(predict(&folder, "alone", "nas-bench-201", &column, &alone), "name them with --sources");
     let accuracy = format!("{}:acc", path.display());
     let args = ["--method", "few", "--sources", &sources];
-    refused(predict(&folder, "acc", "nas-bench-201", &accuracy, &args), "--method few needs latencies");
+    refused(predict(&folder, "acc", "nas-bench-201", &accuracy, &args), "--label latency says otherwise");
 }
 
 #[test]

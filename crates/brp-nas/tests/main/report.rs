@@ -16,7 +16,7 @@ fn runs(table: &Table) {
     let small = "--channels 2 --cells 1 --image 8";
     for (name, flags) in [
         ("single", format!("--latency {latency} --max-latency 6")),
-        ("repeats", "--algorithm random --repeats 3".into()),
+        ("repeats", format!("--algorithm random --repeats 3 --latency {latency} --max-latency 6")),
         (
             "compared",
             "--algorithm all --repeats 2 --proxy params --pool 6 --tournament 3 --warmup 100".into(),

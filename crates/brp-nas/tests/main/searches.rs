@@ -1,9 +1,10 @@
 //! What a search must not know, and what it says of what it found.
 
 use crate::{Table, json, more, run, timeless, values};
-use ::spaces::{NasBench201, NasBenchNlp};
+use ::spaces::{NasBench101, NasBench201, NasBenchNlp};
 use nas_core::{SearchSpace, Seed};
 use serde_json::Value;
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
@@ -247,16 +248,133 @@ fn candidates_that_are_drawn_grow_near_the_best_and_a_kill_changes_nothing() {
         let again = json(&words(&format!("search --resume {}", path(name))));
         assert_eq!(timeless(again), timeless(grown), "{algorithm}");
     }
+    // what other tables do not know is neither drawn nor grown
     let (never, part) = (path("never"), Table::new());
-    let costs = format!("--candidates 60 --cost {}", part.column("device_ms"));
+    let costs = format!("--cost {} --candidates 60 --grow 20 --budget 40", part.column("device_ms"));
+    let (table, out) = (path("whole.csv"), path("costs"));
+    let found =
+        json(&words(&format!("search --accuracy {table}:valid {costs} --algorithm ours --out {out}")));
+    assert_eq!((found["failed"].as_u64(), found["trained"].as_array().unwrap().len()), (Some(0), 40));
     for (flags, says) in [
         ("--algorithm brp --grow 3", "candidates that are drawn"),
         ("--algorithm random --candidates 60 --grow 3", "candidates that are drawn"),
-        ("--candidates 15625", "fewer than all"),
-        (costs.as_str(), "--cost knows 400"),
+        ("--candidates 15625", "know only 15625"),
+        ("--candidates 60 --budget 61", "--candidates draws only 60"),
     ] {
         let table = path("whole.csv");
         refused(&words(&format!("search --accuracy {table}:valid {flags} --out {never}")), says);
     }
     refused(&words(&format!("search --train --grow 3 --out {never}")), "all of nas-bench-201");
+}
+
+/// The same cell of NAS-Bench-101 with two vertices in the other order, where it has two that can change.
+fn renumbered(text: &str) -> String {
+    let (matrix, ops) = text.split_once(':').unwrap();
+    let (cells, mut ops): (Vec<&str>, Vec<&str>) =
+        (matrix.split("").filter(|cell| !cell.is_empty()).collect(), ops.split(',').collect());
+    let of = ops.len();
+    let free = |k: &usize| cells[k * of + k + 1] == "0";
+    let Some(k) = (1..of - 2).find(free) else { return text.into() };
+    let other = |i: usize| {
+        if i == k {
+            k + 1
+        } else if i == k + 1 {
+            k
+        } else {
+            i
+        }
+    };
+    let swapped = (0..of * of).map(|at| cells[other(at / of) * of + other(at % of)]).collect::<String>();
+    ops.swap(k, k + 1);
+    format!("{swapped}:{}", ops.join(","))
+}
+
+#[test]
+fn the_order_of_rows_is_nothing_to_a_search() {
+    let table = Table::new();
+    let flags = ["--algorithm", "ours", "--repeats", "2"];
+    let latency = table.column("device_ms");
+    let flags = [&flags[..], &["--latency", &latency, "--max-latency", "9"]].concat();
+    let found = json(&more(&table.search("run"), &flags));
+    let mean = &found["mean"];
+    let of = |key: &str| -> f64 {
+        let runs = found["runs"].as_array().unwrap();
+        runs.iter().map(|run| run["best"][key].as_f64().unwrap()).sum::<f64>() / 2.0
+    };
+    assert!((mean["best_latency"].as_f64().unwrap() - of("latency")).abs() < 1e-9, "{mean}");
+    let text = fs::read_to_string(table.path("table.csv")).unwrap();
+    let (header, rows) = text.trim().split_once('\n').unwrap();
+    let rows: Vec<&str> = rows.lines().rev().collect();
+    fs::write(table.path("table.csv"), format!("{header}\n{}\n", rows.join("\n"))).unwrap();
+    assert_eq!(timeless(json(&more(&table.search("again"), &flags))), timeless(found));
+}
+
+#[test]
+fn a_training_that_failed_is_tried_again_where_that_is_asked_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    let small =
+        "--train --algorithm random --budget 2 --image 8 --channels 2 --cells 1 --epochs 1 --train-images 40";
+    let search = |out: &str, store: &str, flags: &str| {
+        let line = format!("search {small} --batch 20 --store {} --out {} {flags}", path(store), path(out));
+        run(&words(&line))
+    };
+    assert!(search("first", "first.sqlite", "").status.success());
+    assert!(
+        run(&words(&format!("export {} --to {}", path("first.sqlite"), path("all.csv")))).status.success()
+    );
+    let mut reader = csv::Reader::from_path(path("all.csv")).unwrap();
+    let header = reader.headers().unwrap().clone();
+    let mut writer = csv::Writer::from_path(path("failed.csv")).unwrap();
+    writer.write_record(&header).unwrap();
+    for row in reader.records().map(Result::unwrap) {
+        let cell = |(name, cell): (&str, &str)| match name {
+            "state" => "failed".to_owned(),
+            "reason" => "the power was off".to_owned(),
+            "value" | "payload" | "cost_s" => String::new(),
+            _ => cell.to_owned(),
+        };
+        writer.write_record(header.iter().zip(row.iter()).map(cell)).unwrap();
+    }
+    writer.flush().unwrap();
+    let import = format!("import {} --store {}", path("failed.csv"), path("failed.sqlite"));
+    assert!(run(&words(&import)).status.success());
+    let once = search("once", "failed.sqlite", "");
+    assert!(String::from_utf8_lossy(&once.stderr).contains("the power was off"), "{once:?}");
+    let again = search("again", "failed.sqlite", "--retries 1");
+    assert!(again.status.success(), "{again:?}");
+}
+
+#[test]
+fn children_are_rows_of_the_table_in_whatever_words() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    let space = NasBench101;
+    let mut rng = Seed(5).stream("first");
+    let vertices = |spec: &String| spec.split(',').count();
+    let large = (0..200).map(|_| space.sample(&mut rng)).find(|spec| vertices(&spec.to_string()) == 7);
+    let first = large.unwrap();
+    let near = |arch: &_| space.neighbours(arch);
+    let rows: BTreeSet<_> = near(&first).iter().flat_map(near).collect();
+    let mut text = String::from("arch,valid\n");
+    let mut others = 0;
+    for row in rows.iter().take(3_000) {
+        let (written, here) = (row.to_string(), renumbered(&row.to_string()));
+        others += usize::from(written != here);
+        let convolutions = written.matches("conv3x3").count() as f64;
+        text += &format!("\"{here}\",{}\n", convolutions - 0.1 * written.matches('1').count() as f64);
+    }
+    assert!(others > 300, "{others} rows in other words");
+    fs::write(path("table.csv"), text).unwrap();
+    let of = |grow: u32| {
+        let line =
+            format!("search --space nas-bench-101 --accuracy {}:valid --candidates 40", path("table.csv"));
+        let line =
+            format!("{line} --budget 25 --algorithm ours --grow {grow} --out {}", path(&grow.to_string()));
+        json(&words(&line))
+    };
+    let (grown, drawn) = (of(8), of(0));
+    assert_eq!((grown["failed"].as_u64(), drawn["failed"].as_u64()), (Some(0), Some(0)));
+    let best = |found: &Value| found["best"]["valid"].as_f64().unwrap();
+    assert!(best(&grown) > best(&drawn), "{} {}", best(&grown), best(&drawn));
 }

@@ -92,13 +92,19 @@ pub(super) fn search(run: &Run) -> Result<Vec<Picture>, Failure> {
     Ok(pictures)
 }
 
+/// Of accuracies, which are fractions where none is above 1.
+fn unit<'a>(points: impl IntoIterator<Item = &'a [f64; 2]>) -> &'static str {
+    if points.into_iter().any(|point| point[1] > 1.0) { ", %" } else { "" }
+}
+
 /// By trained networks.
 fn by_trained(title: String, kind: &str, series: Vec<Series>) -> Chart {
     let first = series.iter().filter_map(|series| series.points.first()).map(|point| point[0]);
     let first = first.fold(f64::INFINITY, f64::min);
     // what `line` leaves out is said
     let from = if first > 1.0 && first.is_finite() { format!(", from {first} on") } else { String::new() };
-    let (x, y) = (Axis::linear(format!("networks trained{from}")), Axis::linear(format!("{kind}, %")));
+    let unit = unit(series.iter().flat_map(|series| &series.points));
+    let (x, y) = (Axis::linear(format!("networks trained{from}")), Axis::linear(format!("{kind}{unit}")));
     Chart { title, x, y, series, diagonal: false }
 }
 
@@ -172,7 +178,7 @@ fn front(run: &Run, result: &Value) -> Result<Option<Picture>, Failure> {
     let chart = Chart {
         title: "Accuracy against latency of all that was trained".into(),
         x: Axis { label: "latency, ms".into(), logarithmic: positive && wide },
-        y: Axis::linear("validation accuracy, %"),
+        y: Axis::linear(format!("validation accuracy{}", unit(&all))),
         series,
         diagonal: false,
     };
@@ -181,7 +187,7 @@ fn front(run: &Run, result: &Value) -> Result<Option<Picture>, Failure> {
 
 /// Searches whose curves are comparable.
 struct Group<'a> {
-    /// The space and the tables, in full.
+    /// The space, the tables or the training, and the limit, in full.
     key: String,
     /// The values that they look for the best of.
     of: String,
@@ -200,7 +206,8 @@ impl<'a> Group<'a> {
             };
             let Some(curve) = curve else { continue };
             let tables = ["accuracy", "test"].map(|name| run.flag(name));
-            let (key, test) = (format!("{:?} {tables:?}", run.begun.settings.get("space")), curve.test);
+            let settings = ["space", "train", "max_latency"].map(|name| run.begun.settings.get(name));
+            let (key, test) = (format!("{settings:?} {tables:?}"), curve.test);
             match groups.iter_mut().find(|group| group.key == key && group.test == test) {
                 Some(group) => group.curves.push((run, curve)),
                 None => groups.push(Self { key, of: run.searched(), test, curves: vec![(run, curve)] }),
