@@ -75,7 +75,7 @@ impl Choice {
 
 /// The architectures of a file with the lines where they stand, counted from 1.
 pub(crate) fn architectures(file: &Path) -> Result<Vec<(u64, String)>, Failure> {
-    let cannot = || format!("cannot read {}: expected one architecture a line, or a CSV", file.display());
+    let cannot = || format!("cannot read {}: expected one architecture a line, or a table", file.display());
     let bytes = std::fs::read(file).with_context(cannot).or_input()?;
     let name = file.to_string_lossy();
     // by the name, as architectures themselves may be JSON

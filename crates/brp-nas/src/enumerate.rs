@@ -24,7 +24,7 @@ pub(crate) struct Args {
     /// The search space [default: nas-bench-201].
     #[arg(long)]
     space: Option<Space>,
-    /// Describe these architectures instead of counting the space: a file with one a line, or a CSV with a
+    /// Describe these architectures instead of counting the space: a file with one a line, or a table with a
     /// column `arch`; also gzipped.
     #[arg(long)]
     archs: Option<PathBuf>,

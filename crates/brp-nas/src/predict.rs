@@ -66,7 +66,8 @@ pub(crate) struct Args {
     /// does not tell them apart].
     #[arg(long)]
     encoding: Option<EncodingName>,
-    /// What kind of number the column holds [default: latency where its name ends in a unit: _ms, _s, _mj].
+    /// What kind of number the column holds [default: latency where its name, or its last word, is ms, s, mj,
+    /// latency or energy].
     #[arg(long)]
     label: Option<Label>,
     /// Start from the weights of a graph network fitted on another column, FILE:COLUMN; the same fits without

@@ -97,7 +97,7 @@ fn of_space<S: Predictable>(
         data.compute(proxy, scoring, store, cores);
     }
     note_unscored(&data, &settings);
-    note_smallest(args);
+    note_smallest(&data, args);
     let jobs = settings.plans.len() * repeats;
     let threads = cores.min(jobs);
     let spare = (cores / threads).max(1);

@@ -182,10 +182,8 @@ fn holding<T>(file: &Path, mut leases: Vec<Lease>, hold: Duration, act: impl FnO
                 if store.is_none() {
                     store = Store::open(file).ok();
                 }
-                for lease in &mut leases {
-                    // what is lost, or has an outcome, is for whoever acts to find out
-                    let _ = store.as_ref().map(|store| store.renew(lease, now_ms(), hold));
-                }
+                // what is lost, or has an outcome, is for whoever acts to find out
+                let _ = store.as_ref().map(|store| store.renew_all(&mut leases, now_ms(), hold));
             }
         });
         // dropped at the end, whatever the end is
@@ -232,11 +230,15 @@ mod tests {
             State::Running { until_ms, .. } => until_ms,
             _ => 0,
         };
+        let claim = |now| store.claim("second", &Filter::from(&key), 1, now, hold).unwrap();
         holding(&file, leases, hold, || {
-            while until() <= first_end {
+            let looks = (0..1_000).take_while(|_| {
                 std::thread::sleep(Duration::from_millis(10));
-            }
+                until() <= first_end
+            });
+            assert!(looks.count() < 1_000, "nobody renewed the lease");
+            assert!(claim(first_end).is_empty(), "somebody else took what is being done");
         });
-        assert!(until() > first_end);
+        assert_eq!(claim(until()).len(), 1, "nobody takes up what is not done any more");
     }
 }

@@ -4,6 +4,10 @@ use crate::{Filter, Key, Store, StoreError};
 use rusqlite::{Connection, Error, OptionalExtension, params};
 use std::time::Duration;
 
+/// Of a unit that is still held by that lease.
+const RENEW: &str =
+    "UPDATE unit SET until_ms = ?3 WHERE id = ?1 AND tries = ?2 AND state = 'open' AND owner IS NOT NULL";
+
 /// One unit of work in somebody's hands, until it runs out.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Lease {
@@ -83,15 +87,30 @@ impl Store {
     /// [`StoreError::LeaseLost`] where somebody did, or where the unit has an outcome: stop the work.
     pub fn renew(&self, held: &mut Lease, now_ms: u64, lease: Duration) -> Result<(), StoreError> {
         let until_ms = end(now_ms, lease);
-        let renewed = self.write(|db| {
-            let sql = "UPDATE unit SET until_ms = ?3 WHERE id = ?1 AND tries = ?2 AND state = 'open' AND owner IS NOT NULL";
-            db.execute(sql, params![held.unit, held.tries, signed(until_ms)])
-        })?;
+        let renewed = self.write(|db| db.execute(RENEW, params![held.unit, held.tries, signed(until_ms)]))?;
         if renewed == 0 {
             return Err(self.lost(held)?);
         }
         held.until_ms = until_ms;
         Ok(())
+    }
+
+    /// The same of several units at once, in one transaction: those that are lost stay as they are. Returns how many are held.
+    ///
+    /// # Errors
+    /// A store that cannot be written.
+    pub fn renew_all(&self, held: &mut [Lease], now_ms: u64, lease: Duration) -> Result<usize, StoreError> {
+        let until_ms = end(now_ms, lease);
+        let renewed: Vec<bool> = self.write(|db| {
+            let mut update = db.prepare(RENEW)?;
+            let one =
+                |held: &Lease| Ok(update.execute(params![held.unit, held.tries, signed(until_ms)])? > 0);
+            held.iter().map(one).collect()
+        })?;
+        for (held, _) in held.iter_mut().zip(&renewed).filter(|(_, renewed)| **renewed) {
+            held.until_ms = until_ms;
+        }
+        Ok(renewed.into_iter().filter(|renewed| *renewed).count())
     }
 
     /// Gives back everything that `owner` holds, for others to take at once: before a worker ends, or when it

@@ -1,8 +1,10 @@
 use crate::StoreError;
 use crate::schema::{APPLICATION, TABLES, VERSION};
 use rusqlite::{Connection, Error, ErrorCode, OpenFlags, Transaction, TransactionBehavior};
+use std::collections::BTreeMap;
 use std::io::Read;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 use std::{fs, thread};
 
@@ -22,6 +24,8 @@ pub struct Store {
     pub(crate) db: Connection,
     file: PathBuf,
     wait: Duration,
+    /// Let go behind the connection.
+    _opened: Opened,
 }
 
 impl Store {
@@ -76,12 +80,12 @@ impl Store {
     }
 
     fn connect(file: &Path, create: bool) -> Result<Self, StoreError> {
-        whole(file)?;
+        let opened = Opened::new(file, create)?;
         let mut flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         flags.set(OpenFlags::SQLITE_OPEN_CREATE, create);
         let db = Connection::open_with_flags(file, flags)
             .map_err(|source| StoreError::Open { file: file.into(), source })?;
-        let store = Self { db, file: file.into(), wait: WAIT }.wait_at_most(WAIT)?;
+        let store = Self { db, file: file.into(), wait: WAIT, _opened: opened }.wait_at_most(WAIT)?;
         let mut version = store.version()?;
         let mut waited = Duration::ZERO;
         // who makes it may not be done yet
@@ -194,6 +198,44 @@ impl Store {
     }
 }
 
+/// How many stores of this process each file is open as.
+static OPEN: Mutex<BTreeMap<PathBuf, usize>> = Mutex::new(BTreeMap::new());
+
+/// One of them. POSIX gives up all locks that a process has on a file when it closes any descriptor of it, SQLite's too, and
+/// another process would then delete the log that this one writes. So a file is looked into only while no store of it is
+/// open here.
+#[derive(Debug)]
+struct Opened(Option<PathBuf>);
+
+impl Opened {
+    fn new(file: &Path, create: bool) -> Result<Self, StoreError> {
+        let mut open = OPEN.lock().unwrap_or_else(PoisonError::into_inner);
+        if create && !file.exists() {
+            // so that it has a place by which it is known; SQLite says why there can be none
+            let _ = fs::OpenOptions::new().append(true).create(true).open(file);
+        }
+        let Ok(place) = file.canonicalize() else { return Ok(Self(None)) };
+        if !open.contains_key(&place) {
+            whole(file)?;
+        }
+        *open.entry(place.clone()).or_default() += 1;
+        Ok(Self(Some(place)))
+    }
+}
+
+impl Drop for Opened {
+    fn drop(&mut self) {
+        let mut open = OPEN.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(place) = &self.0 else { return };
+        let left = open.get(place).map_or(0, |count| count - 1);
+        if left == 0 {
+            open.remove(place);
+        } else {
+            open.insert(place.clone(), left);
+        }
+    }
+}
+
 /// Refuses what SQLite would take for whole: a file below its smallest page, over which it would write, and
 /// one whose last page is cut off.
 fn whole(file: &Path) -> Result<(), StoreError> {
@@ -258,6 +300,26 @@ mod tests {
         store.db.pragma_update(None, "max_page_count", 1_000).unwrap();
         assert!(store.finish(&key("last".into()), &Measured::of(1.0), 0).unwrap());
         assert_eq!(store.results(&Filter::default()).unwrap().len(), before + 1);
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn another_store_of_the_same_file_leaves_the_locks_of_the_first() {
+        use std::os::unix::fs::MetadataExt;
+        let dir = tempfile::TempDir::new().unwrap();
+        let file = dir.path().join("runs.sqlite");
+        let store = Store::open_or_create(&file).unwrap();
+        store.finish(&key("first".into()), &Measured::of(1.0), 0).unwrap();
+        let inode = format!(":{} ", fs::metadata(&file).unwrap().ino());
+        let locks = || fs::read_to_string("/proc/locks").unwrap().matches(&inode).count();
+        let before = locks();
+        assert!(before > 0, "an open store holds no lock");
+        drop(Store::open(&file).unwrap());
+        assert_eq!(locks(), before);
+        // once all are closed, it is looked into again
+        drop(store);
+        fs::write(&file, "SQLite format 3\0").unwrap();
+        assert!(matches!(Store::open(&file), Err(StoreError::Corrupt { .. })));
     }
 
     #[test]

@@ -160,7 +160,6 @@ impl Work for Job<'_> {
 
     const DONE: &'static str = "scored";
 
-    /// Some times longer than an architecture takes; where that is too short, two do the same, and the first counts.
     const HOLD: Duration = Duration::from_secs(20);
 
     fn keys(&self) -> Vec<Vec<Key>> {

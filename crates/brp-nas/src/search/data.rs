@@ -107,6 +107,7 @@ impl<S: Predictable> Data<S> {
         latency.iter().chain(&cost).try_for_each(columns::check_costs)?;
         let latency_rows =
             latency.as_ref().map(|column| columns::rows_of(space, args.latency.as_ref(), column));
+        let latency_rows = latency_rows.map(|rows| in_order(space, &rows));
         // what is looked up in other tables than the one that names the architectures
         let reworded = |column: Option<Column<S::Arch>>| {
             column.map(|column| columns::reworded(space, &column, &archs)).transpose()
@@ -216,15 +217,17 @@ impl<S: Predictable> Data<S> {
 
     /// That there are as many as are to be trained, and as many as the warm-up that somebody asked for.
     fn check_enough(&self, args: &Args, settings: &Settings) -> Result<(), Failure> {
-        let count = match &self.beyond {
-            Beyond::Space if !settings.listed() => return Ok(()),
-            Beyond::Rows { all, .. } if !settings.listed() => all.len(),
+        let most = match &self.beyond {
+            Beyond::Space if !settings.bound() => usize::MAX,
+            Beyond::Rows { all, .. } if !settings.bound() => all.len(),
             _ => self.candidates.len(),
         };
-        for (flag, wanted) in [("--budget", Some(settings.budget)), ("--warmup", args.warmup)] {
+        let asked =
+            [("--budget", Some(settings.budget), most), ("--warmup", args.warmup, self.candidates.len())];
+        for (flag, wanted, count) in asked {
             if let Some(wanted) = wanted.filter(|&wanted| wanted > count) {
                 let there = match (&self.beyond, &self.accuracy) {
-                    (Beyond::Rows { .. }, _) => "--candidates draws",
+                    (Beyond::Rows { all, .. }, _) if count < all.len() => "--candidates draws",
                     (_, Some(_)) => "the tables know",
                     (_, None) => "there are",
                 };
@@ -237,12 +240,18 @@ impl<S: Predictable> Data<S> {
         Ok(())
     }
 
+    /// What a last ranking is of: all that are known by name, or what was drawn from them.
+    pub(super) fn ranked(&self) -> &[S::Arch] {
+        if matches!(self.beyond, Beyond::Rows { .. }) { &self.candidates } else { &self.archs }
+    }
+
     /// How many there are, for people.
     pub(super) fn count(&self, settings: &Settings) -> String {
-        if matches!(self.beyond, Beyond::Space) && !settings.listed() {
-            return format!("all of {}", self.space.name());
+        match &self.beyond {
+            Beyond::Space if !settings.listed() => format!("all of {}", self.space.name()),
+            Beyond::Rows { all, .. } if !settings.listed() => format!("{} architectures", all.len()),
+            _ => format!("{} architectures", self.candidates.len()),
         }
-        format!("{} architectures", self.candidates.len())
     }
 
     /// Whether others may join the candidates.
@@ -319,6 +328,14 @@ pub(super) struct Optimum<A> {
 /// Drawn from a space that is larger than [`LISTED`], where nobody says how many.
 const DRAWN: usize = 10_000;
 
+/// Rows in index order, whatever their order in a table.
+pub(super) fn in_order<S: Predictable>(space: &S, rows: &Labelled<S::Arch>) -> Labelled<S::Arch> {
+    let mut places: Vec<usize> = (0..rows.len()).collect();
+    let archs = rows.archs();
+    places.sort_by_cached_key(|&row| (space.number(&archs[row]), archs[row].clone()));
+    rows.select(&places)
+}
+
 /// What there is: the rows of the accuracy table, a class of equal architectures once where the table is of classes;
 /// without a table a class of the space once, or so many drawn from it. Then whether there are others.
 fn architectures<S: Predictable>(
@@ -383,9 +400,11 @@ pub(super) fn note_unscored<S: Predictable>(data: &Data<S>, settings: &Settings)
 }
 
 /// Says that the largest is looked for, where a column is called as what is better small.
-pub(super) fn note_smallest(args: &Args) {
+pub(super) fn note_smallest<S: Predictable>(data: &Data<S>, args: &Args) {
     let small = ["loss", "error", "err", "perplexity", "ppl", "ms", "latency", "flops", "params"];
+    let values = data.accuracy.iter().flat_map(|column| column.labelled().values());
     if let Some(TableRef { column, .. }) = &args.accuracy
+        && values.into_iter().any(|value| *value > 0.0)
         && column.to_lowercase().split(['_', '-', ' ']).any(|word| small.contains(&word))
     {
         eprintln!(

@@ -123,7 +123,8 @@ impl<S: Predictable> Search<'_, S> {
             parts.growth = growth.transpose().map_err(mine)?;
         }
         let unscored = parts.warm_up.as_ref().map(|warm_up| [warm_up.asked, warm_up.unscored]);
-        let budget = if settings.listed() { settings.budget.min(candidates.len()) } else { settings.budget };
+        let all = settings.bound() || !data.drawn();
+        let budget = if all { settings.budget.min(candidates.len()) } else { settings.budget };
         let name = format!("{}-{seed}", plan.name());
         let go = Go { search: self, budget, latencies, files, name, watch };
         let seed_of_search = root.derive("search");
@@ -260,7 +261,7 @@ impl<S: Predictable> Search<'_, S> {
         }
         let searched = go.run(&mut search)?;
         let model = search.model().filter(|_| ranked);
-        let ranking = model.map(|model| model.rank(&self.data.archs)).transpose().or_failed()?;
+        let ranking = model.map(|model| model.rank(self.data.ranked())).transpose().or_failed()?;
         Ok((searched, ranking))
     }
 
@@ -281,7 +282,7 @@ impl<S: Predictable> Search<'_, S> {
         let bare = data.space.bare(EncodingName::Pruned).or_failed()?;
         let start = pre_trained(settings, data, encode.clone(), root.derive("transfer"))?;
         let start = start.as_ref().map(FittedRegressor::gcn);
-        let around = Around { candidates, selection, parts, seed: root.derive("search"), all: &data.archs };
+        let around = Around { candidates, selection, parts, seed: root.derive("search"), all: data.ranked() };
         match (plan.algorithm, settings.setting) {
             (Algorithm::Predictor, setting) => around.run(regressor(encode, setting, selection, start), go),
             (Algorithm::NeuralPredictor, _) => around.run(always(neural(bare)), go),

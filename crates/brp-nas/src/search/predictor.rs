@@ -1,7 +1,7 @@
 //! The predictors of a search: of accuracies, of what they start from, and of latencies.
 
 use super::args::{LimitBy, Source};
-use super::data::Data;
+use super::data::{Data, in_order};
 use super::mine;
 use super::settings::Settings;
 use crate::failure::{Failure, OrFail};
@@ -200,7 +200,7 @@ pub(super) fn pre_trained<S: Predictable>(
     let train = match (&settings.transfer_from, &data.source) {
         (Source::None, _) => return Ok(None),
         (Source::Table(_), Some(column)) => {
-            let known = column.labelled();
+            let known = in_order(data.space, column.labelled());
             known.split(rows(known.len()), 0, seed).or_input()?.train
         }
         _ => {
@@ -231,7 +231,7 @@ pub(super) fn agreement<S: Predictable>(
     };
     let (mut predicted, mut known) = (Vec::new(), Vec::new());
     for (place, &i) in ranking.iter().enumerate() {
-        if let Some(value) = truth.get(&data.archs[i]) {
+        if let Some(value) = truth.get(&data.ranked()[i]) {
             predicted.push(-(place as f64));
             known.push(value);
         }

@@ -412,8 +412,14 @@ impl Show for Report {
                     number(Some(run.cpu_s), 1),
                 ]
             });
-            let means =
-                [mean.best_valid, mean.best_test, None, mean.kendall, mean.spearman, Some(mean.cpu_s)];
+            let means = [
+                mean.best_valid,
+                mean.best_test,
+                mean.best_latency,
+                mean.kendall,
+                mean.spearman,
+                Some(mean.cpu_s),
+            ];
             let decimals = [digits, digits, 3, 3, 3, 1];
             let last = std::iter::once("mean".to_string())
                 .chain(means.into_iter().zip(decimals).map(|(value, decimals)| number(value, decimals)));

@@ -197,12 +197,16 @@ impl Settings {
         self.selection = kept.filter(|_| !asked).unwrap_or(self.selection);
     }
 
-    /// Whether candidates are gone through: what looks at no list may come upon any of what they were drawn from.
-    pub(super) fn listed(&self) -> bool {
+    /// Whether nothing but candidates is trained: what looks at no list may come upon any of what they were drawn from.
+    pub(super) fn bound(&self) -> bool {
         use Algorithm::{Evolution, Random, Reinforce};
-        let free =
-            |plan: &Plan| matches!(plan.algorithm, Random | Evolution | Reinforce) && plan.warmup.is_none();
+        let free = |plan: &Plan| matches!(plan.algorithm, Random | Evolution | Reinforce);
         self.max_latency.is_some() || !self.plans.iter().all(free)
+    }
+
+    /// Whether anything looks at candidates.
+    pub(super) fn listed(&self) -> bool {
+        self.bound() || self.plans.iter().any(|plan| plan.warmup.is_some())
     }
 
     /// Refuses flags of the command line that this search has no use for.

@@ -1,6 +1,6 @@
 //! Work on other machines: with programs that answer as Slurm's do, and with the real one where it is installed.
 
-use crate::parsed as json;
+use crate::documented;
 use serde_json::Value;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -83,7 +83,7 @@ impl Site {
     }
 
     fn json(&self, args: &[&str]) -> Value {
-        json(&self.run(&[args, &["--format", "json"]].concat()))
+        documented(args[0], &self.run(&[args, &["--format", "json"]].concat()))
     }
 
     fn fails(&self, args: &[&str], status: i32, said: &[&str]) {
@@ -95,7 +95,7 @@ impl Site {
 
     fn submit(&self, flags: &[&str], command: &[&str]) -> Value {
         let flags = [&["submit", "slurm", "work", "--format", "json"], flags, &["--"], command].concat();
-        json(&self.run(&flags))
+        documented("submit", &self.run(&flags))
     }
 }
 
@@ -434,7 +434,7 @@ fn a_real_slurm_loses_a_node_and_no_result() {
         }
         let output = waiting.wait_with_output().unwrap();
         assert!(patience > 0, "round {round} takes too long: {}", String::from_utf8_lossy(&output.stderr));
-        let taken = json(&output);
+        let taken = documented("submit", &output);
         assert_eq!(
             (taken["taken"].as_u64(), taken["damaged"].as_array().map(Vec::len)),
             (Some(200), Some(0))

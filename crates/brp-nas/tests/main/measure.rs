@@ -19,8 +19,7 @@ fn measure(folder: &Path, out: &str, extra: &[&str]) -> Output {
 }
 
 fn json(output: &Output) -> Value {
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    serde_json::from_slice(&output.stdout).unwrap()
+    crate::documented("measure", output)
 }
 
 fn refused(output: &Output) -> String {

@@ -59,8 +59,7 @@ fn repro(table: &Table, name: &str, more: &[&str]) -> (Value, String) {
     let more = [more, &["--format", "json"]].concat();
     let output = run(&words(table.folder.path(), name, &more));
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(output.status.success(), "{said}");
-    (serde_json::from_slice(&output.stdout).unwrap(), said)
+    (crate::documented("repro", &output), said)
 }
 
 #[test]
@@ -277,8 +276,7 @@ fn the_experiments_of_the_repository_are_read() {
         "json",
     ];
     let output = run(&args.map(String::from));
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let list: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let list = crate::documented("repro", &output);
     let list = list.as_array().unwrap();
     assert!(list.len() >= 5);
     assert!(list.iter().all(|experiment| experiment["rows"].as_u64() > Some(0)));

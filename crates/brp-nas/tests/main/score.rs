@@ -1,11 +1,15 @@
 //! `brp-nas score` as a user runs it.
 
-use crate::parsed as json;
+use crate::documented;
 use candle_core::{Device, Tensor};
 use serde_json::Value;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Command, Output, Stdio};
+
+fn json(output: &Output) -> Value {
+    documented("score", output)
+}
 
 fn fixtures() -> PathBuf {
     PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../fixtures/proxies/scores"))

@@ -291,10 +291,14 @@ fn renumbered(text: &str) -> String {
 
 #[test]
 fn the_order_of_rows_is_nothing_to_a_search() {
+    the_order_is_nothing("--algorithm ours --max-latency 9");
+    the_order_is_nothing("--samples 6 --max-latency 9 --limit-by predictor --latency-train 40");
+}
+
+fn the_order_is_nothing(flags: &str) {
     let table = Table::new();
-    let flags = ["--algorithm", "ours", "--repeats", "2"];
     let latency = table.column("device_ms");
-    let flags = [&flags[..], &["--latency", &latency, "--max-latency", "9"]].concat();
+    let flags: Vec<&str> = flags.split(' ').chain(["--repeats", "2", "--latency", &latency]).collect();
     let found = json(&more(&table.search("run"), &flags));
     let mean = &found["mean"];
     let of = |key: &str| -> f64 {

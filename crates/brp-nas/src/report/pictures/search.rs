@@ -185,6 +185,20 @@ fn front(run: &Run, result: &Value) -> Result<Option<Picture>, Failure> {
     picture(&run.name, "front", &chart).map(Some)
 }
 
+/// Equal for searches of the same values: space, tables or training, and limit, whatever the seed.
+fn comparable(run: &Run) -> String {
+    let setting = |name: &str| run.begun.settings.get(name).cloned().unwrap_or_default();
+    let mut train = setting("train");
+    if let Some(train) = train.as_object_mut() {
+        // of the images that the seed draws
+        train.remove("images_sha256");
+    }
+    let of_limit = ["max_latency", "limit_by"].map(setting);
+    let limit = (!of_limit[0].is_null()).then(|| (of_limit, run.flag("latency")));
+    let files = ["accuracy", "test", "images", "test-images"].map(|name| run.flag(name));
+    format!("{:?} {train:?} {files:?} {limit:?}", setting("space"))
+}
+
 /// Searches whose curves are comparable.
 struct Group<'a> {
     /// The space, the tables or the training, and the limit, in full.
@@ -205,9 +219,7 @@ impl<'a> Group<'a> {
                 None => so_far(run).into_iter().map(|(_, curve)| curve).next(),
             };
             let Some(curve) = curve else { continue };
-            let tables = ["accuracy", "test"].map(|name| run.flag(name));
-            let settings = ["space", "train", "max_latency"].map(|name| run.begun.settings.get(name));
-            let (key, test) = (format!("{settings:?} {tables:?}"), curve.test);
+            let (key, test) = (comparable(run), curve.test);
             match groups.iter_mut().find(|group| group.key == key && group.test == test) {
                 Some(group) => group.curves.push((run, curve)),
                 None => groups.push(Self { key, of: run.searched(), test, curves: vec![(run, curve)] }),
