@@ -76,12 +76,11 @@ impl Choice {
 /// The architectures of a file with the lines where they stand, counted from 1.
 pub(crate) fn architectures(file: &Path) -> Result<Vec<(u64, String)>, Failure> {
     let cannot = || format!("cannot read {}: expected one architecture a line, or a table", file.display());
-    let bytes = std::fs::read(file).with_context(cannot).or_input()?;
-    let name = file.to_string_lossy();
     // by the name, as architectures themselves may be JSON
-    if bytes.starts_with(b"PAR1") || name.ends_with(".jsonl") || name.ends_with(".jsonl.gz") {
+    if [".parquet", ".jsonl", ".jsonl.gz"].iter().any(|end| file.to_string_lossy().ends_with(end)) {
         return of_table(file);
     }
+    let bytes = std::fs::read(file).with_context(cannot).or_input()?;
     let text = if bytes.starts_with(&[0x1f, 0x8b]) {
         let mut text = String::new();
         flate2::read::MultiGzDecoder::new(bytes.as_slice()).read_to_string(&mut text).map(|_| text)

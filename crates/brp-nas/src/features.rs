@@ -96,21 +96,3 @@ impl<A: Ord> Features<A> {
         row
     }
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_was_not_ranked_is_worth_what_scores_next_below_it() {
-        let scores = [Some(3.0), None, Some(1.0), Some(3.0), Some(f64::NAN), Some(2.0)];
-        let ranks = by_rank(&scores).unwrap();
-        let ladder = Ladder::new(&scores, &ranks);
-        for (score, rank) in scores.iter().zip(&ranks) {
-            assert_eq!(ladder.place(*score), Some(*rank));
-        }
-        assert_eq!(ladder.place(Some(2.5)), Some(ranks[5]));
-        assert_eq!(ladder.place(Some(9.0)), Some(ranks[0]));
-        assert_eq!(ladder.place(Some(-9.0)), Some(ranks[1]));
-    }
-}

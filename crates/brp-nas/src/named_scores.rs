@@ -372,6 +372,20 @@ impl<S: Predictable> Scorer<S::Arch> for Scores<S> {
 mod tests {
     use super::*;
     use spaces::NasBench201;
+    use surrogates::by_rank;
+
+    #[test]
+    fn what_was_not_ranked_is_worth_what_scores_next_below_it() {
+        let scores = [Some(3.0), None, Some(1.0), Some(3.0), Some(f64::NAN), Some(2.0)];
+        let ranks = by_rank(&scores).unwrap();
+        let ladder = Ladder::new(&scores, &ranks);
+        for (score, rank) in scores.iter().zip(&ranks) {
+            assert_eq!(ladder.place(*score), Some(*rank));
+        }
+        assert_eq!(ladder.place(Some(2.5)), Some(ranks[5]));
+        assert_eq!(ladder.place(Some(9.0)), Some(ranks[0]));
+        assert_eq!(ladder.place(Some(-9.0)), Some(ranks[1]));
+    }
 
     #[test]
     fn what_was_not_combined_is_scored_by_what_the_space_knows() {
@@ -386,14 +400,11 @@ mod tests {
         let both = Scores::known(&NasBench201, &"params,flops".parse().unwrap(), &[], &some).unwrap();
         let flops = |arch| NasBench201.score(Proxy::Flops, arch).unwrap();
         let known = both.scores(&some);
+        let costs: Vec<_> = some.iter().map(|arch| (params(arch), flops(arch))).collect();
         let mut same = 0;
         for (arch, score) in others.iter().zip(both.scores(&others)) {
-            let equal = |other: &&usize| {
-                (params(&some[**other]), flops(&some[**other])) == (params(arch), flops(arch))
-            };
-            let places: Vec<usize> = (0..some.len()).collect();
-            if let Some(place) = places.iter().find(equal) {
-                assert_eq!(score, known[*place]);
+            if let Some(place) = costs.iter().position(|cost| *cost == (params(arch), flops(arch))) {
+                assert_eq!(score, known[place]);
                 same += 1;
             }
         }

@@ -4,10 +4,6 @@ use crate::{Filter, Key, Store, StoreError};
 use rusqlite::{Connection, Error, OptionalExtension, params};
 use std::time::Duration;
 
-/// Of a unit that is still held by that lease.
-const RENEW: &str =
-    "UPDATE unit SET until_ms = ?3 WHERE id = ?1 AND tries = ?2 AND state = 'open' AND owner IS NOT NULL";
-
 /// One unit of work in somebody's hands, until it runs out.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Lease {
@@ -86,13 +82,10 @@ impl Store {
     /// # Errors
     /// [`StoreError::LeaseLost`] where somebody did, or where the unit has an outcome: stop the work.
     pub fn renew(&self, held: &mut Lease, now_ms: u64, lease: Duration) -> Result<(), StoreError> {
-        let until_ms = end(now_ms, lease);
-        let renewed = self.write(|db| db.execute(RENEW, params![held.unit, held.tries, signed(until_ms)]))?;
-        if renewed == 0 {
-            return Err(self.lost(held)?);
+        match self.renew_all(std::slice::from_mut(held), now_ms, lease)? {
+            0 => Err(self.lost(held)?),
+            _ => Ok(()),
         }
-        held.until_ms = until_ms;
-        Ok(())
     }
 
     /// The same of several units at once, in one transaction: those that are lost stay as they are. Returns how many are held.
@@ -102,7 +95,8 @@ impl Store {
     pub fn renew_all(&self, held: &mut [Lease], now_ms: u64, lease: Duration) -> Result<usize, StoreError> {
         let until_ms = end(now_ms, lease);
         let renewed: Vec<bool> = self.write(|db| {
-            let mut update = db.prepare(RENEW)?;
+            let sql = "UPDATE unit SET until_ms = ?3 WHERE id = ?1 AND tries = ?2 AND state = 'open' AND owner IS NOT NULL";
+            let mut update = db.prepare(sql)?;
             let one =
                 |held: &Lease| Ok(update.execute(params![held.unit, held.tries, signed(until_ms)])? > 0);
             held.iter().map(one).collect()

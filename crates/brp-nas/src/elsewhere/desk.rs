@@ -77,12 +77,12 @@ impl<S: SearchSpace, O: Objective<S::Arch>> Desk<S::Arch> for TaskDesk<'_, S, O>
     fn result(&mut self, task: u64) -> Option<Evaluated> {
         let arch = self.space.parse(self.items.get(usize::try_from(task).ok()?)?).ok()?;
         let taken = (self.is_in)(&self.store, &arch).and_then(|there| {
-            // a damaged result is none, so that the task is done again
-            match self.folder.result(task) {
-                _ if there => Ok(true),
-                Ok(Some(done)) => put(&self.store, &done.units().collect::<Vec<Unit>>()).map(|_| true),
-                _ => Ok(false),
+            if there {
+                return Ok(true);
             }
+            // a damaged result is none, so that the task is done again
+            let Ok(Some(done)) = self.folder.result(task) else { return Ok(false) };
+            put(&self.store, &done.units().collect::<Vec<Unit>>()).map(|_| true)
         });
         match taken {
             Ok(true) => {}

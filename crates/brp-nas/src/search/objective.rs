@@ -56,18 +56,23 @@ impl<S: Predictable> Training<'_, S> {
     fn train(&self, arch: &S::Arch) -> Result<Trained, Failure> {
         let archs = [arch.to_string()];
         let job = self.bench.job(&archs)?;
-        if self.retry && self.store.exists() {
-            let store = Store::open(&self.store).or_input()?;
-            for key in job.keys().concat() {
-                store.retry(&Filter::from(&key)).or_failed()?;
-            }
-        }
         let (mut trained, _) = units::complete(&job, &self.store, self.threads)?;
         trained.pop().ok_or_else(|| Failure::Failed(anyhow::anyhow!("{arch} was not trained")))
     }
 }
 
 impl<S: Predictable> Training<'_, S> {
+    /// The same, once more where it failed before and that is asked for.
+    fn train_or_retry(&self, arch: &S::Arch) -> Result<Trained, Failure> {
+        if self.retry && self.store.exists() {
+            let store = Store::open(&self.store).or_input()?;
+            for key in self.bench.job(&[arch.to_string()])?.keys().concat() {
+                store.retry(&Filter::from(&key)).or_failed()?;
+            }
+        }
+        self.train(arch)
+    }
+
     /// Whether a store has an outcome already.
     pub(super) fn is_in(&self, store: &Store, arch: &S::Arch) -> Result<bool, Failure> {
         Ok(self.bench.job(&[arch.to_string()])?.row(0, store)?.is_some())
@@ -98,8 +103,9 @@ impl<S: Predictable> Objective<S::Arch> for Predicting<'_, S> {
         let (data, value, seconds) = match self.work {
             Work::Lookup(data) => (*data, data.accuracy.as_ref().and_then(|column| column.get(arch)), None),
             Work::Train(training) => {
-                let trained =
-                    training.train(arch).map_err(|failure| NoResult(format!("{:#}", failure.error())))?;
+                let trained = training
+                    .train_or_retry(arch)
+                    .map_err(|failure| NoResult(format!("{:#}", failure.error())))?;
                 match trained.reason {
                     Some(reason) => return Err(NoResult(reason)),
                     None => (training.data, trained.valid, trained.seconds),
