@@ -31,15 +31,21 @@ pub(crate) struct Flags {
     /// Hold back so many of the training images for validation [default: a fifth].
     #[arg(long)]
     pub(crate) validation: Option<usize>,
+    /// Validate on so many of the images that --train-images leaves as well, every class alike [default: none].
+    #[arg(long)]
+    pub(crate) validation_more: Option<usize>,
     /// Side to which images are reduced; a multiple of 4 [default: 16 for the images that come with the program, else
     /// their own].
     #[arg(long)]
     pub(crate) image: Option<usize>,
     /// Turn grey images into coloured pictures with another object behind, moved and noisy, on which few steps tell
-    /// networks apart: so many of each training image, 4 of each other one; which images are used does not depend
-    /// on the seed then [default: 0, none].
+    /// networks apart: so many of each training image; which images are used does not depend on the seed then
+    /// [default: 0, none].
     #[arg(long)]
     pub(crate) clutter: Option<usize>,
+    /// With --clutter, so many pictures of each validation and test image [default: 4].
+    #[arg(long)]
+    pub(crate) clutter_others: Option<usize>,
     /// Channels of the first stage, or of the stem of a chain [default: 8; 16 for nas-bench-101].
     #[arg(long)]
     pub(crate) channels: Option<u64>,
@@ -94,8 +100,10 @@ impl Flags {
             train_images: self.train_images.or(other.train_images),
             test_part: self.test_part.or(other.test_part),
             validation: self.validation.or(other.validation),
+            validation_more: self.validation_more.or(other.validation_more),
             image: self.image.or(other.image),
             clutter: self.clutter.or(other.clutter),
+            clutter_others: self.clutter_others.or(other.clutter_others),
             channels: self.channels.or(other.channels),
             cells: self.cells.or(other.cells),
             epochs: self.epochs.or(other.epochs),
@@ -263,62 +271,74 @@ fn sets(args: &Flags, setting: Option<Reduced>, seed: Seed) -> Result<Sets, Fail
         _ => return Err(anyhow!("--images and --test-images belong together: name both or none")).or_input(),
     };
     let clutter = args.clutter.filter(|copies| *copies > 0);
-    // trainings of several seeds on pictures are compared, so these are the same
-    let seed = if clutter.is_some() { Seed(0) } else { seed };
-    if let Some(count) = args.train_images {
-        train = train.take(count, seed.derive("images")).context("--train-images").or_input()?;
+    if args.clutter_others.is_some() && clutter.is_none() {
+        return Err(anyhow!("--clutter-others says how many pictures --clutter makes: name both or none"))
+            .or_input();
     }
+    // trainings of several seeds on pictures are compared, so these are the same
+    let (seed, pictured) = (if clutter.is_some() { Seed(0) } else { seed }, Seed(0).derive("clutter"));
+    let more;
+    (train, more) = taken(train, args, seed)?;
     if let Some(count) = args.test_part {
         test = test.take(count, seed.derive("test images")).context("--test-part").or_input()?;
     }
-    if let Some(copies) = clutter {
-        return cluttered(&train, &test, copies, args.validation, side);
+    let mut validation = None;
+    let held = args.validation.unwrap_or(train.len() / 5);
+    if held > 0 {
+        let seed = if clutter.is_some() { pictured.derive("held") } else { seed.derive("validation") };
+        let (held, rest) = train.split(held, seed).context("--validation").or_input()?;
+        (train, validation) = (rest, Some(held));
     }
-    if let Some(side) = side {
-        train = train.resize(side, side).context("--image").or_input()?;
-        test = test.resize(side, side).context("--image").or_input()?;
+    if let Some(more) = more {
+        let both: Vec<Images> = validation.into_iter().chain([more]).collect();
+        validation = Some(Images::join(&both).or_failed()?);
     }
+    let others = args.clutter_others.unwrap_or(4);
+    let shown = |images: Images, copies: usize, name: &str, flag: &'static str| -> Result<Images, Failure> {
+        let images = match clutter {
+            Some(_) => images.cluttered(Clutter::standard(copies), pictured.derive(name)),
+            None => Ok(images),
+        };
+        let images = images.context(flag).or_input()?;
+        match side {
+            Some(side) => images.resize(side, side).context("--image").or_input(),
+            None => Ok(images),
+        }
+    };
+    let train = shown(train, clutter.unwrap_or(1), "train", "--clutter")?;
+    let validation = validation.map(|held| shown(held, others, "validation", "--clutter-others"));
+    let (validation, test) = (validation.transpose()?, shown(test, others, "test", "--clutter-others")?);
     if train.shape() != test.shape() || train.classes() != test.classes() {
         let (a, b) = (train.shape(), test.shape());
-        return Err(anyhow!("training images are {a:?}, test images {b:?} (channels, height, width)"))
-            .or_input();
+        return Err(anyhow!(
+            "training images are {a:?} of {} classes, test images {b:?} of {} (channels, height, width)",
+            train.classes(),
+            test.classes()
+        ))
+        .or_input();
     }
     if train.shape()[1] != train.shape()[2] {
         return Err(anyhow!("images are {:?}; square ones are needed: use --image", train.shape()))
             .or_input();
     }
-    let held = args.validation.unwrap_or(train.len() / 5);
-    if held == 0 {
-        return Ok(Sets { train, validation: None, test });
-    }
-    let (validation, train) =
-        train.split(held, seed.derive("validation")).context("--validation").or_input()?;
-    Ok(Sets { train, validation: Some(validation), test })
+    Ok(Sets { train, validation, test })
 }
 
-/// The same pictures whatever the seed of a training is.
-fn cluttered(
-    train: &Images,
-    test: &Images,
-    copies: usize,
-    held: Option<usize>,
-    side: Option<usize>,
-) -> Result<Sets, Failure> {
-    let seed = Seed(0).derive("clutter");
-    let pictures = |images: &Images, copies: usize, name: &str| -> Result<Images, Failure> {
-        let clutter = Clutter::standard(copies);
-        let pictures = images.cluttered(clutter, seed.derive(name)).context("--clutter").or_input()?;
-        let side = side.unwrap_or(clutter.side);
-        pictures.resize(side, side).context("--image").or_input()
-    };
-    let test = pictures(test, 4, "test")?;
-    let held = held.unwrap_or(train.len() / 5);
-    if held == 0 {
-        return Ok(Sets { train: pictures(train, copies, "train")?, validation: None, test });
+/// The images of --train-images, and others of those that it leaves, to validate on as well.
+fn taken(train: Images, args: &Flags, seed: Seed) -> Result<(Images, Option<Images>), Failure> {
+    let seed = seed.derive("images");
+    match (args.train_images, args.validation_more.filter(|count| *count > 0)) {
+        (None, None) => Ok((train, None)),
+        (Some(count), None) => Ok((train.take(count, seed).context("--train-images").or_input()?, None)),
+        (None, Some(_)) => {
+            Err(anyhow!("--validation-more takes from what --train-images leaves: name both")).or_input()
+        }
+        (Some(count), Some(more)) => {
+            let (train, rest) = train.split(count, seed).context("--train-images").or_input()?;
+            let more = rest.take(more, seed.derive("more")).context("--validation-more").or_input()?;
+            Ok((train, Some(more)))
+        }
     }
-    let (validation, train) = train.split(held, seed.derive("held")).context("--validation").or_input()?;
-    let validation = Some(pictures(&validation, 4, "validation")?);
-    Ok(Sets { train: pictures(&train, copies, "train")?, validation, test })
 }
 
 fn digest(sets: &Sets) -> String {

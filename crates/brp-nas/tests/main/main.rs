@@ -580,7 +580,7 @@ fn bad_input_of_a_training_is_named() {
     let archs = folder.path().join("archs.txt").display().to_string();
     fs::write(folder.path().join("cut.bin"), vec![3_u8; 5_000]).unwrap();
     let cut = folder.path().join("cut.bin").display().to_string();
-    let cases: [(&[&str], &str); 12] = [
+    let cases: [(&[&str], &str); 15] = [
         (&["--space", "nas-bench-asr"], "nas-bench-asr"),
         (&["--archs", &archs], "archs.txt, line 2"),
         (&["--arch", "nonsense"], "nonsense"),
@@ -590,6 +590,9 @@ fn bad_input_of_a_training_is_named() {
         (&["--image", "6"], "multiple of 4"),
         (&["--train-images", "5000"], "--train-images"),
         (&["--validation", "100"], "--validation"),
+        (&["--validation-more", "5000"], "--validation-more"),
+        (&["--clutter-others", "2"], "--clutter"),
+        (&["--clutter", "1", "--clutter-others", "0"], "--clutter-others"),
         (&["--batch", "0"], "batch"),
         (&["--rate=-1"], "rate"),
         (&["--threads", "0"], "--threads"),
@@ -601,6 +604,40 @@ fn bad_input_of_a_training_is_named() {
         assert!(said.contains(says), "{extra:?} should say {says:?}: {said}");
         assert!(!folder.path().join("run").exists(), "{extra:?} left something behind");
     }
+}
+
+#[test]
+fn more_images_to_validate_on_leave_the_training_as_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let more_of = |out: &str, extra: &[&str]| {
+        let result = json(&more(&training(folder.path(), out, 1, 1), extra));
+        let settings: Value =
+            serde_json::from_slice(&fs::read(folder.path().join(out).join("settings.json")).unwrap())
+                .unwrap();
+        let sizes =
+            ["train", "validation", "test"].map(|name| settings["settings"]["fidelity"][name].clone());
+        let end = result["trained"][0]["curve"][0].clone();
+        (sizes, end["train_loss"].clone(), end["valid_loss"].clone(), end["test_loss"].clone())
+    };
+    for clutter in [&[][..], &["--clutter", "1"]] {
+        let name = |part: &str| format!("{part}-{}", clutter.len());
+        let few = more_of(&name("few"), &[&["--test-part", "30"], clutter].concat());
+        let many =
+            more_of(&name("many"), &[&["--test-part", "30", "--validation-more", "50"], clutter].concat());
+        let copies = if clutter.is_empty() { 1 } else { 4 };
+        assert_eq!(few.0, [80, 20 * copies, 30 * copies].map(Value::from));
+        assert_eq!(many.0, [80, 70 * copies, 30 * copies].map(Value::from));
+        // the same but for what is validated on
+        assert_eq!((&few.1, &few.3), (&many.1, &many.3));
+        assert_ne!(few.2, many.2);
+    }
+    let others = more_of("others", &["--test-part", "30", "--clutter", "1", "--clutter-others", "2"]);
+    assert_eq!(others.0, [80, 40, 60].map(Value::from));
+    let none_left = run(&more(&training(folder.path(), "never", 1, 1), &["--validation-more", "1"])
+        .into_iter()
+        .map(|word| if word == "100" { "2000".into() } else { word })
+        .collect::<Vec<_>>());
+    assert!(String::from_utf8_lossy(&none_left.stderr).contains("--train-images"));
 }
 
 fn enumerate(space: &str, extra: &[&str]) -> Vec<String> {
