@@ -147,6 +147,15 @@ pub(crate) fn readout<A, E: Encode<A>>(encode: &E) -> Readout {
     if encode.has_global() { Readout::GlobalNode } else { Readout::Mean }
 }
 
+/// What learns from pairs needs two of them in a step.
+pub(crate) fn check_pairs(batch: usize) -> Result<(), PredictError> {
+    if batch < 2 {
+        let (name, value) = ("batch", batch as f64);
+        return Err(GcnError::Setting { name, value, expected: "pairs need two or more in a step" }.into());
+    }
+    Ok(())
+}
+
 pub(crate) fn check_labels(labels: &[f64], needed: usize) -> Result<(), PredictError> {
     if labels.len() < needed {
         return Err(PredictError::TooFew { found: labels.len(), needed });

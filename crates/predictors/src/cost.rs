@@ -32,7 +32,9 @@ impl<A, C: Fn(&A) -> f64 + Clone> Fit<A> for CostLine<C> {
             covariance += (cost - mean_cost) * (value - mean_value);
             variance += (cost - mean_cost) * (cost - mean_cost);
         }
-        let slope = if variance > 0.0 { covariance / variance } else { 0.0 };
+        // of equal costs rounding may leave a variance
+        let differ = costs.iter().any(|cost| *cost != costs[0]);
+        let slope = if differ && variance > 0.0 { covariance / variance } else { 0.0 };
         Ok(FittedCostLine { cost: self.cost.clone(), offset: mean_value - slope * mean_cost, slope })
     }
 }

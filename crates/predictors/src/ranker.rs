@@ -1,5 +1,5 @@
 use crate::PredictError;
-use crate::body::{Body, check_labels, graphs, readout, to_f64};
+use crate::body::{Body, check_labels, check_pairs, graphs, readout, to_f64};
 use crate::descriptors::{Standard, rows};
 use crate::relation::softplus;
 use arch_graph::Encode;
@@ -110,6 +110,7 @@ where
     fn fit(&self, train: &Labelled<A>, _: &Labelled<A>, seed: Seed) -> Result<Self::Model, PredictError> {
         check_labels(train.values(), 2)?;
         let RankerSettings { hidden, layers, dropout, training } = self.settings;
+        check_pairs(training.batch)?;
         let described = rows(&self.describe, train.archs(), None)?;
         let standard = Standard::fit(&described);
         let known = graphs(&self.encode, train.archs())?;

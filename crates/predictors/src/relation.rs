@@ -1,4 +1,4 @@
-use crate::body::{Body, check_labels, graphs, readout, to_f64};
+use crate::body::{Body, check_labels, check_pairs, graphs, readout, to_f64};
 use crate::{PredictError, RelationSettings, Scale, Scaling};
 use arch_graph::Encode;
 use candle_core::{DType, Device, Tensor};
@@ -72,6 +72,7 @@ impl<E> BinaryRelation<E> {
     {
         check_labels(data.values(), 2)?;
         let RelationSettings { sharpness, training, .. } = self.settings;
+        check_pairs(training.batch)?;
         if !(sharpness > 0.0 && sharpness.is_finite()) {
             let (name, value, expected) = ("sharpness", sharpness, "it is a finite number above 0");
             return Err(GcnError::Setting { name, value, expected }.into());
@@ -79,7 +80,7 @@ impl<E> BinaryRelation<E> {
         let scale = Scale::fit(Scaling::MinMax, data.values());
         let labels: Vec<f64> = data.values().iter().map(|&v| sharpness * scale.to_unit(v)).collect();
         let known = graphs(&self.encode, data.archs())?;
-        // a last batch of one architecture has no pairs; its step only decays the weights
+        // a last batch of one architecture has no pairs; its step goes by the momentum of those before
         let step = |items: &[usize], rng: &mut Stream, frozen: bool| {
             let batch: Vec<&Graph> = items.iter().map(|&i| &known[i]).collect();
             let labels: Vec<f64> = items.iter().map(|&i| labels[i]).collect();

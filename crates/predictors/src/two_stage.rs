@@ -43,7 +43,8 @@ impl TwoStageSettings {
     }
 
     /// [`published`](Self::published) for rows with these labels: with their median for threshold where 91 % leaves less
-    /// than a tenth of them on a side, and the output of [`NeuralPredictorSettings::for_labels`].
+    /// than a tenth of them on a side, the largest label below the best where the median is the best, and the output of
+    /// [`NeuralPredictorSettings::for_labels`].
     pub fn for_labels(labels: &[f64]) -> Self {
         let regressor = NeuralPredictorSettings::for_labels(labels);
         let published = Self::published(labels.len());
@@ -51,8 +52,15 @@ impl TwoStageSettings {
         let threshold = if fractions { PERCENT / 100.0 } else { PERCENT };
         let above = labels.iter().filter(|&&label| label > threshold).count();
         let divides = 10 * above.min(labels.len() - above) >= labels.len();
+        let best = labels.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        let next = labels.iter().copied().filter(|&label| label < best).reduce(f64::max);
+        let threshold = match next.filter(|_| quantile(labels, 0.5) >= best) {
+            _ if divides => Threshold::Label(threshold),
+            Some(next) => Threshold::Label(next),
+            None => Threshold::Quantile(0.5),
+        };
         Self {
-            threshold: if divides { Threshold::Label(threshold) } else { Threshold::Quantile(0.5) },
+            threshold,
             classifier: NeuralPredictorSettings { training: published.classifier.training, ..regressor },
             regressor,
         }
@@ -124,7 +132,14 @@ impl<E> TwoStage<E> {
         let low: Vec<f64> = labels.iter().copied().filter(|&label| label <= threshold).collect();
         let second = NeuralPredictor { encode: self.encode.clone(), settings: regressor };
         let start = start.map(|start| &start.regressor);
-        let regressor = second.run(start, &train.select(&passed), seed.derive("regressor"))?;
+        let told = |error| match error {
+            // its place among all rows, not among those that passed
+            PredictError::Range { index, value, expected } => {
+                PredictError::Range { index: passed[index], value, expected }
+            }
+            other => other,
+        };
+        let regressor = second.run(start, &train.select(&passed), seed.derive("regressor")).map_err(told)?;
         let encode = self.encode.clone();
         Ok(FittedTwoStage { encode, trunk, classifier: network, regressor, threshold, low: mean(&low) })
     }

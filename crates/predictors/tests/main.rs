@@ -421,6 +421,11 @@ fn issue_11_one_good_network_is_no_reason_to_stop() {
     let second = data.values().iter().copied().filter(|v| *v < best).fold(f64::MIN, f64::max);
     let shifted = data.values().iter().map(|v| v + 91.0 - (best + second) / 2.0).collect::<Vec<_>>();
     assert_eq!(TwoStageSettings::for_labels(&shifted).threshold, Threshold::Quantile(0.5));
+    // nor are several that are equally good
+    assert_eq!(
+        TwoStageSettings::for_labels(&[50.0, 60.0, 60.0, 40.0, 60.0]).threshold,
+        Threshold::Label(50.0)
+    );
     let one = Labelled::new(data.archs().to_vec(), shifted).unwrap();
     let mut settings = neural(Trunk::Gcn(Pads::Kept)).settings;
     settings.training.epochs = 3;
@@ -487,6 +492,13 @@ fn pairs_of_any_sharpness() {
     };
     for sharpness in [40.0, 1e4] {
         assert_eq!(fit(sharpness).unwrap(), 2, "where a softmax pair is 0 and 1");
+    }
+    for batch in [0, 1] {
+        let mut settings = small_relation();
+        settings.training.batch = batch;
+        let relation = BinaryRelation { encode: FullEncoding, settings };
+        let error = relation.fit(&accuracies(&cells(9, 1)), &Labelled::empty(), Seed(0)).unwrap_err();
+        assert!(error.to_string().contains("batch"), "{error}");
     }
     for sharpness in [0.0, -1.0, f64::NAN] {
         assert!(fit(sharpness).unwrap_err().to_string().contains("sharpness"));

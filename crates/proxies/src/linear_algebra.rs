@@ -10,7 +10,9 @@ impl Correlation {
         let length = values.len() / rows.max(1);
         let mut centred: Vec<f64> = values.to_vec();
         for row in centred.chunks_exact_mut(length.max(1)) {
-            let mean = row.iter().sum::<f64>() / length as f64;
+            // rounding must not give a constant row a variance
+            let constant = row.iter().all(|value| *value == row[0]);
+            let mean = if constant { row[0] } else { row.iter().sum::<f64>() / length as f64 };
             row.iter_mut().for_each(|value| *value -= mean);
         }
         let row = |at: usize| &centred[at * length..][..length];
@@ -72,4 +74,17 @@ pub(crate) fn largest_singular_value(matrix: DMatrix<f64>) -> Option<f64> {
     };
     let values = finite.then(|| eigenvalues(square)).flatten()?;
     Some(values.into_iter().fold(0.0_f64, f64::max).sqrt())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Correlation;
+
+    #[test]
+    fn a_row_without_variance_correlates_with_nothing() {
+        let rows = [[0.1, 0.1, 0.1], [0.3, 0.3, 0.3], [1.0, 2.0, 4.0]].concat();
+        let correlation = Correlation::of(&rows, 3);
+        assert!(correlation.get(0, 1).is_nan() && correlation.get(0, 2).is_nan());
+        assert!((correlation.get(2, 2) - 1.0).abs() < 1e-12);
+    }
 }

@@ -231,7 +231,7 @@ where
     }
 
     /// The best `count` by the acquisition, of those that were not asked for.
-    fn best(&self, model: &F::Model, count: usize) -> Result<Vec<usize>, SearchError> {
+    fn best(&self, model: &F::Model, count: usize, ahead: u64) -> Result<Vec<usize>, SearchError> {
         let left: Vec<usize> = (0..self.candidates.len()).filter(|i| !self.seen.contains(i)).collect();
         let archs: Vec<A> = left.iter().map(|&i| self.candidates[i].clone()).collect();
         let beliefs = model.believe(&archs).map_err(SearchError::predictor)?;
@@ -282,7 +282,7 @@ where
                     order.iter().copied().filter(&mut another).take(SHORT_LIST.max(count)).collect();
                 let list: Vec<A> = places.iter().map(|&place| archs[place].clone()).collect();
                 for number in 0..count as u64 {
-                    let seed = self.seed.nth("draw", self.round).nth("of batch", number);
+                    let seed = ahead_of(self.seed.nth("draw", self.round), ahead).nth("of batch", number);
                     let drawn = model.draw(&list, seed).map_err(SearchError::predictor)?;
                     let order = order_by_score(&drawn).into_iter().map(|at| places[at]);
                     best.extend(order.filter(|place| !best.contains(place)).take(1).collect::<Vec<_>>());
@@ -297,6 +297,11 @@ where
     }
 }
 
+/// The seed of what is asked for while other answers of a round are open; the round's own of the first.
+fn ahead_of(seed: Seed, ahead: u64) -> Seed {
+    if ahead > 0 { seed.nth("ahead", ahead) } else { seed }
+}
+
 impl<A, F> Searcher<A> for Believing<'_, A, F>
 where
     A: Clone + Ord,
@@ -307,10 +312,8 @@ where
 
     fn ask(&mut self, room: usize) -> Result<Vec<A>, SearchError> {
         let mut asked = Vec::new();
-        let mut seed = self.seed.nth("explore", self.round);
-        if self.asked_ahead > 0 {
-            seed = seed.nth("ahead", self.asked_ahead);
-        }
+        let ahead = self.asked_ahead;
+        let seed = ahead_of(self.seed.nth("explore", self.round), ahead);
         self.asked_ahead += 1;
         let mut rng = seed.stream("draws");
         match self.model.take() {
@@ -320,12 +323,15 @@ where
                 asked.extend((0..count).map_while(|_| self.next_of_start()));
             }
             Some(model) => {
-                let count = room.min(self.settings.batch);
+                // a batch is planned whole and then cut, so that more budget goes on where less ended
+                let count = self.settings.batch;
                 let random = (0..count).filter(|_| rng.random_bool(self.settings.explore)).count();
                 asked.extend((0..random).map_while(|_| self.any(&mut rng)));
-                let best = self.best(&model, count - asked.len())?;
-                self.seen.extend(&best);
+                let best = self.best(&model, count - asked.len(), ahead)?;
                 asked.extend(best);
+                let cut = asked.split_off(room.min(asked.len()));
+                cut.iter().for_each(|i| _ = self.seen.remove(i));
+                self.seen.extend(&asked);
                 self.model = Some(model);
             }
         }

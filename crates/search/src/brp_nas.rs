@@ -159,7 +159,8 @@ where
     }
 
     fn select(&mut self, room: usize) {
-        let wanted = self.selection.until(self.round).saturating_sub(self.seen.len()).min(room);
+        // a round is planned whole and then cut, so that more budget goes on where less ended
+        let wanted = self.selection.until(self.round).saturating_sub(self.seen.len());
         let ranking = self.ranking.clone();
         self.take(&ranking, (self.selection.alpha * wanted as f64).round() as usize);
         let mut pool = if ranking.is_empty() {
@@ -174,6 +175,8 @@ where
         self.take(&pool, wanted);
         // where the best part is used up, the next best follows
         self.take(&ranking, wanted);
+        let cut = self.asked.split_off(room.min(self.asked.len()));
+        cut.iter().for_each(|i| _ = self.seen.remove(i));
     }
 
     /// From one part of the shuffled pool after another, the best of each.

@@ -38,12 +38,15 @@ const TRIES_IN_VAIN: usize = 100_000;
 /// let some = domain.sample(50, &mut Seed(0).stream("example"))?;
 /// assert_eq!(some.iter().collect::<std::collections::BTreeSet<_>>().len(), 50);
 /// assert!(domain.sample(51, &mut Seed(0).stream("example")).is_err());
+/// let small = |number: &u32| *number < 10;
+/// assert_eq!(domain.only(&small).enumerate(), Some(vec![0, 2, 4, 6, 8]));
 /// # Ok::<(), search::SearchError>(())
 /// ```
 pub struct Domain<'a, S: SearchSpace> {
     space: &'a S,
     list: Option<List<S::Arch>>,
-    condition: Option<Condition<'a, S::Arch>>,
+    /// All must be met.
+    conditions: Vec<Condition<'a, S::Arch>>,
 }
 
 /// Architectures as they were given, and sorted.
@@ -59,38 +62,43 @@ type Condition<'a, A> = &'a (dyn Fn(&A) -> bool + Sync);
 impl<S: SearchSpace> fmt::Debug for Domain<'_, S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let listed = self.list.as_ref().map(|list| list.archs.len());
-        let (space, condition) = (self.space.name(), self.condition.is_some());
+        let (space, conditions) = (self.space.name(), self.conditions.len());
         f.debug_struct("Domain")
             .field("space", &space)
             .field("listed", &listed)
-            .field("condition", &condition)
+            .field("conditions", &conditions)
             .finish()
     }
 }
 
 impl<S: SearchSpace> Clone for Domain<'_, S> {
     fn clone(&self) -> Self {
-        Self { space: self.space, list: self.list.clone(), condition: self.condition }
+        Self { space: self.space, list: self.list.clone(), conditions: self.conditions.clone() }
     }
 }
 
 impl<'a, S: SearchSpace> Domain<'a, S> {
     /// All of a space.
     pub fn of(space: &'a S) -> Self {
-        Self { space, list: None, condition: None }
+        Self { space, list: None, conditions: Vec::new() }
     }
 
     /// These architectures of a space, which must be distinct: those of a table, or those within a limit.
     pub fn listed(space: &'a S, archs: Vec<S::Arch>) -> Self {
         let mut sorted = archs.clone();
         sorted.sort_unstable();
-        Self { space, list: Some(List { archs, sorted }), condition: None }
+        Self { space, list: Some(List { archs, sorted }), conditions: Vec::new() }
     }
 
-    /// Those that meet a condition, for instance a predicted latency within a limit.
+    /// Those of them that meet a condition, for instance a predicted latency within a limit.
     #[must_use]
-    pub fn only(self, condition: &'a (dyn Fn(&S::Arch) -> bool + Sync)) -> Self {
-        Self { condition: Some(condition), ..self }
+    pub fn only(mut self, condition: &'a (dyn Fn(&S::Arch) -> bool + Sync)) -> Self {
+        self.conditions.push(condition);
+        self
+    }
+
+    fn allows(&self, arch: &S::Arch) -> bool {
+        self.conditions.iter().all(|condition| condition(arch))
     }
 
     /// The space.
@@ -108,8 +116,7 @@ impl<'a, S: SearchSpace> Domain<'a, S> {
 
     /// Whether an architecture may be asked for. O(log n) of a list.
     pub fn holds(&self, arch: &S::Arch) -> bool {
-        self.list.as_ref().is_none_or(|list| list.sorted.binary_search(arch).is_ok())
-            && self.condition.is_none_or(|condition| condition(arch))
+        self.list.as_ref().is_none_or(|list| list.sorted.binary_search(arch).is_ok()) && self.allows(arch)
     }
 
     /// All of them in a fixed order, where they can be listed.
@@ -118,7 +125,7 @@ impl<'a, S: SearchSpace> Domain<'a, S> {
             Some(list) => list.archs.clone(),
             None => self.space.enumerate()?.collect(),
         };
-        Some(all.into_iter().filter(|arch| self.condition.is_none_or(|condition| condition(arch))).collect())
+        Some(all.into_iter().filter(|arch| self.allows(arch)).collect())
     }
 
     /// The list in a random order, the first last; none where there is no list.

@@ -114,7 +114,7 @@ impl<'a, S: SearchSpace> Evolution<'a, S> {
         Self { moves: Some(moves), ..self }
     }
 
-    /// What is measured slower than this does not live.
+    /// What is measured slower than this, or of unknown latency, does not live.
     #[must_use]
     pub fn limit_ms(self, limit_ms: Option<f64>) -> Self {
         Self { limit_ms, ..self }

@@ -101,7 +101,7 @@ impl<'a, S: Decisions> Reinforce<'a, S> {
         Self { moves: Some(moves), ..self }
     }
 
-    /// What is measured slower than this teaches the policy nothing.
+    /// What is measured slower than this, or of unknown latency, teaches the policy nothing.
     #[must_use]
     pub fn limit_ms(self, limit_ms: Option<f64>) -> Self {
         Self { limit_ms, ..self }

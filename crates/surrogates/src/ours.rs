@@ -85,12 +85,12 @@ impl Line {
         self.base + self.slope * x
     }
 
-    /// By least squares; flat where nothing is known.
+    /// By least squares, never falling: what scores higher is believed better. Flat where nothing is known.
     fn through(x: &[f64], y: &[f64]) -> Self {
         let (x_mean, y_mean) = (mean(x), mean(y));
         let square: f64 = x.iter().map(|x| (x - x_mean) * (x - x_mean)).sum();
         let product: f64 = x.iter().zip(y).map(|(x, y)| (x - x_mean) * (y - y_mean)).sum();
-        let slope = if square > 0.0 { product / square } else { 0.0 };
+        let slope = if square > 0.0 { (product / square).max(0.0) } else { 0.0 };
         Self { base: y_mean - slope * x_mean, slope }
     }
 }
@@ -129,9 +129,10 @@ fn sum(factors: [f64; 2], mut first: Vec<f64>, second: &[f64]) -> Vec<f64> {
     first
 }
 
-/// 1 / deviation; 1 where nothing is known, as where a part could not be fitted without another.
+/// 1 / deviation of what is known, as a part may not be fitted without another; 1 where nothing is.
 fn factor(values: &[f64]) -> f64 {
-    let deviation = deviation(values);
+    let known: Vec<f64> = values.iter().copied().filter(|value| value.is_finite()).collect();
+    let deviation = deviation(&known);
     if deviation > 0.0 { 1.0 / deviation } else { 1.0 }
 }
 

@@ -89,7 +89,10 @@ impl Scale {
                 let spread = quantile(labels, 0.75) - quantile(labels, 0.25);
                 let spread = if spread > 0.0 { spread } else { best - worst };
                 let end = best + spread;
-                let least = if target == Target::Top { quantile(labels, 0.25) } else { f64::NEG_INFINITY };
+                let quarter = quantile(labels, 0.25);
+                // where most labels are the best, the others still are worse
+                let cuts = target == Target::Top && quarter < best;
+                let least = if cuts { quarter } else { f64::NEG_INFINITY };
                 let curve = Curve::LogRegret { end, spread, least };
                 let values = labels.iter().map(|label| curve.apply(*label)).collect();
                 (curve, values)
@@ -145,5 +148,8 @@ mod tests {
         let (scale, values) = Scale::new(Target::Top, &labels);
         assert_eq!((values[1], scale.apply(56.0)), (values[5], values[5]));
         assert!(values[5] < values[3] && values[3] < values[0] && values[0] < values[2]);
+        let (scale, values) = Scale::new(Target::Top, &[90.0, 90.0, 90.0, 90.0, 70.0]);
+        assert!(values[4] < values[0] && scale.apply(70.0) < scale.apply(90.0));
+        assert!((scale.undo(values[4]) - 70.0).abs() < 1e-9);
     }
 }

@@ -48,6 +48,11 @@ pub struct Described {
 ///     rows.iter().map(|&row| new.values()[row]).collect(),
 /// )?;
 /// let model = transfer.fit(&few, &Labelled::empty(), Seed(0))?;
+/// # let many: Vec<[f64; 2]> = (0..700).map(|i| [f64::from(i % 8), f64::from(i)]).collect();
+/// # let mut rows = transfer.choose(&many, 650, Seed(0))?;
+/// # rows.sort_unstable();
+/// # rows.dedup();
+/// # assert_eq!(rows.len(), 650);
 /// let off = model.predict(&[[5.0, 2.0]])?[0] - 36.0;
 /// assert!(off.abs() < 2.0, "{off}");
 /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -99,7 +104,8 @@ impl<D> Transfer<D> {
 
     /// Which of a pool to measure first, `count` of them or all: one after another the one after which the mean variance
     /// of all others is least, if latencies vary as the sources' and the counts do (A-optimal design, Atkinson, Donev and
-    /// Tobias 2007, chapter 10). Of a larger pool 600 are looked at, drawn from the seed. O(600^2 count).
+    /// Tobias 2007, chapter 10). Of a larger pool 600 are looked at, drawn from the seed, and what is wanted beyond these is
+    /// drawn too. O(600^3).
     ///
     /// # Errors
     /// What is seen of an architecture that is not finite, or of another width than of the others.
@@ -108,7 +114,9 @@ impl<D> Transfer<D> {
         D: Fn(&A) -> Described,
     {
         let mut stream = seed.stream("choose");
-        let looked_at = rand::seq::index::sample(&mut stream, pool.len(), pool.len().min(POOL)).into_vec();
+        let most = pool.len().min(POOL.max(count));
+        let drawn = rand::seq::index::sample(&mut stream, pool.len(), most).into_vec();
+        let (looked_at, others) = drawn.split_at(most.min(POOL));
         let rows: Vec<Described> = looked_at.iter().map(|&row| (self.describe)(&pool[row])).collect();
         let known = self.known(&rows)?;
         let width = known.columns.ncols().max(1) as f64;
@@ -122,7 +130,7 @@ impl<D> Transfer<D> {
             let column = covariance.column(best).into_owned();
             covariance -= &column * column.transpose() / (column[best] + NOISE);
         }
-        Ok(chosen.into_iter().map(|row| looked_at[row]).collect())
+        Ok(chosen.into_iter().map(|row| looked_at[row]).chain(others.iter().copied()).collect())
     }
 
     /// Every row's sources and counts, scaled.

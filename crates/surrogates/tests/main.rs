@@ -59,6 +59,18 @@ fn all_learn_conform_and_give_the_same_bytes_again() {
 }
 
 #[test]
+fn what_is_ranked_higher_is_not_believed_worse() {
+    for (rows, seed) in [5, 6, 8, 12].into_iter().flat_map(|rows| (0..6).map(move |seed| (rows, seed))) {
+        let (train, test) = (data(rows, seed), data(40, 100 + seed));
+        let model = Ours { features, blocks: vec![] }.fit(&train, &Labelled::empty(), Seed(seed)).unwrap();
+        let order = model.rank(test.archs()).unwrap();
+        let beliefs = model.believe(test.archs()).unwrap();
+        let means: Vec<f64> = order.iter().map(|&row| beliefs[row].mean).collect();
+        assert!(means.windows(2).all(|pair| pair[0] >= pair[1]), "{rows} rows, seed {seed}: {means:?}");
+    }
+}
+
+#[test]
 fn the_loss_of_training_never_rises_where_every_tree_sees_everything() {
     let settings = BoostingSettings { rows: 1.0, columns: 1.0, ..quick() };
     let model = Boosting { features, settings }.fit(&data(70, 2), &Labelled::empty(), Seed(0)).unwrap();

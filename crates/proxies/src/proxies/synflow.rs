@@ -7,7 +7,9 @@ fn score(need: Need, flow: Option<&Flow>) -> Result<Score> {
     let factor = 2_f64.powi(*exponent);
     let sum: f64 = layers.iter().map(|(_, value)| value).sum();
     let log = sum.ln() + f64::from(*exponent) * std::f64::consts::LN_2;
-    let layers = layers.iter().map(|(name, value)| (name.clone(), value * factor)).collect();
+    // a layer without a share has none, beyond the range of numbers too
+    let scaled = |value: f64| if value == 0.0 { 0.0 } else { value * factor };
+    let layers = layers.iter().map(|(name, value)| (name.clone(), scaled(*value))).collect();
     Ok(Score { log: Some(log), ..Score::sum(layers) })
 }
 

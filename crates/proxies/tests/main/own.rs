@@ -4,7 +4,9 @@ use crate::batch;
 use candle_core::{DType, Device, Tensor, Var};
 use cpu_ops::{Conv2d, conv2d, linear, relu};
 use nas_core::Seed;
-use proxies::{Cost, Kind, Model, Need, Norms, Parameter, Place, Result, Watch, Weighted, observe};
+use proxies::{
+    Cost, Kind, Model, Need, Norms, Parameter, Perturbation, Place, Result, Seen, Watch, Weighted, observe,
+};
 
 /// A convolution, a rectifier, the mean and a linear layer.
 struct Own {
@@ -116,4 +118,12 @@ fn zen_is_how_far_features_move() {
     let seen = observe(&model, &batch, &[Need::Perturbation], Seed(0), &mut |_| {}).unwrap();
     let found = proxies::by_name("zen").unwrap().score(&seen).unwrap().value;
     assert!((found - expected).abs() < 1e-12, "{found} instead of {expected}");
+    // norms behind nothing but zeros take no deviation away, the others do
+    let with = |variances: &[f64]| {
+        let perturbation = Perturbation { moved: 2.0, variances: variances.to_vec() };
+        let seen = Seen { perturbation: Some(perturbation), ..seen.clone() };
+        proxies::by_name("zen").unwrap().score(&seen).unwrap().value
+    };
+    assert!((with(&[0.0, 9.0, 0.0]) - 6.0_f64.ln()).abs() < 1e-12);
+    assert!(with(&[f64::NAN]).is_nan());
 }

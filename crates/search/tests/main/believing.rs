@@ -4,7 +4,7 @@ use crate::toy::{Word, Words};
 use nas_core::conformance::searcher;
 use nas_core::{Belief, Believe, Evaluation, Fit, Labelled, SearchSpace, Seed, Stream};
 use rand::RngExt;
-use search::{Acquisition, Believing, BelievingSettings, Growth, SearchError, WarmUp, run};
+use search::{Acquisition, Believing, BelievingSettings, Growth, Run, SearchError, WarmUp, run};
 use std::collections::BTreeSet;
 use std::convert::Infallible;
 
@@ -90,6 +90,21 @@ fn it_conforms_by_both_acquisitions_with_and_without_a_warm_up() {
     // all of a small list, and no more
     let make = || Believing::new(all()[..17].to_vec(), DRAWN, Alike, Seed(3));
     assert_eq!(searcher(make, value, 60).unwrap().len(), 17);
+}
+
+#[test]
+fn more_budget_goes_on_from_a_batch_that_was_cut() {
+    let objective = WORDS.evaluate();
+    for (settings, seed) in [SETTINGS, DRAWN].into_iter().flat_map(|s| (0..10).map(move |seed| (s, seed))) {
+        let make =
+            || Believing::new(all(), BelievingSettings { explore: 0.5, ..settings }, Alike, Seed(seed));
+        let whole = Run::new(30).search(&mut make().unwrap(), &objective, &mut []).unwrap();
+        for budget in [9, 10, 12, 13] {
+            let cut = Run::new(budget).search(&mut make().unwrap(), &objective, &mut []).unwrap();
+            let rest = Run::new(30).go_on_from(cut.trials);
+            assert_eq!(rest.search(&mut make().unwrap(), &objective, &mut []).unwrap(), whole);
+        }
+    }
 }
 
 #[test]

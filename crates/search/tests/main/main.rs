@@ -14,7 +14,7 @@ use nas_core::{
 };
 use nas_core::{order_by_score, stats};
 use proptest::prelude::*;
-use search::{BrpNas, InOrder, SearchError, Selection, run, summarise, within_limit};
+use search::{BrpNas, InOrder, Run, SearchError, Selection, run, summarise, within_limit};
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::convert::Infallible;
@@ -190,6 +190,22 @@ fn alpha_is_the_share_taken_from_the_top() {
         let half: BTreeSet<u32> = order[..500].iter().map(|&i| i as u32).collect();
         assert!(second[top..].iter().all(|arch| half.contains(arch)));
         assert!(alpha == 1.0 || second[top..] != unseen[top..20]);
+    }
+}
+
+#[test]
+fn more_budget_goes_on_from_a_round_that_was_cut() {
+    let objective = Peak { peak: 750, fails: None };
+    let selection = Selection { samples: 60, iterations: 3, alpha: 0.5 };
+    let make = || BrpNas::new((0..1000).collect(), selection, |_| Nearest, Seed(1)).unwrap();
+    let whole = Run::new(80).search(&mut make(), &objective, &mut []).unwrap();
+    for budget in [15, 25, 30, 59, 65] {
+        let cut = Run::new(budget).search(&mut make(), &objective, &mut []).unwrap();
+        assert_eq!(cut.trials.len(), budget);
+        assert_eq!(
+            Run::new(80).go_on_from(cut.trials).search(&mut make(), &objective, &mut []).unwrap(),
+            whole
+        );
     }
 }
 
