@@ -15,7 +15,8 @@ use serde::{Deserialize, Serialize};
 pub enum Threshold {
     /// A label above which an architecture is good, in the label's unit.
     Label(f64),
-    /// The label that such a share of the training labels do not exceed.
+    /// The label that such a share of the training labels do not exceed; the largest below the best where that is the best,
+    /// so that something is good.
     Quantile(f64),
 }
 
@@ -43,8 +44,7 @@ impl TwoStageSettings {
     }
 
     /// [`published`](Self::published) for rows with these labels: with their median for threshold where 91 % leaves less
-    /// than a tenth of them on a side, the largest label below the best where the median is the best, and the output of
-    /// [`NeuralPredictorSettings::for_labels`].
+    /// than a tenth of them on a side, and the output of [`NeuralPredictorSettings::for_labels`].
     pub fn for_labels(labels: &[f64]) -> Self {
         let regressor = NeuralPredictorSettings::for_labels(labels);
         let published = Self::published(labels.len());
@@ -52,15 +52,8 @@ impl TwoStageSettings {
         let threshold = if fractions { PERCENT / 100.0 } else { PERCENT };
         let above = labels.iter().filter(|&&label| label > threshold).count();
         let divides = 10 * above.min(labels.len() - above) >= labels.len();
-        let best = labels.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-        let next = labels.iter().copied().filter(|&label| label < best).reduce(f64::max);
-        let threshold = match next.filter(|_| quantile(labels, 0.5) >= best) {
-            _ if divides => Threshold::Label(threshold),
-            Some(next) => Threshold::Label(next),
-            None => Threshold::Quantile(0.5),
-        };
         Self {
-            threshold,
+            threshold: if divides { Threshold::Label(threshold) } else { Threshold::Quantile(0.5) },
             classifier: NeuralPredictorSettings { training: published.classifier.training, ..regressor },
             regressor,
         }
@@ -107,7 +100,12 @@ impl<E> TwoStage<E> {
         let TwoStageSettings { threshold, classifier, regressor } = self.settings;
         let threshold = match threshold {
             Threshold::Label(label) => label,
-            Threshold::Quantile(share) => quantile(labels, share.clamp(0.0, 1.0)),
+            Threshold::Quantile(share) => {
+                let best = labels.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+                let below = || labels.iter().copied().filter(|&label| label < best).reduce(f64::max);
+                let at = quantile(labels, share.clamp(0.0, 1.0));
+                if at < best { at } else { below().unwrap_or(at) }
+            }
         };
         let above = labels.iter().filter(|&&label| label > threshold).count();
         if above == 0 || above == labels.len() {

@@ -421,11 +421,6 @@ fn issue_11_one_good_network_is_no_reason_to_stop() {
     let second = data.values().iter().copied().filter(|v| *v < best).fold(f64::MIN, f64::max);
     let shifted = data.values().iter().map(|v| v + 91.0 - (best + second) / 2.0).collect::<Vec<_>>();
     assert_eq!(TwoStageSettings::for_labels(&shifted).threshold, Threshold::Quantile(0.5));
-    // nor are several that are equally good
-    assert_eq!(
-        TwoStageSettings::for_labels(&[50.0, 60.0, 60.0, 40.0, 60.0]).threshold,
-        Threshold::Label(50.0)
-    );
     let one = Labelled::new(data.archs().to_vec(), shifted).unwrap();
     let mut settings = neural(Trunk::Gcn(Pads::Kept)).settings;
     settings.training.epochs = 3;
@@ -434,6 +429,23 @@ fn issue_11_one_good_network_is_no_reason_to_stop() {
     let model =
         TwoStage { encode: Bare(FullEncoding), settings }.fit(&one, &Labelled::empty(), Seed(0)).unwrap();
     assert_eq!(model.rank(one.archs()).unwrap().len(), 60);
+}
+
+/// Equal cells with one value in a table.
+#[test]
+fn two_stages_divide_rows_most_of_which_are_the_best() {
+    let archs = cells(60, 1);
+    let labels = (0..60).map(|row| if row % 3 == 0 { 50.0 } else { 60.0 }).collect::<Vec<_>>();
+    let mut settings = TwoStageSettings::for_labels(&labels);
+    settings.classifier.training.epochs = 3;
+    settings.regressor.training.epochs = 3;
+    let rows = Labelled::new(archs, labels).unwrap();
+    for threshold in [settings.threshold, Threshold::Quantile(1.0)] {
+        let settings = TwoStageSettings { threshold, ..settings };
+        let two = TwoStage { encode: Bare(FullEncoding), settings };
+        let model = two.fit(&rows, &Labelled::empty(), Seed(0)).unwrap();
+        assert_eq!(model.rank(rows.archs()).unwrap().len(), 60);
+    }
 }
 
 #[test]

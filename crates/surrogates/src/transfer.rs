@@ -48,11 +48,6 @@ pub struct Described {
 ///     rows.iter().map(|&row| new.values()[row]).collect(),
 /// )?;
 /// let model = transfer.fit(&few, &Labelled::empty(), Seed(0))?;
-/// # let many: Vec<[f64; 2]> = (0..700).map(|i| [f64::from(i % 8), f64::from(i)]).collect();
-/// # let mut rows = transfer.choose(&many, 650, Seed(0))?;
-/// # rows.sort_unstable();
-/// # rows.dedup();
-/// # assert_eq!(rows.len(), 650);
 /// let off = model.predict(&[[5.0, 2.0]])?[0] - 36.0;
 /// assert!(off.abs() < 2.0, "{off}");
 /// # Ok::<(), Box<dyn std::error::Error>>(())

@@ -3,7 +3,8 @@
 use nas_core::{Believe, Fit, Labelled, Predict, Rank, Seed, conformance};
 use rand::RngExt;
 use surrogates::{
-    Block, Boosting, BoostingSettings, Costs, Doubt, GaussianProcess, GaussianSettings, Ours, SurrogateError,
+    Block, Boosting, BoostingSettings, Costs, Described, Doubt, GaussianProcess, GaussianSettings, Ours,
+    SurrogateError, Transfer,
 };
 
 type Arch = [u8; 6];
@@ -67,6 +68,18 @@ fn what_is_ranked_higher_is_not_believed_worse() {
         let beliefs = model.believe(test.archs()).unwrap();
         let means: Vec<f64> = order.iter().map(|&row| beliefs[row].mean).collect();
         assert!(means.windows(2).all(|pair| pair[0] >= pair[1]), "{rows} rows, seed {seed}: {means:?}");
+    }
+}
+
+#[test]
+fn as_many_are_chosen_as_are_asked_for() {
+    let describe = |x: &[f64; 2]| Described { fine: x.to_vec(), coarse: x.to_vec() };
+    let transfer = Transfer::new(describe, &[]).unwrap();
+    let pool: Vec<[f64; 2]> = (0..700).map(|i| [f64::from(i % 8), f64::from(i)]).collect();
+    for (count, chosen) in [(3, 3), (650, 650), (900, 700)] {
+        let rows = transfer.choose(&pool, count, Seed(0)).unwrap();
+        assert_eq!(rows.iter().collect::<std::collections::BTreeSet<_>>().len(), chosen);
+        assert_eq!(rows.len(), chosen);
     }
 }
 

@@ -637,6 +637,7 @@ fn more_images_to_validate_on_leave_the_training_as_it_is() {
         .into_iter()
         .map(|word| if word == "100" { "2000".into() } else { word })
         .collect::<Vec<_>>());
+    assert_eq!(none_left.status.code(), Some(2));
     assert!(String::from_utf8_lossy(&none_left.stderr).contains("--train-images"));
 }
 
