@@ -1,6 +1,7 @@
 //! What all predictors made of a graph network share: graphs of architectures, a network, a linear head.
 
 use crate::PredictError;
+use crate::scale::Carry;
 use arch_graph::Encode;
 use candle_core::backprop::GradStore;
 use candle_core::{DType, Tensor, Var};
@@ -64,10 +65,11 @@ impl Body {
         Ok(self.gcn.parameters().restore(&gcn.parameters().snapshot()?)?)
     }
 
-    /// Takes over the weights of another network and head of the same shape.
-    pub(crate) fn go_on_from(&self, other: &Self) -> Result<(), PredictError> {
+    /// Takes over the weights of another network and head of the same shape, the head carried over to other labels.
+    pub(crate) fn go_on_from(&self, other: &Self, carry: Carry) -> Result<(), PredictError> {
         self.start_from(&other.gcn)?;
-        Ok(self.head.restore(&other.head.snapshot()?)?)
+        self.head.restore(&other.head.snapshot()?)?;
+        Ok(carry.apply(&self.weight, &self.bias).map_err(GcnError::from)?)
     }
 
     pub(crate) fn parameters(&self) -> Parameters {

@@ -1,4 +1,5 @@
 use crate::body::check_labels;
+use crate::scale::Carry;
 use crate::trunk::{Network, Shape, Trunk, inputs};
 use crate::{PredictError, Scale, Scaling};
 use arch_graph::Encode;
@@ -213,7 +214,7 @@ pub(crate) fn trained<A, E: Encode<A>>(
     encode: &E,
     settings: &NeuralPredictorSettings,
     archs: &[A],
-    (start, seed): (Option<&Network>, Seed),
+    (start, seed): (Option<(&Network, Carry)>, Seed),
     judge: impl Fn(&[f64], &[usize]) -> (f64, Vec<f64>),
 ) -> Result<(Network, History), PredictError> {
     if !(0.0..1.0).contains(&settings.dropout) {
@@ -221,8 +222,8 @@ pub(crate) fn trained<A, E: Encode<A>>(
         return Err(gcn::GcnError::Setting { name, value, expected }.into());
     }
     let network = Network::new(encode, settings.shape(), DType::F32, seed)?;
-    if let Some(start) = start {
-        network.start_from(start)?;
+    if let Some((start, carry)) = start {
+        network.go_on_from(start, carry)?;
     }
     let known = inputs(encode, settings.trunk, archs)?;
     let step = |items: &[usize], rng: &mut Stream| {
@@ -247,7 +248,7 @@ impl<E> NeuralPredictor<E> {
         let target = Target::new(self.settings.output, train.values())?;
         let judge =
             |raw: &[f64], items: &[usize]| squared(&target, raw, items.iter().map(|&i| train.values()[i]));
-        let start = start.map(|start| &start.network);
+        let start = start.map(|start| (&start.network, target.scale.carry(&start.target.scale)));
         let (network, history) = trained(&self.encode, &self.settings, train.archs(), (start, seed), judge)?;
         let (encode, trunk) = (self.encode.clone(), self.settings.trunk);
         Ok(FittedNeuralPredictor { encode, trunk, network, target, history })

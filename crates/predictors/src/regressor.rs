@@ -2,7 +2,7 @@ use crate::body::{Body, check_labels, graphs, readout, to_f64};
 use crate::{Loss, PredictError, RegressorSettings, Scale};
 use arch_graph::Encode;
 use candle_core::{DType, Device, Tensor};
-use gcn::{Gcn, GcnSettings, Graph, History};
+use gcn::{Gcn, GcnError, GcnSettings, Graph, History};
 use nas_core::{Fit, FitFrom, Labelled, Predict, Rank, Seed, Stream, order_by_score};
 
 /// A graph network that predicts a value: latency, accuracy or FLOPs (BRP-NAS, sections 3.1 and 3.2).
@@ -68,6 +68,12 @@ impl<E> GcnRegressor<E> {
     {
         check_labels(data.values(), 2)?;
         let RegressorSettings { scaling, loss, training, .. } = self.settings;
+        if let Loss::Relative { floor } = loss
+            && floor.is_nan() | (floor <= 0.0)
+        {
+            let expected = "a scaled label may be 0, which errors are not divided by";
+            return Err(GcnError::Setting { name: "floor", value: floor, expected }.into());
+        }
         let scale = Scale::fit(scaling, data.values());
         let labels: Vec<f64> = data.values().iter().map(|&v| scale.to_unit(v)).collect();
         let known = graphs(&self.encode, data.archs())?;
@@ -130,7 +136,8 @@ impl<A, E: Encode<A> + Clone> FitFrom<A> for GcnRegressor<E> {
         seed: Seed,
     ) -> Result<Self::Model, PredictError> {
         let body = self.body::<A>(seed)?;
-        body.go_on_from(&start.body)?;
+        let scale = Scale::fit(self.settings.scaling, train.values());
+        body.go_on_from(&start.body, scale.carry(&start.scale))?;
         self.run(body, false, train, validation, seed)
     }
 }

@@ -1,4 +1,5 @@
 use crate::body::{Body, check_labels, check_pairs, graphs, readout, to_f64};
+use crate::scale::Carry;
 use crate::{PredictError, RelationSettings, Scale, Scaling};
 use arch_graph::Encode;
 use candle_core::{DType, Device, Tensor};
@@ -153,7 +154,7 @@ impl<A, E: Encode<A> + Clone> FitFrom<A> for BinaryRelation<E> {
         seed: Seed,
     ) -> Result<Self::Model, PredictError> {
         let body = self.body::<A>(seed)?;
-        body.go_on_from(&start.body)?;
+        body.go_on_from(&start.body, Carry::NONE)?;
         self.run(body, false, train, seed)
     }
 }

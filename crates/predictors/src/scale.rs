@@ -1,3 +1,4 @@
+use candle_core::Var;
 use serde::{Deserialize, Serialize};
 
 /// How labels are mapped for training.
@@ -48,5 +49,27 @@ impl Scale {
     /// To the label's unit.
     pub fn from_unit(&self, value: f64) -> f64 {
         value * self.factor + self.shift
+    }
+
+    /// How a number of `other`, which stands for a label there, stands for it here.
+    pub(crate) fn carry(&self, other: &Self) -> Carry {
+        Carry { factor: other.factor / self.factor, shift: (other.shift - self.shift) / self.factor }
+    }
+}
+
+/// From numbers on one scale to those on another: `factor` times as large, and `shift` more.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Carry {
+    factor: f64,
+    shift: f64,
+}
+
+impl Carry {
+    pub(crate) const NONE: Self = Self { factor: 1.0, shift: 0.0 };
+
+    /// Makes a linear layer give the other numbers.
+    pub(crate) fn apply(&self, weight: &Var, bias: &Var) -> candle_core::Result<()> {
+        weight.set(&weight.affine(self.factor, 0.0)?)?;
+        bias.set(&bias.affine(self.factor, self.shift)?)
     }
 }

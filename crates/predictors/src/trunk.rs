@@ -2,6 +2,7 @@
 //! Predictor's paper share.
 
 use crate::PredictError;
+use crate::scale::Carry;
 use arch_graph::Encode;
 use candle_core::backprop::GradStore;
 use candle_core::{DType, Device, Tensor, Var};
@@ -133,8 +134,8 @@ impl Network {
         self.head[0][0].dtype()
     }
 
-    /// Takes over the weights of another network of the same shape.
-    pub(crate) fn start_from(&self, other: &Self) -> Result<(), PredictError> {
+    /// Takes over the weights of another network of the same shape, its output carried over to other labels.
+    pub(crate) fn go_on_from(&self, other: &Self, carry: Carry) -> Result<(), PredictError> {
         let shapes = |network: &Self| -> Vec<(String, Vec<usize>)> {
             network.parameters.iter().map(|(name, var)| (name.into(), var.dims().to_vec())).collect()
         };
@@ -145,7 +146,9 @@ impl Network {
                 b.0, b.1, a.0, a.1
             )));
         }
-        Ok(self.parameters.restore(&other.parameters.snapshot()?)?)
+        self.parameters.restore(&other.parameters.snapshot()?)?;
+        let [_, [weight, bias]] = &self.head;
+        Ok(carry.apply(weight, bias).map_err(GcnError::from)?)
     }
 
     /// What is read as numbers, in one tensor of so many rows an input.

@@ -3,6 +3,7 @@ use crate::body::check_labels;
 use crate::neural_predictor::{
     FittedNeuralPredictor, NeuralPredictor, NeuralPredictorSettings, sigmoid, trained,
 };
+use crate::scale::Carry;
 use crate::trunk::{Network, Trunk, inputs};
 use arch_graph::Encode;
 use nas_core::stats::{mean, quantile};
@@ -115,7 +116,7 @@ impl<E> TwoStage<E> {
             let good = items.iter().map(|&i| f64::from(u8::from(labels[i] > threshold)));
             cross_entropy(raw, good)
         };
-        let from = (start.map(|start| &start.classifier), seed.derive("classifier"));
+        let from = (start.map(|start| (&start.classifier, Carry::NONE)), seed.derive("classifier"));
         let (network, _) = trained(&self.encode, &classifier, train.archs(), from, judge)?;
         let trunk = classifier.trunk;
         let raw = network.outputs(&inputs(&self.encode, trunk, train.archs())?)?;

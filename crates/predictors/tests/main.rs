@@ -8,7 +8,7 @@ use nas_core::{Fit, FitFrom, Labelled, Predict, Rank, SearchSpace, Seed, conform
 use predictors::{
     BinaryRelation, Committee, CostLine, FittedRelation, GcnRegressor, GraphRanker, NeuralPredictor,
     NeuralPredictorSettings, Output, PredictError, RankerSettings, RegressorSettings, RelationSettings,
-    Ridge, Threshold, Trunk, TwoStage, TwoStageSettings,
+    Ridge, Scaling, Threshold, Trunk, TwoStage, TwoStageSettings,
 };
 use spaces::NasBench201;
 use spaces::nas_bench_201::{Cell, FullEncoding, Operation, PrunedEncoding, Skeleton};
@@ -388,6 +388,29 @@ fn the_neural_predictor_and_its_ablations_learn_and_conform() {
     let start = neural(Trunk::Mlp).fit(&train, &Labelled::empty(), Seed(0)).unwrap();
     let error = neural(Trunk::Cnn).fit_from(&start, &train, &Labelled::empty(), Seed(0)).unwrap_err();
     assert!(error.to_string().contains("layer.0.weight"), "{error}");
+}
+
+#[test]
+fn going_on_with_labels_of_another_range_begins_with_what_was_predicted() {
+    let few = labelled(&cells(60, 1));
+    let wider = few.values().iter().map(|label| 5.0 * label - 40.0).collect();
+    let wider = Labelled::new(few.archs().to_vec(), wider).unwrap();
+    let mut settings = RegressorSettings { scaling: Scaling::MinMax, ..small_regressor() };
+    settings.training.epochs = 40;
+    let mut regressor = GcnRegressor { encode: FullEncoding, settings };
+    let start = regressor.fit(&few, &Labelled::empty(), Seed(0)).unwrap();
+    regressor.settings.training.rate = 1e-12;
+    let later = regressor.fit_from(&start, &wider, &Labelled::empty(), Seed(0)).unwrap();
+    let near = |a: Vec<f64>, b: Vec<f64>| a.iter().zip(&b).all(|(a, b)| (a - b).abs() < 1e-3);
+    assert!(near(start.predict(few.archs()).unwrap(), later.predict(few.archs()).unwrap()));
+
+    let mut neural = neural(Trunk::Mlp);
+    neural.settings.output = Output::Linear;
+    let start = neural.fit(&few, &Labelled::empty(), Seed(0)).unwrap();
+    neural.settings.training.rate = 1e-12;
+    neural.settings.l2 = 0.0;
+    let later = neural.fit_from(&start, &wider, &Labelled::empty(), Seed(0)).unwrap();
+    assert!(near(start.predict(few.archs()).unwrap(), later.predict(few.archs()).unwrap()));
 }
 
 #[test]

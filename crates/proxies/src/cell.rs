@@ -115,7 +115,7 @@ impl CellModel {
         }
     }
 
-    /// The network without the norms that do not stay.
+    /// The network without the norms that do not stay, and if any goes, without bounds that only norms keep it under.
     fn without(&self, norms: Norms) -> Result<Network> {
         let shape = self.network.input();
         let mut builder = Builder::new(shape);
@@ -125,7 +125,7 @@ impl CellModel {
             let norm = matches!(layer.operator, Operator::BatchNorm { .. });
             new.push(match inputs.first() {
                 Some(&input) if norm && !self.keeps(&layer.name, norms) => input,
-                _ => builder.add(&layer.name, layer.operator.clone(), &inputs)?,
+                _ => builder.add(&layer.name, unbounded(&layer.operator, norms), &inputs)?,
             });
             if self.network.blocks().contains(&at) {
                 builder.end_block(new[at]);
@@ -157,6 +157,14 @@ impl Made {
             }
         }
         norms
+    }
+}
+
+/// On an image of ones, and without norms, all of a ReLU6 is at its bound.
+fn unbounded(operator: &Operator, norms: Norms) -> Operator {
+    match operator {
+        Operator::Relu6 if norms != Norms::Kept => Operator::Relu,
+        other => other.clone(),
     }
 }
 

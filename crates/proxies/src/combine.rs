@@ -103,9 +103,8 @@ pub fn vote(scores: &[Vec<f64>]) -> Result<Vec<f64>> {
 /// ```
 pub fn ordered_pairs(scores: &[Vec<f64>], truth: &[f64]) -> Result<f64> {
     let length = check(scores)?;
-    let lengths = || ProxyError::Lengths { lengths: vec![length, truth.len()] };
     if truth.len() != length {
-        return Err(lengths());
+        return Err(ProxyError::Lengths { lengths: vec![length, truth.len()] });
     }
     let (mut right, mut pairs) = (0.0, 0.0);
     for a in 0..length {
@@ -118,5 +117,5 @@ pub fn ordered_pairs(scores: &[Vec<f64>], truth: &[f64]) -> Result<f64> {
             right += 0.5 + 0.5 * f64::from(majority(scores, a, b) * better);
         }
     }
-    if pairs == 0.0 { Err(lengths()) } else { Ok(right / pairs) }
+    if pairs == 0.0 { Err(ProxyError::NoPairs { architectures: length }) } else { Ok(right / pairs) }
 }

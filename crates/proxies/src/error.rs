@@ -67,6 +67,12 @@ pub enum ProxyError {
         /// Their lengths.
         lengths: Vec<usize>,
     },
+    /// Accuracies no two of which differ.
+    #[error("no two of {architectures} architectures have different accuracies: there is no pair to order")]
+    NoPairs {
+        /// How many architectures there are.
+        architectures: usize,
+    },
     /// Second derivatives that candle was not asked to keep.
     #[error(
         "second derivatives of this network go through candle's backward, which forgets how gradients were made \

@@ -38,12 +38,8 @@ impl FirstOrder {
     ) -> Result<()> {
         let wanted = |need: &Need| needs.contains(need);
         let both = [Need::Agreement, Need::Patterns];
-        if both.iter().any(wanted) && rectifiers.units() == 0 {
-            return Err(ProxyError::Missing {
-                what: "rectifiers",
-                needs: Need::Agreement.name(),
-                expected: 1,
-            });
+        if let (Some(need), 0) = (both.iter().find(|need| wanted(need)), rectifiers.units()) {
+            return Err(ProxyError::Missing { what: "rectifiers", needs: need.name(), expected: 1 });
         }
         (self.agreement, self.patterns) = (rectifiers.agreement(), rectifiers.patterns());
         both.into_iter().filter(wanted).for_each(done);

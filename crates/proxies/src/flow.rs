@@ -21,7 +21,8 @@ pub(crate) fn flow<M: Model>(model: &M, image: &[usize], norms: Norms) -> Result
         if !largest.is_finite() || largest < 2_f64.powi(LARGE) {
             return Ok(x);
         }
-        exponent += LARGE / 2;
+        // where all norms are kept the last one gives the same for any factor
+        exponent += if norms == Norms::Kept { 0 } else { LARGE / 2 };
         x.affine(2_f64.powi(-LARGE / 2), 0.0)
     })?;
     let grads = logits.sum_all()?.backward()?;

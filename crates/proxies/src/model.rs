@@ -32,7 +32,7 @@ pub struct Weighted {
     pub weight: Var,
 }
 
-/// Which batch norms stay.
+/// Which batch norms stay. Where not all do, a ReLU6 is a ReLU: its bound is meant for what norms give.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Norms {
     /// All.

@@ -79,8 +79,10 @@ const LARGEST: f64 = 0.15;
 /// Steps to each side over which shares are averaged before the best factor is chosen.
 const SMOOTH: usize = 5;
 
-/// How much better a factor must do than none: a percent of rows within about a tenth, the standard error on 900.
-const WORTH: f64 = 1.0;
+/// How much better a factor must do than none, in percent of rows within about a tenth: the standard error.
+fn worth(rows: usize) -> f64 {
+    30.0 / (rows as f64).sqrt()
+}
 
 /// Beyond which a relative error does not count as any larger.
 const WORST: f64 = 0.2;
@@ -93,6 +95,15 @@ fn all_ways(mut said: Vec<Vec<f64>>) -> Vec<Vec<f64>> {
     let middle = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| (a + b) / 2.0).collect();
     said.extend([middle(&said[0], &said[1]), middle(&said[1], &said[2])]);
     said
+}
+
+/// A sum knows no bound: where it says that something costs nothing or less, the least that was measured.
+pub(crate) fn above_nothing(said: f64, least: f64) -> f64 {
+    if said <= 0.0 { least } else { said }
+}
+
+pub(crate) fn smallest(labels: &[f64]) -> f64 {
+    labels.iter().copied().fold(f64::INFINITY, f64::min)
 }
 
 fn times(factor: f64, mut values: Vec<f64>) -> Vec<f64> {
@@ -149,8 +160,11 @@ impl Judged {
         let smooth: Vec<f64> = all.windows(2 * SMOOTH + 1).map(mean).collect();
         let none = STEPS - SMOOTH;
         let best = (0..smooth.len()).fold(none, |best, i| if smooth[i] > smooth[best] { i } else { best });
-        let worth = smooth[best] - smooth[none] >= WORTH;
-        if worth { all[best + SMOOTH] } else { Self::of(doubt, said, truth, 1.0) }
+        if smooth[best] - smooth[none] >= worth(truth.len()) {
+            all[best + SMOOTH]
+        } else {
+            Self::of(doubt, said, truth, 1.0)
+        }
     }
 }
 
@@ -161,6 +175,8 @@ pub struct FittedCosts<F> {
     /// Where they have a share.
     trees: Option<FittedBoosting<F>>,
     share: f64,
+    /// The smallest label.
+    least: f64,
     judged: Vec<Judged>,
     best: usize,
     /// Labels over what the others say of them, rising.
@@ -238,18 +254,20 @@ impl<A: Clone, F: Fn(&A) -> Vec<f64> + Clone> Fit<A> for Costs<F> {
         let by_process = fitted.iter().map(|process| process.left_out_together(&parts)).collect();
         let by_process = all_ways(by_process).swap_remove(best);
         let by = |share: f64| times(factor, together(&by_trees, &by_process, share));
-        let least = error(&by(1.0), train.values());
-        let share = shares::best(1.0, DOUBT, train.len(), |share| -error(&by(share), train.values()) / least);
+        let whole = error(&by(1.0), train.values());
+        let share = shares::best(1.0, DOUBT, train.len(), |share| -error(&by(share), train.values()) / whole);
         let trees = if share < 1.0 { Some(trees.fit(train, none, seed)?) } else { None };
 
-        let chosen = if share < 1.0 { by(share) } else { times(factor, said[best].clone()) };
+        let least = smallest(train.values());
+        let alone = || said[best].iter().map(|&said| above_nothing(said, least)).collect();
+        let chosen = if share < 1.0 { by(share) } else { times(factor, alone()) };
         let ratio = |(label, said): (&f64, f64)| label / said.max(f64::MIN_POSITIVE);
         let mut ratios: Vec<f64> = train.values().iter().zip(chosen).map(ratio).collect();
         ratios.sort_by(f64::total_cmp);
         let mixed = [(0, 1), (1, 2)].map(|(a, b): (usize, usize)| fitted[a].clone().with_mean_of(&fitted[b]));
         let process = fitted.into_iter().chain(mixed).nth(best);
         let process = process.ok_or(SurrogateError::Covariance { rows: train.len() })?;
-        Ok(FittedCosts { process, trees, share, judged, best, ratios })
+        Ok(FittedCosts { process, trees, share, least, judged, best, ratios })
     }
 }
 
@@ -263,7 +281,7 @@ impl<A, F: Fn(&A) -> Vec<f64>> Predict<A> for FittedCosts<F> {
         let process = self.process.labels(&rows);
         let said = match &self.trees {
             Some(trees) => together(&trees.labels(&rows), &process, self.share),
-            None => process,
+            None => process.into_iter().map(|said| above_nothing(said, self.least)).collect(),
         };
         Ok(times(factor, said))
     }

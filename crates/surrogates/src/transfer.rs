@@ -1,4 +1,5 @@
 use crate::SurrogateError;
+use crate::costs::{above_nothing, smallest};
 use crate::nonnegative::least_squares;
 use crate::rows::positive;
 use nalgebra::{DMatrix, DVector};
@@ -70,6 +71,8 @@ pub struct FittedTransfer<D> {
     transfer: Transfer<D>,
     weights: DVector<f64>,
     offset: f64,
+    /// The smallest label.
+    least: f64,
 }
 
 impl<D> Transfer<D> {
@@ -240,7 +243,7 @@ impl<A, D: Fn(&A) -> Described + Clone> Fit<A> for Transfer<D> {
         let offset = label_mean * middle - found.iter().zip(&means).map(|(w, m)| w * m).sum::<f64>();
         let mut transfer = self.clone();
         transfer.scales = known.scales;
-        Ok(FittedTransfer { transfer, weights: found, offset })
+        Ok(FittedTransfer { transfer, weights: found, offset, least: smallest(labels) })
     }
 }
 
@@ -261,7 +264,7 @@ impl<A, D: Fn(&A) -> Described> Predict<A> for FittedTransfer<D> {
         // row by row, so that none depends on its company
         let value = |i: usize| {
             let sum: f64 = known.columns.row(i).iter().zip(self.weights.iter()).map(|(x, w)| x * w).sum();
-            self.offset + sum
+            above_nothing(self.offset + sum, self.least)
         };
         Ok((0..rows.len()).map(value).collect())
     }

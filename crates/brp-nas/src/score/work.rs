@@ -86,7 +86,7 @@ impl Job<'_> {
             device: "any".into(),
             fidelity: self.fidelity.clone(),
             seed: self.seed,
-            code_version: concat!(env!("CARGO_PKG_VERSION"), "-3").into(),
+            code_version: concat!(env!("CARGO_PKG_VERSION"), "-4").into(),
         }
     }
 

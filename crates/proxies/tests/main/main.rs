@@ -182,6 +182,28 @@ fn a_flow_beyond_f64_has_a_logarithm() {
     assert!((large.log.unwrap() - expected).abs() < 0.02 * expected, "{:?} {expected}", large.log);
 }
 
+/// Cells of skip connections quadruple what they are given; where norms are kept, the last one takes it back.
+#[test]
+fn a_flow_with_a_norm_at_the_end_does_not_grow_with_the_depth() {
+    let cell = Cell::new([spaces::nas_bench_201::Operation::SkipConnect; 6]);
+    let of = |cells: u64| {
+        let skeleton = Skeleton { channels: 4, cells, classes: 5, image: 8 };
+        let net =
+            CellModel::nas_bench_201(&cell, &skeleton, 3, CellStyle::scored(), DType::F32, Seed(0)).unwrap();
+        let seen =
+            observe(&net, &batch(1, 8, DType::F32), &[Need::NormedFlow], Seed(0), &mut |_| {}).unwrap();
+        score(&seen, "synflow_bn")
+    };
+    let (shallow, deep) = (of(20), of(130));
+    assert!((deep / shallow - 1.0).abs() < 1e-9, "{shallow} {deep}");
+}
+
+#[test]
+fn what_cannot_be_ordered_is_said() {
+    let error = proxies::ordered_pairs(&[vec![1.0, 2.0]], &[3.0, 3.0]).unwrap_err();
+    assert!(error.to_string().starts_with("no two of 2 architectures"), "{error}");
+}
+
 /// Nine numbers a pixel cannot fill sixteen channels.
 #[test]
 fn features_that_do_not_fill_their_channels_have_an_entropy() {
