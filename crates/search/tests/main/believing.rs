@@ -2,11 +2,12 @@
 
 use crate::toy::{Word, Words};
 use nas_core::conformance::searcher;
-use nas_core::{Belief, Believe, Evaluation, Fit, Labelled, SearchSpace, Seed, Stream};
+use nas_core::{Belief, Believe, Evaluation, Fit, Labelled, SearchSpace, Searcher, Seed, Stream, Trial};
 use rand::RngExt;
 use search::{Acquisition, Believing, BelievingSettings, Growth, Run, SearchError, WarmUp, run};
 use std::collections::BTreeSet;
 use std::convert::Infallible;
+use std::sync::{Arc, Mutex};
 
 const WORDS: Words = Words { length: 5, letters: 4, listed: true };
 
@@ -189,6 +190,55 @@ impl Believe<Word> for Sure {
     fn draw(&self, words: &[Word], _: Seed) -> Result<Vec<f64>, Infallible> {
         Ok(self.believe(words)?.iter().map(|belief| belief.mean).collect())
     }
+}
+
+/// Keeps the seeds of its draws.
+#[derive(Debug, Clone, Default)]
+struct Noted(Arc<Mutex<Vec<Seed>>>);
+
+impl Fit<Word> for Noted {
+    type Model = Self;
+    type Error = Infallible;
+    fn fit(&self, _: &Labelled<Word>, _: &Labelled<Word>, _: Seed) -> Result<Self, Infallible> {
+        Ok(self.clone())
+    }
+}
+
+impl Believe<Word> for Noted {
+    type Error = Infallible;
+    fn believe(&self, words: &[Word]) -> Result<Vec<Belief>, Infallible> {
+        Sure.believe(words)
+    }
+    fn scaled(&self, label: f64) -> f64 {
+        label
+    }
+    fn draw(&self, words: &[Word], seed: Seed) -> Result<Vec<f64>, Infallible> {
+        self.0.lock().unwrap().push(seed);
+        Sure.draw(words, seed)
+    }
+}
+
+/// Thompson sampling is one draw of a function a choice: the same draw again would choose what is next best by it.
+#[test]
+fn no_two_choices_are_by_the_same_draw_also_of_batches_asked_ahead() {
+    let noted = Noted::default();
+    let settings = BelievingSettings { explore: 0.0, ..DRAWN };
+    let mut search = Believing::new(all(), settings, noted.clone(), Seed(0)).unwrap();
+    let evaluate = WORDS.evaluate();
+    for iteration in 0..3 {
+        let asked = search.ask(60).unwrap();
+        search.ask(60).unwrap();
+        search.ask(60).unwrap();
+        let trial = |(number, arch): (usize, Word)| {
+            let result = evaluate(&arch).map_err(|error| error.to_string());
+            Trial { number, iteration, arch, result }
+        };
+        let trials: Vec<Trial<Word>> = asked.into_iter().enumerate().map(trial).collect();
+        search.tell(&trials).unwrap();
+    }
+    let seeds = noted.0.lock().unwrap();
+    assert_eq!(seeds.len(), 2 * 3 * settings.batch);
+    assert_eq!(seeds.iter().collect::<BTreeSet<_>>().len(), seeds.len());
 }
 
 fn network(word: &Word) -> String {
