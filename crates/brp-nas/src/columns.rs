@@ -16,6 +16,9 @@ use std::path::Path;
 use std::sync::LazyLock;
 use tables::{Column, Provenance, TableRef, hex};
 
+/// What a column's name begins with where its negatives are meant.
+const MINUS: char = '-';
+
 /// What stands for its file.
 pub(crate) const BENCHMARK: &str = "benchmark";
 
@@ -103,10 +106,11 @@ pub(crate) fn read_for<S: Predictable>(
     reworded(space, &read_column(space, table)?, archs)
 }
 
-/// Whether two columns are the same one.
+/// Whether two columns are the same one, or one the negatives of the other.
 pub(crate) fn same<A: Ord>(one: &Provenance, other: &Column<A>) -> bool {
     let other = other.provenance();
-    one.sha256 == other.sha256 && one.column == other.column
+    let bare = |of: &Provenance| of.column.trim_start_matches(MINUS).to_owned();
+    one.sha256 == other.sha256 && bare(one) == bare(other)
 }
 
 /// What a column says of some architectures, and where it comes from.
@@ -132,8 +136,45 @@ impl Told {
     }
 }
 
-/// Several columns of a file, or of the benchmark.
+/// Several columns of a file, or of the benchmark. Where no column is called `-NAME` it is the negatives of `NAME`, of which
+/// the largest is best.
 pub(crate) fn read_columns<S: SearchSpace>(
+    space: &S,
+    file: &Path,
+    names: &[&str],
+) -> Result<Vec<Column<S::Arch>>, Failure> {
+    let negated = names.iter().any(|name| name.starts_with(MINUS));
+    let there = if negated { names_of(file)? } else { Vec::new() };
+    let is_there = |name: &str| there.iter().any(|there| there == name);
+    let source = |name: &&'_ str| match name.strip_prefix(MINUS) {
+        Some(source) if !is_there(name) && is_there(source) => source.to_owned(),
+        _ => (*name).to_owned(),
+    };
+    let sources: Vec<String> = names.iter().map(source).collect();
+    let columns = read_as_they_are(space, file, &sources.iter().map(String::as_str).collect::<Vec<_>>())?;
+    let of_name = |(column, name): (Column<S::Arch>, &&str)| match column.provenance().column == **name {
+        true => Ok(column),
+        false => negative(&column, name),
+    };
+    columns.into_iter().zip(names).map(of_name).collect()
+}
+
+fn names_of(file: &Path) -> Result<Vec<String>, Failure> {
+    if !is_meant(file) {
+        return tables::list_columns(file).or_input();
+    }
+    Ok(TABLES.iter().flatten().flat_map(|table| table.names().to_vec()).collect())
+}
+
+fn negative<A: Clone + Ord>(column: &Column<A>, name: &str) -> Result<Column<A>, Failure> {
+    let labelled = column.labelled();
+    // not of a 0
+    let values = labelled.values().iter().map(|value| 0.0 - value).collect();
+    let provenance = Provenance { column: name.into(), ..column.provenance().clone() };
+    Ok(Column::new(Labelled::new(labelled.archs().to_vec(), values).or_failed()?, provenance))
+}
+
+fn read_as_they_are<S: SearchSpace>(
     space: &S,
     file: &Path,
     names: &[&str],

@@ -171,7 +171,10 @@ pub fn chain(
     let width = |published: usize| (published * first).div_ceil(of.stem.0).next_multiple_of(2);
     let mut net = Builder::new([channels, image, image]);
     let input = net.input();
-    let stem = conv_norm(&mut net, "stem", input, plain(first, 3, of.stem.1))?;
+    // two groups divide it too, where the first layer has them
+    let grouped = |name: &&'static str| bottleneck(name).is_some_and(|of| of.groups > 1);
+    let stem = if space.choices().iter().any(grouped) { first.next_multiple_of(2) } else { first };
+    let stem = conv_norm(&mut net, "stem", input, plain(stem, 3, of.stem.1))?;
     let mut x = net.add("", of.rectifier.clone(), &[stem])?;
     net.end_block(x);
     let layers = of.stages.iter().flat_map(|&(layers, channels, stride)| {

@@ -31,7 +31,8 @@ pub struct Outcome {
 /// Runs a network operator by operator through candle's autograd: the oracle, and what second derivatives use.
 ///
 /// `watch` is shown every layer's result, with its place in [`Network::layers`], and gives back what goes on: the
-/// tensor itself, or a tapped one. A sum of nothing but zeros is zeros.
+/// tensor itself, or a tapped one. Those of global means and linear layers are `(N, C)`, all others `(N, C, H, W)`. A sum
+/// of nothing but zeros is zeros.
 ///
 /// # Errors
 /// Images of another size, another type than the weights', weights of another network, what `watch` refuses.
@@ -72,7 +73,7 @@ pub fn forward(
         }
     }
     match run.results.pop().flatten() {
-        Some(logits) => Ok(Outcome { logits, measured: run.measured }),
+        Some(logits) => Ok(Outcome { logits: logits.flatten_from(1)?, measured: run.measured }),
         None => Err(NetworkError::Input { found: images.dims().to_vec(), expected }),
     }
 }
@@ -98,12 +99,19 @@ impl Run<'_> {
         self.weights.need(&format!("{}.{what}", layer.name))
     }
 
-    fn inputs(&self, layer: &Layer) -> Vec<Tensor> {
-        layer.inputs.iter().filter_map(|&input| self.results[input].clone()).collect()
+    /// `(N, C)` for a linear layer and `(N, C, H, W)` for all others, whatever they come from.
+    fn inputs(&self, layer: &Layer) -> candle_core::Result<Vec<Tensor>> {
+        let flat = matches!(layer.operator, Operator::Linear { .. });
+        let shaped = |x: &Tensor| match x.rank() {
+            4 if flat => x.flatten_from(1),
+            2 if !flat => x.unsqueeze(2)?.unsqueeze(3),
+            _ => Ok(x.clone()),
+        };
+        layer.inputs.iter().filter_map(|&input| self.results[input].as_ref()).map(shaped).collect()
     }
 
     fn layer(&mut self, layer: &Layer) -> Result<Tensor> {
-        let inputs = self.inputs(layer);
+        let inputs = self.inputs(layer)?;
         let Some(x) = inputs.first() else {
             return Err(NetworkError::Layer { layer: layer.name.clone(), reason: "reads nothing".into() });
         };

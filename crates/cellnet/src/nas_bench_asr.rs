@@ -1,5 +1,5 @@
 use crate::error::{NetworkError, Result};
-use crate::network::{NetworkCost, Parameter, Role};
+use crate::network::{NetworkCost, Parameter, Role, sum};
 use crate::pieces::in_range;
 use crate::sequence::{Moment, Passing, SequenceNetwork, SequenceNorms, check, linear, sigmoid};
 use crate::weights::{HasParameters, Weights};
@@ -67,12 +67,37 @@ impl SpeechSkeleton {
         if let Some(block) = self.blocks.iter().find(|block| block.stride > SPAN) {
             return wrong("stride", block.stride, "at most 8, the steps that a convolution sees");
         }
+        if self.steps().contains(&0) {
+            return wrong("frames", frames, "as many as leave a step behind every block");
+        }
         match self.blocks.iter().find(|block| !block.filters.is_multiple_of(groups)) {
             Some(block) => wrong("filters", block.filters, "a multiple of the groups"),
             None if self.blocks.is_empty() => wrong("blocks", 0, "at least 1"),
             None => Ok(()),
         }
     }
+}
+
+impl SpeechSkeleton {
+    /// How many steps there are behind the convolution of every block; none where it does not fit.
+    fn steps(&self) -> Vec<usize> {
+        let mut steps = self.frames;
+        let behind = |block: &SpeechBlock| {
+            let (before, after) = pads(SPAN, 1, block.stride);
+            steps = (steps + before + after).checked_sub(SPAN).map_or(0, |left| left / block.stride + 1);
+            steps
+        };
+        self.blocks.iter().map(behind).collect()
+    }
+}
+
+/// Steps that are added before and after a convolution, by the authors' rule.
+fn pads(span: usize, dilation: usize, stride: usize) -> (usize, usize) {
+    let (ahead, whole) = (CONTEXT / stride, span * dilation);
+    if ahead + stride >= whole {
+        return (0, whole - stride);
+    }
+    (((span - 1) * dilation).saturating_sub(ahead), ahead)
 }
 
 /// The network of a NAS-Bench-ASR cell: blocks of a convolution over time, layer norm and cells; an LSTM; a linear layer.
@@ -114,15 +139,6 @@ struct Time {
 }
 
 impl Time {
-    /// Steps that are added before and after, by the authors' rule.
-    fn pads(self) -> (usize, usize) {
-        let (ahead, whole) = (CONTEXT / self.stride, self.span * self.dilation);
-        if ahead + self.stride >= whole {
-            return (0, whole - self.stride);
-        }
-        (((self.span - 1) * self.dilation).saturating_sub(ahead), ahead)
-    }
-
     fn parameters(self, name: &str) -> [Parameter; 2] {
         let inputs = self.channels.0 / self.groups * self.span;
         let shape = vec![self.channels.1, self.channels.0 / self.groups, 1, self.span];
@@ -130,7 +146,7 @@ impl Time {
     }
 
     fn run(self, weights: &Weights, name: &str, x: &Tensor) -> Result<Tensor> {
-        let (before, after) = self.pads();
+        let (before, after) = pads(self.span, self.dilation, self.stride);
         let x = x.pad_with_zeros(3, before, after)?;
         let settings = Conv2d {
             stride: (1, self.stride),
@@ -301,22 +317,18 @@ impl SequenceNetwork for SpeechNetwork {
     }
 
     fn cost(&self) -> NetworkCost {
-        let mut steps = self.skeleton.frames;
-        let mut ends: Vec<usize> = Vec::new();
-        for block in &self.skeleton.blocks {
-            steps = steps.div_ceil(block.stride);
-            ends.push(steps);
-        }
+        let ends = self.skeleton.steps();
+        let steps = ends.last().copied().unwrap_or(self.skeleton.frames);
         let steps_of = |name: &str| {
             let block = name.strip_prefix("blocks.").and_then(|rest| rest.split('.').next());
             block.and_then(|block| ends.get(block.parse::<usize>().ok()?)).copied().unwrap_or(steps)
         };
-        let size = |parameter: &Parameter| parameter.shape.iter().map(|&d| d as u64).product::<u64>();
         let all = self.parameters();
         let weights = all.iter().filter(|parameter| parameter.shape.len() > 1);
+        let products = |weight: &Parameter| weight.size().saturating_mul(steps_of(&weight.name) as u64);
         NetworkCost {
-            parameters: all.iter().map(size).sum(),
-            multiply_adds: weights.map(|weight| size(weight) * steps_of(&weight.name) as u64).sum(),
+            parameters: sum(all.iter().map(Parameter::size)),
+            multiply_adds: sum(weights.map(products)),
         }
     }
 

@@ -1,5 +1,5 @@
 use crate::error::{NetworkError, Result};
-use crate::network::{NetworkCost, Parameter, Role};
+use crate::network::{NetworkCost, Parameter, Role, sum};
 use crate::pieces::in_range;
 use crate::sequence::{Moment, Passing, SequenceNetwork, SequenceNorms, check, sigmoid};
 use crate::weights::{HasParameters, Weights};
@@ -200,15 +200,15 @@ impl SequenceNetwork for LanguageNetwork {
     }
 
     fn cost(&self) -> NetworkCost {
-        let size = |parameter: &Parameter| parameter.shape.iter().map(|&d| d as u64).product::<u64>();
         let (all, steps) = (self.parameters(), self.skeleton.steps as u64);
         let products = |parameter: &Parameter| match parameter.shape.len() {
             1 => 0,
             // logits are wanted behind the last token alone
-            _ if parameter.name == "decoder.weight" => size(parameter),
-            _ => size(parameter) * steps,
+            _ if parameter.name == "decoder.weight" => parameter.size(),
+            _ => parameter.size().saturating_mul(steps),
         };
-        NetworkCost { parameters: all.iter().map(size).sum(), multiply_adds: all.iter().map(products).sum() }
+        let parameters = sum(all.iter().map(Parameter::size));
+        NetworkCost { parameters, multiply_adds: sum(all.iter().map(products)) }
     }
 
     fn run(&self, weights: &Weights, sequences: &Tensor, watch: Passing<'_>) -> Result<Tensor> {

@@ -100,6 +100,18 @@ pub struct Parameter {
     pub role: Role,
 }
 
+impl Parameter {
+    /// How many numbers it has, at most the largest of 64 bits.
+    pub fn size(&self) -> u64 {
+        self.shape.iter().fold(1, |size: u64, &d| size.saturating_mul(d as u64))
+    }
+}
+
+/// At most the largest number of 64 bits.
+pub(crate) fn sum(numbers: impl Iterator<Item = u64>) -> u64 {
+    numbers.fold(0, u64::saturating_add)
+}
+
 /// What a parameter is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Role {
@@ -388,7 +400,7 @@ impl Network {
     }
 
     /// The same function without what it does not need: sums have no zeros among their parts, and every layer is one
-    /// that the logits depend on. O(layers).
+    /// that another reads, down to the logits. What a sum of nothing but zeros is made of stays, for its shape. O(layers).
     ///
     /// ```
     /// use cellnet::{CellStyle, nas_bench_201};
@@ -435,19 +447,18 @@ impl Network {
         Self { layers, blocks }
     }
 
-    /// Parameters and multiply-adds of what is built. O(layers).
+    /// Parameters and multiply-adds of what is built, at most the largest number of 64 bits. O(layers).
     pub fn cost(&self) -> NetworkCost {
-        let size = |p: &Parameter| p.shape.iter().map(|&d| d as u64).product::<u64>();
         let products = |layer: &Layer| match layer.operator {
             Operator::Convolution { .. } | Operator::Linear { .. } => {
-                let pixels = (layer.shape[1] * layer.shape[2]) as u64;
-                self.parameters_of(layer).first().map_or(0, size) * pixels
+                let pixels = (layer.shape[1] as u64).saturating_mul(layer.shape[2] as u64);
+                self.parameters_of(layer).first().map_or(0, Parameter::size).saturating_mul(pixels)
             }
             _ => 0,
         };
         NetworkCost {
-            parameters: self.parameters().iter().map(size).sum(),
-            multiply_adds: self.layers.iter().map(products).sum(),
+            parameters: sum(self.parameters().iter().map(Parameter::size)),
+            multiply_adds: sum(self.layers.iter().map(products)),
         }
     }
 }

@@ -27,6 +27,9 @@ const FLOAT: i32 = 1;
 const INT64: i32 = 7;
 const DOUBLE: i32 = 11;
 
+/// The name of the output.
+const LOGITS: &str = "logits";
+
 /// The network with its weights as the bytes of an ONNX file, as it evaluates: batch norms by their running statistics.
 ///
 /// The input is `images` `(N, C, H, W)`, the output `logits` `(N, classes)`, of the type of the weights. `batch` is
@@ -56,6 +59,10 @@ pub fn to_onnx(network: &Network, weights: &Weights, batch: Option<usize>) -> Re
     for (at, layer) in network.layers().iter().enumerate().skip(1) {
         writer.layer(at, layer)?;
     }
+    let last = writer_name(network, network.layers().len() - 1);
+    if last != LOGITS {
+        writer.node("Flatten", vec![last], LOGITS, vec![int("axis", 1)]);
+    }
     let first = Dimension {
         value: Some(batch.map_or_else(|| Size::Name("batch".into()), |batch| Size::Value(batch as i64))),
     };
@@ -68,7 +75,7 @@ pub fn to_onnx(network: &Network, weights: &Weights, batch: Option<usize>) -> Re
     let Writer { nodes, tensors, .. } = writer;
     let graph = Graph {
         input: vec![value(writer_name(network, 0), &network.input())],
-        output: vec![value(writer_name(network, network.layers().len() - 1), &[network.classes()])],
+        output: vec![value(LOGITS.into(), &[network.classes()])],
         node: nodes,
         name: "network".into(),
         initializer: tensors,
@@ -87,7 +94,11 @@ pub fn to_onnx(network: &Network, weights: &Weights, batch: Option<usize>) -> Re
 fn writer_name(network: &Network, at: usize) -> String {
     match &network.layers()[at] {
         _ if at == 0 => "images".into(),
-        _ if at + 1 == network.layers().len() => "logits".into(),
+        layer if at + 1 == network.layers().len() => match layer.operator {
+            Operator::Linear { .. } => LOGITS.into(),
+            // `(N, C, 1, 1)`, to be flattened
+            _ => format!("{LOGITS}.planes"),
+        },
         layer if layer.name.is_empty() => format!("layer{at}"),
         layer => format!("{}:{at}", layer.name),
     }
@@ -180,7 +191,13 @@ impl Writer<'_> {
                 let flat = format!("{output}.flat");
                 self.node("Flatten", inputs, &flat, vec![int("axis", 1)]);
                 let inputs = vec![flat, self.parameter(layer, "weight")?, self.parameter(layer, "bias")?];
-                self.node("Gemm", inputs, &output, vec![int("transB", 1)]);
+                if output == LOGITS {
+                    self.node("Gemm", inputs, &output, vec![int("transB", 1)]);
+                } else {
+                    let product = format!("{output}.product");
+                    self.node("Gemm", inputs, &product, vec![int("transB", 1)]);
+                    self.reshape(vec![product], &output, &[0, layer.shape[0], 1, 1]);
+                }
             }
         }
         Ok(())

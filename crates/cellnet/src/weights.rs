@@ -43,6 +43,9 @@ impl Running {
 }
 
 /// The numbers of a network: parameters and running statistics, by PyTorch's names, in the order of the names.
+///
+/// A clone shares the parameters, as clones of candle's variables do, and has running statistics of its own. What a
+/// training has come to is kept by a [`copy`](Self::copy).
 #[derive(Debug, Clone)]
 pub struct Weights {
     parameters: BTreeMap<String, Var>,
@@ -94,6 +97,31 @@ impl Weights {
             parameters.insert(parameter.name, var);
         }
         Ok(Self { parameters, running: fresh(network) })
+    }
+
+    /// The same numbers, which no training of these changes.
+    ///
+    /// # Errors
+    /// An error of a tensor.
+    ///
+    /// ```
+    /// use candle_core::{DType, Tensor};
+    /// use cellnet::{CellStyle, Weights, nas_bench_201};
+    /// use nas_core::Seed;
+    /// use spaces::{NasBench201, nas_bench_201::Skeleton};
+    /// let skeleton = Skeleton { channels: 4, cells: 1, image: 8, ..Skeleton::default() };
+    /// let net = nas_bench_201(&NasBench201.get(7)?, &skeleton, 3, CellStyle::trained())?;
+    /// let weights = Weights::init(&net, DType::F32, Seed(0))?;
+    /// let (kept, bias) = (weights.copy()?, |weights: &Weights| weights.get("fc.bias").cloned().ok_or("no bias"));
+    /// let before = bias(&kept)?.to_vec1::<f32>()?;
+    /// bias(&weights)?.set(&Tensor::zeros(10, DType::F32, &candle_core::Device::Cpu)?)?;
+    /// assert_eq!(bias(&kept)?.to_vec1::<f32>()?, before);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn copy(&self) -> Result<Self> {
+        let copied = |(name, var): (&String, &Var)| Ok((name.clone(), Var::from_tensor(&var.copy()?)?));
+        let parameters = self.parameters.iter().map(copied).collect::<Result<_>>()?;
+        Ok(Self { parameters, running: self.running.clone() })
     }
 
     /// A parameter by name.

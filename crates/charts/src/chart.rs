@@ -87,11 +87,16 @@ impl Series {
         self
     }
 
-    /// All points, and the ends of the band.
+    /// All points, and the ends of the band, with the number of the point.
+    fn numbered(&self) -> impl Iterator<Item = (usize, [f64; 2])> {
+        let ends = self.points.iter().zip(&self.band).enumerate();
+        let ends = ends.flat_map(|(at, (&[x, _], &[low, high]))| [(at, [x, low]), (at, [x, high])]);
+        self.points.iter().copied().enumerate().chain(ends)
+    }
+
+    /// The same without the numbers.
     pub(crate) fn extent(&self) -> impl Iterator<Item = [f64; 2]> {
-        let ends =
-            self.points.iter().zip(&self.band).flat_map(|(&[x, _], &[low, high])| [[x, low], [x, high]]);
-        self.points.iter().copied().chain(ends)
+        self.numbered().map(|(_, point)| point)
     }
 }
 
@@ -117,7 +122,7 @@ impl Chart {
                     return Err(ChartError::Length { series: series.name.clone(), points, what, found });
                 }
             }
-            for (point, [x, y]) in series.extent().enumerate() {
+            for (point, [x, y]) in series.numbered() {
                 let below = |axis: &Axis, value: f64| axis.logarithmic && value <= 0.0;
                 let expected = if !(x.is_finite() && y.is_finite()) {
                     "a finite number on each axis"

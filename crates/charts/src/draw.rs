@@ -137,6 +137,11 @@ where
                     Mark::Steps => staircase(&series.points),
                     _ => points_of().collect(),
                 };
+                // a line from a point to itself is nothing
+                if let Some(&first) = path.first().filter(|first| path.iter().all(|point| point == *first)) {
+                    let dot = Circle::new(first, 3, hue.filled());
+                    context.draw_series(std::iter::once(dot)).map_err(failed)?;
+                }
                 match at % 3 {
                     0 => context.draw_series(LineSeries::new(path, line)),
                     1 => context.draw_series(DashedLineSeries::new(path, 9, 4, line)),

@@ -100,6 +100,17 @@ fn numbers_that_are_equal_still_have_an_axis() {
 }
 
 #[test]
+fn a_line_of_one_point_is_a_dot() {
+    let circles = |points: Vec<[f64; 2]>| {
+        let series = vec![Series::new("s", Mark::Steps, points)];
+        Chart { series, ..chart() }.svg().unwrap().matches("<circle").count()
+    };
+    let longer = circles(vec![[1.0, 5.0], [2.0, 6.0]]);
+    assert_eq!(circles(vec![[1.0, 5.0]]), longer + 1);
+    assert_eq!(circles(vec![[1.0, 5.0]; 3]), longer + 1);
+}
+
+#[test]
 fn what_has_no_place_is_named() {
     let with = |series: Vec<Series>| Chart { series, ..chart() }.svg().unwrap_err();
     assert_eq!(with(vec![]), ChartError::Empty { title: "Searches & <their> means".into() });

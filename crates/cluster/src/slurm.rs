@@ -1,5 +1,7 @@
 use crate::{Engine, EngineError, Phase, Submitted, ranges};
 use std::collections::BTreeMap;
+use std::env;
+use std::io::ErrorKind;
 use std::path::PathBuf;
 use std::process::Command;
 
@@ -30,6 +32,16 @@ const ADVICE: [(&str, &str); 7] = [
     ("Access/permission denied", "`scontrol show partition` says who may use it"),
 ];
 
+/// Bytes of the list of an array; Linux takes arguments of 128 KiB.
+const LIST: usize = 100_000;
+/// Tasks whose list is never longer.
+const SHORT: usize = 10_000;
+
+/// Whether an option says what we have to say.
+fn is_ours(option: &str) -> bool {
+    ["-J", "-a", "--job", "--arr"].iter().any(|ours| option.starts_with(ours))
+}
+
 /// What is handed to Slurm for tasks of one kind of work.
 #[derive(Debug, Clone, Default)]
 pub struct SlurmJob {
@@ -39,7 +51,8 @@ pub struct SlurmJob {
     pub script: PathBuf,
     /// Tasks an array: task `n` is number `n % chunk` of array `n / chunk`. At most what [`Slurm::most`] says; 0 is 1.
     pub chunk: u64,
-    /// Options of `sbatch`, which come last and so win.
+    /// Options of `sbatch`, which come last and so win; not the name of a job nor the list of an array, by which tasks are
+    /// known.
     pub options: Vec<String>,
 }
 
@@ -108,10 +121,20 @@ impl Slurm {
     /// What a command prints, where it succeeds.
     fn run(&self, program: &str, args: &[String]) -> Result<String, EngineError> {
         let path = self.folder.as_ref().map_or_else(|| program.into(), |folder| folder.join(program));
-        let output = Command::new(path)
-            .args(args)
-            .output()
-            .map_err(|source| EngineError::Absent { command: program.into(), source })?;
+        let mut command = Command::new(path);
+        command.args(args);
+        // filters of the user's own `squeue`, which would hide our tasks
+        let filters = env::vars_os().map(|(name, _)| name);
+        filters.filter(|name| name.to_string_lossy().starts_with("SQUEUE_")).for_each(|name| {
+            command.env_remove(name);
+        });
+        let output = command.output().map_err(|source| match source.kind() {
+            ErrorKind::NotFound | ErrorKind::PermissionDenied => {
+                EngineError::Absent { command: program.into(), source }
+            }
+            // no memory or no process left, for now
+            _ => EngineError::Busy { command: program.into(), said: source.to_string() },
+        })?;
         if output.status.success() {
             return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
         }
@@ -163,11 +186,23 @@ impl Engine for Slurm {
             arrays.entry(task / chunk).or_default().push(task % chunk);
         }
         let mut submitted = Submitted::default();
-        for (array, numbers) in arrays {
+        if let Some(option) = self.job.options.iter().find(|option| is_ours(option)) {
+            submitted.refused = Some(EngineError::Refused {
+                command: format!("sbatch {option}"),
+                said: "tasks are known by the name of their job and the list of its array".into(),
+                advice: "leave the option out",
+            });
+            return submitted;
+        }
+        let pieces = arrays.iter().flat_map(|(array, numbers)| {
+            let piece = if ranges(numbers).len() > LIST { SHORT } else { numbers.len() };
+            numbers.chunks(piece.max(1)).map(move |numbers| (*array, numbers))
+        });
+        for (array, numbers) in pieces {
             let mut args = vec![
                 "--parsable".into(),
                 format!("--job-name={}", self.name(array)),
-                format!("--array={}", ranges(&numbers)),
+                format!("--array={}", ranges(numbers)),
             ];
             args.extend(self.job.options.iter().cloned());
             args.extend([self.job.script.display().to_string(), array.to_string()]);

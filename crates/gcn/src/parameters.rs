@@ -4,7 +4,8 @@ use candle_core::{DType, Device, Tensor, Var};
 use nas_core::Stream;
 use rand::RngExt;
 
-/// Named trainable tensors in a fixed order (candle's `VarMap` has none).
+/// Named trainable tensors in a fixed order (candle's `VarMap` has none). A clone is the same tensors, as one of a variable
+/// is: [`snapshot`](Self::snapshot) keeps values.
 #[derive(Debug, Clone)]
 pub struct Parameters {
     dtype: DType,

@@ -42,7 +42,7 @@ pub struct Epoch {
     pub train_loss: f64,
     /// Validation loss after it, where there is one.
     pub validation_loss: Option<f64>,
-    /// Learning rate in it.
+    /// Learning rate of its first step.
     pub rate: f64,
 }
 
@@ -87,7 +87,7 @@ pub fn train(
     let mut best = (f64::INFINITY, 0, None);
     for epoch in 0..training.epochs {
         indices.shuffle(&mut order);
-        let mut train_loss = 0.0;
+        let (mut train_loss, first_rate) = (0.0, rate.get());
         for batch in indices.chunks(training.batch) {
             let (loss, grads) = step(batch, &mut dropout)?;
             train_loss += loss.to_dtype(DType::F64)?.to_scalar::<f64>()?;
@@ -95,7 +95,7 @@ pub fn train(
             rate.taken();
         }
         let validation_loss = validate()?;
-        history.epochs.push(Epoch { train_loss, validation_loss, rate: rate.get() });
+        history.epochs.push(Epoch { train_loss, validation_loss, rate: first_rate });
         history.kept = epoch;
         let loss = validation_loss.unwrap_or(train_loss);
         for (what, value) in [("training", train_loss), ("validation", loss)] {

@@ -39,7 +39,7 @@ impl Images {
     /// labels are those of the object in front. The same seed gives the same bytes.
     ///
     /// # Errors
-    /// Images that are not grey, a side below theirs, or more than there is room for.
+    /// Images that are not grey, a side below theirs, settings out of range, or more than there is room for.
     ///
     /// ```
     /// use images::Clutter;
@@ -55,6 +55,17 @@ impl Images {
         let Clutter { copies, side, .. } = clutter;
         if channels != 1 {
             return Err(ImageError::Channels { found: channels, expected: "1".into() });
+        }
+        for (setting, value) in [("behind", clutter.behind), ("noise", clutter.noise)] {
+            if !(value >= 0.0 && value.is_finite()) {
+                return Err(ImageError::Setting { setting, value: value.into(), expected: "0 or more" });
+            }
+        }
+        for (setting, pixels) in [("shift", clutter.shift), ("shift_behind", clutter.shift_behind)] {
+            if pixels > side {
+                let expected = "at most the side of the pictures";
+                return Err(ImageError::Setting { setting, value: pixels as f64, expected });
+            }
         }
         if side < height.max(width) {
             return Err(ImageError::Picture { from: format!("{height}x{width}"), side });

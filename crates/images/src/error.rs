@@ -59,6 +59,16 @@ pub enum ImageError {
         /// The number that is there.
         found: u32,
     },
+    /// A setting out of its range.
+    #[error("{setting} is {value}, expected {expected}")]
+    Setting {
+        /// Which.
+        setting: &'static str,
+        /// Its value.
+        value: f64,
+        /// Its range.
+        expected: &'static str,
+    },
     /// A file of no known kind.
     #[error(
         "of no known kind ({bytes} bytes): expected CIFAR-10 or CIFAR-100 binary (records of 3,073 or 3,074 \

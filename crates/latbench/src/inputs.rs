@@ -9,6 +9,17 @@ pub(crate) struct Inputs {
 }
 
 impl Inputs {
+    /// Noise of this shape, whose sizes a file may say.
+    #[cfg(any(feature = "onnxruntime", feature = "tract"))]
+    pub(crate) fn of(shape: &[usize], seed: Seed) -> Result<Self, String> {
+        const MOST: usize = 1 << 28;
+        let count = shape.iter().try_fold(1_usize, |count, &size| count.checked_mul(size));
+        match count.filter(|count| *count <= MOST) {
+            Some(count) => Ok(Self::noise(count, seed)),
+            None => Err(format!("its input is {shape:?}; at most {MOST} numbers are expected")),
+        }
+    }
+
     /// Noise of so many numbers.
     pub(crate) fn noise(len: usize, seed: Seed) -> Self {
         const TURNS: usize = 4;

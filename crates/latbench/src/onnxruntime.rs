@@ -72,7 +72,7 @@ impl OnnxRuntime {
             return Err(refused(&format!("its input is {}, a tensor of f32 is expected", input.dtype())));
         };
         let shape: Vec<usize> = shape.iter().map(|&d| usize::try_from(d).unwrap_or(1)).collect();
-        let inputs = Inputs::noise(shape.iter().product(), seed);
+        let inputs = Inputs::of(&shape, seed).map_err(|error| refused(&error))?;
         Ok(OnnxWorkload { session, shape, inputs })
     }
 }

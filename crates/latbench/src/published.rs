@@ -55,7 +55,7 @@ impl Published {
             }
         }
         let mut timed = Timed::new(workload, self.limit);
-        let mut rounds = Vec::with_capacity(self.rounds);
+        let mut rounds = Vec::new();
         for round in 0..self.rounds {
             if round > 0 {
                 clock.pause(self.pause);

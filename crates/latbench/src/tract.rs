@@ -46,6 +46,7 @@ impl TractWorkload {
         if fact.shape.is_open() || shape.is_empty() {
             return Err(refused("the number of dimensions of its input is not given"));
         }
+        let inputs = Inputs::of(&shape, seed).map_err(refused)?;
         model.set_input_fact(0, f32::fact(&shape).into()).map_err(|e| refused(format!("{e:#}")))?;
         let plan = model.into_optimized().and_then(|model| model.into_runnable());
         let plan = plan.map_err(|e| refused(format!("{e:#}")))?;
@@ -54,7 +55,6 @@ impl TractWorkload {
             let outputs = state.run(tvec!(input.into()))?;
             Ok(outputs[0].try_as_plain_ram()?.as_slice::<f32>()?.to_vec())
         };
-        let inputs = Inputs::noise(shape.iter().product(), seed);
         Ok(Self { run: Box::new(run), shape, inputs })
     }
 

@@ -173,6 +173,11 @@ pub fn predictor<A: Clone, P: Predict<A>>(model: &P, archs: &[A]) -> Result<(), 
     let mut again = model.predict(&backwards).map_err(say)?;
     again.reverse();
     let half = model.predict(&archs[..archs.len() / 2]).map_err(say)?;
+    for (found, expected) in [(again.len(), archs.len()), (half.len(), archs.len() / 2)] {
+        if found != expected {
+            return Err(format!("asked again, {expected} architectures gave {found} values"));
+        }
+    }
     for (i, &value) in values.iter().enumerate() {
         if again[i] != value || half.get(i).is_some_and(|&v| v != value) {
             return Err(format!("value {i} depends on the architectures beside it"));

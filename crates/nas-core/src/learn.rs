@@ -69,10 +69,12 @@ pub trait Rank<A> {
 ///
 /// ```
 /// assert_eq!(nas_core::order_by_score(&[0.1, 0.9, f64::NAN, 0.9]), [1, 3, 0, 2]);
+/// assert_eq!(nas_core::order_by_score(&[-0.0, 0.0]), [0, 1]);
 /// ```
 pub fn order_by_score(scores: &[f64]) -> Vec<usize> {
     let mut order: Vec<usize> = (0..scores.len()).collect();
-    let key = |i: usize| if scores[i].is_nan() { f64::NEG_INFINITY } else { scores[i] };
+    // `+ 0.0` makes the two zeros one value
+    let key = |i: usize| if scores[i].is_nan() { f64::NEG_INFINITY } else { scores[i] + 0.0 };
     order.sort_by(|&a, &b| {
         key(b).total_cmp(&key(a)).then(scores[a].is_nan().cmp(&scores[b].is_nan())).then(a.cmp(&b))
     });

@@ -6,7 +6,6 @@
 use crate::{Seed, order_by_score};
 use rand::RngExt;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeSet;
 use std::f64::consts::{FRAC_2_PI, FRAC_PI_2};
 use thiserror::Error;
 
@@ -142,20 +141,34 @@ pub fn average_ranks(values: &[f64]) -> Vec<f64> {
     ranks
 }
 
-/// Pearson's correlation of two columns.
+/// Pearson's correlation of two columns (SciPy's `pearsonr`), in -1..=1.
 ///
 /// # Errors
 /// As [`kendall_tau_b`].
+///
+/// ```
+/// # use nas_core::stats::pearson;
+/// assert_eq!(pearson(&[0.0, 1e300, 2e300], &[0.0, 1e-300, 2e-300])?, 1.0);
+/// # Ok::<(), nas_core::stats::StatsError>(())
+/// ```
 pub fn pearson(x: &[f64], y: &[f64]) -> Result<f64, StatsError> {
     check_varied(x, y)?;
-    let (mx, my) = (mean(x), mean(y));
+    let (x, y) = (near_one(x), near_one(y));
+    let (mx, my) = (mean(&x), mean(&y));
     let (mut xy, mut xx, mut yy) = (0.0, 0.0, 0.0);
-    for (&a, &b) in x.iter().zip(y) {
+    for (&a, &b) in x.iter().zip(&y) {
         xy += (a - mx) * (b - my);
         xx += (a - mx) * (a - mx);
         yy += (b - my) * (b - my);
     }
-    Ok(xy / (xx.sqrt() * yy.sqrt()))
+    Ok((xy / (xx.sqrt() * yy.sqrt())).clamp(-1.0, 1.0))
+}
+
+/// Times a power of two, so that no square leaves f64 and no digit is lost.
+fn near_one(values: &[f64]) -> Vec<f64> {
+    let largest = values.iter().fold(0.0, |largest: f64, value| largest.max(value.abs()));
+    let factor = 2_f64.powi(-(largest.log2().floor() as i32).clamp(-1000, 1000));
+    values.iter().map(|value| value * factor).collect()
 }
 
 /// Spearman's rho: Pearson's correlation of the average ranks (SciPy's `spearmanr`). O(n log n).
@@ -167,31 +180,86 @@ pub fn spearman(x: &[f64], y: &[f64]) -> Result<f64, StatsError> {
     pearson(&average_ranks(x), &average_ranks(y))
 }
 
-/// Share of the true best `k` that is among the predicted best `k`, in 0..=1.
+/// Share of the true best `k` that is among the predicted best `k`, in 0..=1. Of equal values at either cut any may be
+/// taken: the mean over all ways to do so, which does not depend on the order of the rows.
 ///
 /// # Errors
 /// Unequal lengths, `k` of zero or beyond the values, a value that is not finite.
+///
+/// ```
+/// # use nas_core::stats::top_k_overlap;
+/// assert_eq!(top_k_overlap(&[3.0, 2.0, 1.0, 0.0], &[5.0, 1.0, 4.0, 0.0], 2)?, 0.5);
+/// // who says the same of all knows nothing
+/// assert_eq!(top_k_overlap(&[0.0; 4], &[4.0, 3.0, 2.0, 1.0], 1)?, 0.25);
+/// # Ok::<(), nas_core::stats::StatsError>(())
+/// ```
 pub fn top_k_overlap(predicted: &[f64], truth: &[f64], k: usize) -> Result<f64, StatsError> {
-    check(predicted, truth, k.max(1))?;
-    let best = |v: &[f64]| -> BTreeSet<usize> { order_by_score(v).into_iter().take(k).collect() };
-    if k == 0 {
-        return Err(StatsError::TooFew { found: 0, needed: 1 });
-    }
-    Ok(best(predicted).intersection(&best(truth)).count() as f64 / k as f64)
+    check_best(predicted, truth, k)?;
+    let (found, best) = (Best::of(predicted, k), Best::of(truth, k));
+    let both = predicted.iter().zip(truth).map(|(said, value)| found.chance(*said) * best.chance(*value));
+    Ok(both.sum::<f64>() / k as f64)
 }
 
-/// Simple regret: the best true value minus the best true value among the predicted best `k`.
+/// Simple regret: the best true value minus the best true value among the predicted best `k`. Of equal predictions at the
+/// cut any may be taken: the mean over all ways to do so.
 ///
 /// # Errors
 /// As [`top_k_overlap`].
+///
+/// ```
+/// # use nas_core::stats::regret;
+/// assert_eq!(regret(&[3.0, 2.0, 1.0], &[5.0, 6.0, 7.0], 2)?, 1.0);
+/// assert_eq!(regret(&[0.0; 3], &[5.0, 6.0, 7.0], 1)?, 1.0);
+/// # Ok::<(), nas_core::stats::StatsError>(())
+/// ```
 pub fn regret(predicted: &[f64], truth: &[f64], k: usize) -> Result<f64, StatsError> {
-    check(predicted, truth, k.max(1))?;
-    let best = |it: &mut dyn Iterator<Item = f64>| it.fold(f64::NEG_INFINITY, f64::max);
-    if k == 0 {
-        return Err(StatsError::TooFew { found: 0, needed: 1 });
+    check_best(predicted, truth, k)?;
+    let found = Best::of(predicted, k);
+    let of = |is: &dyn Fn(f64) -> bool| -> Vec<f64> {
+        let values = predicted.iter().zip(truth).filter(|(said, _)| is(**said));
+        values.map(|(_, value)| *value).collect()
+    };
+    let largest = |values: &[f64]| values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    let sure = largest(&of(&|said| said > found.cut));
+    let mut equal = of(&|said| said == found.cut);
+    equal.sort_by(|a, b| b.total_cmp(a));
+    // the chance that each, from the largest down, is the largest of those that are drawn
+    let (mut expected, mut chance) = (0.0, found.taken as f64 / found.equal as f64);
+    for (at, value) in equal.iter().enumerate().take(found.equal - found.taken + 1) {
+        expected += chance * value.max(sure);
+        let smaller = found.equal - at - 1;
+        chance *= (smaller + 1 - found.taken) as f64 / smaller.max(1) as f64;
     }
-    let found = best(&mut order_by_score(predicted).into_iter().take(k).map(|i| truth[i]));
-    Ok(best(&mut truth.iter().copied()) - found)
+    Ok(largest(truth) - expected)
+}
+
+fn check_best(predicted: &[f64], truth: &[f64], k: usize) -> Result<(), StatsError> {
+    check(predicted, truth, k.max(1))?;
+    if k == 0 { Err(StatsError::TooFew { found: 0, needed: 1 }) } else { Ok(()) }
+}
+
+/// The best `k` of some values: all above a cut, and so many of those that equal it.
+struct Best {
+    cut: f64,
+    equal: usize,
+    taken: usize,
+}
+
+impl Best {
+    fn of(values: &[f64], k: usize) -> Self {
+        let cut = order_by_score(values).get(k - 1).map_or(f64::NEG_INFINITY, |&at| values[at]);
+        let above = values.iter().filter(|value| **value > cut).count();
+        Self { cut, equal: values.iter().filter(|value| **value == cut).count(), taken: k - above }
+    }
+
+    /// Of a value to be among them.
+    fn chance(&self, value: f64) -> f64 {
+        match value {
+            value if value > self.cut => 1.0,
+            value if value == self.cut => self.taken as f64 / self.equal as f64,
+            _ => 0.0,
+        }
+    }
 }
 
 /// Percentage of values predicted within `bound` (0.1 is 10 %) of the truth.

@@ -1,7 +1,7 @@
 //! Golden values from SciPy, properties against the definitions, and errors.
 
 use nas_core::stats::{self, StatsError};
-use nas_core::{LabelError, Labelled, Seed, order_by_score};
+use nas_core::{LabelError, Labelled, Predict, Seed, conformance, order_by_score};
 use proptest::prelude::*;
 use rand::RngExt;
 use serde_json::Value;
@@ -51,7 +51,63 @@ fn tau_by_definition(x: &[f64], y: &[f64]) -> f64 {
     concordant / ((pairs - tied_x) * (pairs - tied_y)).sqrt()
 }
 
+/// All orders of so many rows.
+fn orders(rows: usize) -> Vec<Vec<usize>> {
+    if rows == 0 {
+        return vec![Vec::new()];
+    }
+    let with = |order: Vec<usize>| {
+        (0..rows).map(move |place| {
+            let mut order = order.clone();
+            order.insert(place, rows - 1);
+            order
+        })
+    };
+    orders(rows - 1).into_iter().flat_map(with).collect()
+}
+
+/// The best `k` where of equal values the one that comes first in `order` is taken.
+fn best(values: &[f64], k: usize, order: &[usize]) -> Vec<usize> {
+    let mut rows = order.to_vec();
+    rows.sort_by(|&a, &b| values[b].total_cmp(&values[a]));
+    rows.truncate(k);
+    rows
+}
+
 proptest! {
+    #[test]
+    fn of_equal_values_any_may_be_among_the_best(
+        pairs in prop::collection::vec((0_u8..3, 0_u8..4), 1..5), k in 1_usize..5,
+    ) {
+        prop_assume!(k <= pairs.len());
+        let (said, truth): (Vec<f64>, Vec<f64>) = pairs.iter().map(|&(a, b)| (f64::from(a), f64::from(b))).unzip();
+        let orders = orders(pairs.len());
+        let (mut overlap, mut regret) = (0.0, 0.0);
+        for order in &orders {
+            let found = best(&said, k, order);
+            let shared = |other: &Vec<usize>| {
+                best(&truth, k, other).iter().filter(|row| found.contains(row)).count() as f64 / k as f64
+            };
+            overlap += orders.iter().map(shared).sum::<f64>() / orders.len() as f64;
+            let largest = |rows: &mut dyn Iterator<Item = f64>| rows.fold(f64::NEG_INFINITY, f64::max);
+            regret += largest(&mut truth.iter().copied()) - largest(&mut found.iter().map(|&row| truth[row]));
+        }
+        let count = orders.len() as f64;
+        prop_assert!((stats::top_k_overlap(&said, &truth, k).unwrap() - overlap / count).abs() < 1e-12);
+        prop_assert!((stats::regret(&said, &truth, k).unwrap() - regret / count).abs() < 1e-12);
+    }
+
+    #[test]
+    fn no_correlation_is_beyond_one(
+        values in prop::collection::vec(-1.0_f64..1.0, 2..60), exponents in (-280_i32..280, -280_i32..280),
+    ) {
+        prop_assume!(values.iter().any(|v| *v != values[0]));
+        let scaled = |exponent| values.iter().map(|v| v * 10_f64.powi(exponent)).collect::<Vec<_>>();
+        let found = stats::pearson(&scaled(exponents.0), &scaled(exponents.1)).unwrap();
+        prop_assert!((1.0 - 1e-12..=1.0).contains(&found), "{found}");
+        prop_assert!(stats::spearman(&values, &values).unwrap() <= 1.0);
+    }
+
     #[test]
     fn kendall_is_its_definition(pairs in prop::collection::vec((0_u8..12, 0_u8..12), 2..60)) {
         let (x, y): (Vec<f64>, Vec<f64>) = pairs.iter().map(|&(a, b)| (f64::from(a), f64::from(b))).unzip();
@@ -89,6 +145,25 @@ proptest! {
             }
         }
     }
+}
+
+/// Gives values for what it has not seen alone, as one might who keeps a cache.
+struct Forgetful(std::cell::RefCell<Vec<u32>>);
+
+impl Predict<u32> for Forgetful {
+    type Error = std::convert::Infallible;
+    fn predict(&self, archs: &[u32]) -> Result<Vec<f64>, Self::Error> {
+        let mut seen = self.0.borrow_mut();
+        let new: Vec<u32> = archs.iter().filter(|arch| !seen.contains(arch)).copied().collect();
+        seen.extend(&new);
+        Ok(new.into_iter().map(f64::from).collect())
+    }
+}
+
+#[test]
+fn a_predictor_that_gives_less_the_second_time_is_told() {
+    let said = conformance::predictor(&Forgetful(Vec::new().into()), &[3, 1, 4]).unwrap_err();
+    assert_eq!(said, "asked again, 3 architectures gave 0 values");
 }
 
 #[test]

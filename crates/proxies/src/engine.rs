@@ -156,7 +156,8 @@ fn along<T: Real>(
     let moved = engine.forward_along(of)?.to_vec();
     let turned = cross_entropy_along(engine.logits(), &moved, engine.network().classes());
     engine.backward_along(slope, &turned)?;
-    Ok(weighted.iter().map(|&layer| engine.curvature(layer, of(layer).unwrap_or(&[]))).collect())
+    let product = |&layer: &usize| engine.curvature(layer, of(layer).unwrap_or(&[]));
+    Ok(weighted.iter().map(|layer| product(layer).unwrap_or_default()).collect())
 }
 
 /// Layers with a weight.

@@ -64,6 +64,17 @@ pub enum StoreError {
         /// The file.
         file: PathBuf,
     },
+    /// No write-ahead log can be kept beside the file.
+    #[error(
+        "{} cannot have a write-ahead log (SQLite stays with `{mode}`): name a file on a disk of this machine",
+        file.display()
+    )]
+    NoLog {
+        /// The file.
+        file: PathBuf,
+        /// How SQLite would write instead.
+        mode: String,
+    },
     /// The disk is full. Nothing was written, the store is as it was.
     #[error("no room left for {}: make room on its disk and go on, nothing is lost", file.display())]
     Full {

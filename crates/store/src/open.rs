@@ -83,7 +83,8 @@ impl Store {
         let opened = Opened::new(file, create)?;
         let mut flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         flags.set(OpenFlags::SQLITE_OPEN_CREATE, create);
-        let db = Connection::open_with_flags(file, flags)
+        // its place: SQLite has a meaning of its own for `:memory:` and `file:x`
+        let db = Connection::open_with_flags(opened.0.as_deref().unwrap_or(file), flags)
             .map_err(|source| StoreError::Open { file: file.into(), source })?;
         let store = Self { db, file: file.into(), wait: WAIT, _opened: opened }.wait_at_most(WAIT)?;
         let mut version = store.version()?;
@@ -127,17 +128,23 @@ impl Store {
         }
     }
 
-    /// Turns on the write-ahead log, for which SQLite does not wait where others open the same new file.
+    /// Turns on the write-ahead log, for which SQLite waits in some cases and in others, where others open the same new
+    /// file, does not.
     fn write_ahead(&self) -> Result<(), StoreError> {
+        self.read(|db| db.busy_timeout(Duration::ZERO))?;
         let mut waited = Duration::ZERO;
-        loop {
-            let turned = self.db.query_row("PRAGMA journal_mode = WAL", [], |_| Ok(()));
+        let mode = loop {
+            let turned = self.db.query_row("PRAGMA journal_mode = WAL", [], |row| row.get::<_, String>(0));
             match turned {
                 Err(error) if is_busy(&error) && waited < self.wait => thread::sleep(PAUSE),
-                turned => return turned.map_err(|error| self.explain(error)),
+                turned => break turned.map_err(|error| self.explain(error))?,
             }
             waited += PAUSE;
+        };
+        if mode != "wal" {
+            return Err(StoreError::NoLog { file: self.file.clone(), mode });
         }
+        self.read(|db| db.busy_timeout(self.wait))
     }
 
     /// Makes the tables, unless somebody else just did.

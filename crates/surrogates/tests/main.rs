@@ -256,24 +256,6 @@ fn what_lies_far_off_costs_more_than_nothing() {
     assert!(said.iter().all(|&said| said > 0.0), "{said:?}");
 }
 
-/// Labels all to one side of what is predicted would want a factor; by chance a few rows lie so too.
-#[test]
-fn a_few_rows_that_lie_to_one_side_by_chance_move_nothing() {
-    let costs = Costs { features: |x: &[f64; 2]| x.to_vec(), blocks: vec![Block::numbers(2)] };
-    let moved = |rows: u32, seed: u64| {
-        let mut rng = Seed(seed).stream("noise");
-        let archs: Vec<[f64; 2]> = (0..rows).map(|i| [f64::from(i % 7), f64::from(i % 5)]).collect();
-        let mut label = |x: &[f64; 2]| (3.0 + x[0] + x[1]) * rng.random_range(0.85..1.15);
-        let labels = archs.iter().map(&mut label).collect();
-        let data = Labelled::new(archs, labels).unwrap();
-        let model = costs.fit(&data, &Labelled::empty(), Seed(0)).unwrap();
-        let (doubt, judged) = model.choice();
-        judged.iter().find(|judged| judged.doubt == doubt).unwrap().factor != 1.0
-    };
-    let count = (0..20).filter(|&seed| moved(30, seed)).count();
-    assert!(count <= 6, "{count} of 20");
-}
-
 /// Costs that jump are what trees are for, and what is a sum is what the process is for.
 #[test]
 fn trees_have_a_share_of_costs_where_they_help() {

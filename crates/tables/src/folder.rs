@@ -209,9 +209,11 @@ pub(crate) fn nas_bench_nlp(path: &Path, out: &mut Output) -> Result<String, Tab
         nas_bench_nlp::push_row(&mut table, &log);
         let repeat = repeats.entry(log.recepie.clone()).or_insert(-1);
         *repeat += 1;
-        nas_bench_nlp::push_curves(&mut curves, &log, *repeat);
-        if curves.rows() >= CURVE_ROWS {
-            out.write_curves(&mut curves)?;
+        if out.wants_curves() {
+            nas_bench_nlp::push_curves(&mut curves, &log, *repeat);
+            if curves.rows() >= CURVE_ROWS {
+                out.write_curves(&mut curves)?;
+            }
         }
         if table.rows() == NETWORKS {
             out.write(&table)?;

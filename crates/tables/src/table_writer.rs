@@ -79,8 +79,7 @@ impl TableWriter {
     pub(crate) fn create_as(ending: Ending, path: &Path, columns: &[ColumnInfo]) -> Result<Self, TableError> {
         check_names(path, columns)?;
         let failed = |source| TableError::Write { file: path.into(), source };
-        let partial = Partial(beside(path).map_err(failed)?);
-        let file = OpenOptions::new().write(true).create_new(true).open(&partial.0).map_err(failed)?;
+        let (partial, file) = beside(path).map_err(failed)?;
         let form = form(ending, file, columns).map_err(failed)?;
         Ok(Self { path: path.into(), partial, columns: columns.to_vec(), form })
     }
@@ -124,6 +123,7 @@ impl TableWriter {
         };
         written
             .and_then(|()| fs::rename(&partial.0, &path))
+            .and_then(|()| keep_name(&path))
             .map_err(|source| TableError::Write { file: path, source })
     }
 }
@@ -214,18 +214,32 @@ fn end(text: Text) -> io::Result<()> {
     text.into_inner().map_err(|error| error.into_error())?.sync_all()
 }
 
-/// A name in the same folder that no other writer uses.
-fn beside(path: &Path) -> io::Result<PathBuf> {
+/// A new file in the same folder that no other writer uses, also none of another machine with the same process number.
+fn beside(path: &Path) -> io::Result<(Partial, File)> {
     static NEXT: AtomicU64 = AtomicU64::new(0);
     let name = path.file_name().ok_or_else(|| io::Error::other("the path names no file"))?;
-    let number = NEXT.fetch_add(1, Ordering::Relaxed);
-    let partial = format!(".{}.{}-{number}.partial", name.to_string_lossy(), std::process::id());
-    let partial = path.with_file_name(partial);
-    // left behind by an earlier program that was stopped and had the same number
-    match fs::remove_file(&partial) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-        _ => Ok(partial),
+    loop {
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let partial = format!(".{}.{}-{number}.partial", name.to_string_lossy(), std::process::id());
+        let partial = path.with_file_name(partial);
+        match OpenOptions::new().write(true).create_new(true).open(&partial) {
+            Ok(file) => return Ok((Partial(partial), file)),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(error),
+        }
     }
+}
+
+/// A new name is on disk once its folder is.
+#[cfg(unix)]
+fn keep_name(path: &Path) -> io::Result<()> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    File::open(folder.unwrap_or_else(|| Path::new(".")))?.sync_all()
+}
+
+#[cfg(not(unix))]
+fn keep_name(_: &Path) -> io::Result<()> {
+    Ok(())
 }
 
 /// Removes the new file where it did not take the target's name.

@@ -21,7 +21,7 @@ pub(crate) fn entries(bytes: &[u8]) -> Result<Vec<(String, &[u8])>, Flaw> {
     if count > FILES {
         return Err(Flaw::new(format!("byte {end}"), format!("at most {FILES} files"), count));
     }
-    let mut found = Vec::with_capacity(count);
+    let (mut found, mut all) = (Vec::with_capacity(count), 0);
     for _ in 0..count {
         let place = format!("byte {at}");
         if bytes.get(at..at + 4) != Some(b"PK\x01\x02") {
@@ -45,6 +45,11 @@ pub(crate) fn entries(bytes: &[u8]) -> Result<Vec<(String, &[u8])>, Flaw> {
         }
         let behind = number(bytes, start + 26, 2)? + number(bytes, start + 28, 2)?;
         let data = piece(bytes, start + 30 + behind as usize, size as usize)?;
+        // several entries may name one piece
+        all += data.len();
+        if all > bytes.len() {
+            return Err(Flaw::new(name, "files that together are no larger than the archive", "larger ones"));
+        }
         let mut checksum = flate2::Crc::new();
         checksum.update(data);
         if u64::from(checksum.sum()) != sum {

@@ -148,7 +148,8 @@ pub(crate) struct Args {
     /// chooses from some that were drawn; 0 for none [default: a hundredth of them, none under a limit].
     #[arg(long)]
     pub(crate) grow: Option<usize>,
-    /// What training an architecture gives, FILE:COLUMN: the validation accuracy that the search maximises [default,
+    /// What training an architecture gives, FILE:COLUMN: the validation accuracy that the search maximises, or, as
+    /// FILE:-COLUMN, a loss that it minimises [default,
     /// without --train: benchmark:valid with --test benchmark:mean_test and --latency benchmark:engine_ms, which come with
     /// the program].
     #[arg(long)]

@@ -403,12 +403,13 @@ pub(super) fn note_unscored<S: Predictable>(data: &Data<S>, settings: &Settings)
 pub(super) fn note_smallest<S: Predictable>(data: &Data<S>, args: &Args) {
     let small = ["loss", "error", "err", "perplexity", "ppl", "ms", "latency", "flops", "params"];
     let values = data.accuracy.iter().flat_map(|column| column.labelled().values());
-    if let Some(TableRef { column, .. }) = &args.accuracy
+    if let Some(TableRef { file, column }) = &args.accuracy
         && values.into_iter().any(|value| *value > 0.0)
         && column.to_lowercase().split(['_', '-', ' ']).any(|word| small.contains(&word))
     {
         eprintln!(
-            "the largest `{column}` is looked for: where the smallest is best, name a column of its negatives"
+            "the largest `{column}` is looked for: where the smallest is best, name its negatives, `{}:-{column}`",
+            file.display()
         );
     }
 }

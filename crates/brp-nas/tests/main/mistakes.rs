@@ -83,6 +83,7 @@ fn a_cost_of_nothing_is_refused_and_a_loss_is_said_to_be_one() {
     let said = run(&words(&format!("search --accuracy {loss} --algorithm random --budget 2 --out {out}")));
     let said = String::from_utf8_lossy(&said.stderr).into_owned();
     assert!(said.contains("the largest `valid_loss` is looked for"), "{said}");
+    assert!(said.contains("table.csv:-valid_loss`"), "{said}");
 }
 
 #[test]

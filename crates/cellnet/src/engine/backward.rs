@@ -2,7 +2,7 @@
 
 use super::steps::Step;
 use super::sweep::{Pass, parts};
-use super::{Engine, Gradient, grow};
+use super::{Engine, Gradient, Noted, grow};
 use crate::error::{NetworkError, Result};
 use cpu_ops::blocked::Real;
 use rayon::prelude::*;
@@ -14,7 +14,9 @@ impl<T: Real> Engine<T> {
     /// # Errors
     /// A gradient of another size than the logits, no batch yet, settings that ask for no gradient.
     pub fn backward(&mut self, gradient: &[T]) -> Result<()> {
-        self.backward_for(gradient, true)
+        self.backward_for(gradient, true)?;
+        self.noted = Noted::Loss;
+        Ok(())
     }
 
     /// The gradient by the images alone, without those by the parameters, which are left as they are.
@@ -39,6 +41,7 @@ impl<T: Real> Engine<T> {
         if parameters {
             self.parameters.iter_mut().for_each(|parameter| parameter.reached = false);
         }
+        self.noted = Noted::Nothing;
         for number in 0..self.schedule.back.len() {
             let parts = parts(self.images).len();
             grow(&mut self.sums, parts * self.sums_at[number].1.max(1), T::zero());
@@ -48,7 +51,7 @@ impl<T: Real> Engine<T> {
                 self.finish_convs(number, parts);
             }
         }
-        (self.went_back, self.noted, self.turned) = (true, true, false);
+        (self.went_back, self.turned) = (true, false);
         Ok(())
     }
 
@@ -140,12 +143,12 @@ impl<T: Real> Engine<T> {
     }
 
     /// Of a convolution or linear layer, by image and channel `(N, C)`, the sum over pixels of its result times the
-    /// gradient by it; nothing where no gradient flows, and behind [`Engine::backward_along`], which sums up others.
+    /// gradient by it. Nothing where no gradient flows, and unless [`Engine::backward`] was the last way back.
     pub fn products(&self, layer: usize) -> Option<Vec<f64>> {
         let conv = self.plan.convs.iter().position(|conv| conv.layer == layer)?;
         let summed =
             self.plan.back.iter().any(|step| matches!(step, Step::Channels { conv: c, .. } if *c == conv));
-        if !(self.settings.products && self.noted && summed) {
+        if !(self.settings.products && self.noted == Noted::Loss && summed) {
             return None;
         }
         let (at, channels) = (self.notes_at.1[conv], self.plan.convs[conv].channels.1);

@@ -1,6 +1,6 @@
 //! Derivatives along a direction of the weights.
 
-use super::Engine;
+use super::{Engine, Noted};
 use super::sweep::Pass;
 use crate::error::{NetworkError, Result};
 use cpu_ops::blocked::Real;
@@ -71,7 +71,7 @@ impl<T: Real> Engine<T> {
                 "as many as logits, behind backward and forward_along",
             ));
         }
-        self.noted = false;
+        self.noted = Noted::Nothing;
         for number in 0..self.schedule.back_along.len() {
             self.sweep(Pass::BackAlong, number, (self.images, [gradient, along]))?;
             let Self { norms, notes, notes_len, notes_at, schedule, images, .. } = self;
@@ -84,29 +84,34 @@ impl<T: Real> Engine<T> {
                 norms[norm].back_moved(notes_at.0[norm].map(of));
             }
         }
+        self.noted = Noted::Along;
         Ok(())
     }
 
     /// `sum(weight * (H d))` of a convolution or linear layer, where `d` is the direction and `H` the second derivative
-    /// of what was gone back from, by all those weights; 0 where no gradient flows.
+    /// of what was gone back from, by all those weights; 0 where no gradient flows. Nothing unless
+    /// [`Engine::backward_along`] was the last way back.
     ///
     /// No second derivative by a weight is made. `sum(weight * gradient)` is, with `y = W x`, the sum of `y` times the
     /// gradient by `y`; this is how that moves, less `sum(d * gradient)`. Behind a batch norm that swallows the scale
     /// of the weight it is nearly `-sum(d * gradient)` alone.
-    pub fn curvature(&self, layer: usize, direction: &[T]) -> f64 {
+    pub fn curvature(&self, layer: usize, direction: &[T]) -> Option<f64> {
+        if self.noted != Noted::Along {
+            return None;
+        }
         let is = |along: bool| {
             let held = |conv: &super::plan::ConvPlan| conv.layer == layer && conv.along == along;
             self.plan.convs.iter().position(held)
         };
-        let (Some(conv), Some(along)) = (is(false), is(true)) else { return 0.0 };
+        let (Some(conv), Some(along)) = (is(false), is(true)) else { return Some(0.0) };
         let name = format!("{}.weight", self.network.layers()[layer].name);
-        let Some(gradient) = self.gradient(&name) else { return 0.0 };
+        let Some(gradient) = self.gradient(&name) else { return Some(0.0) };
         let moved: f64 = self.channel_sums(conv, 1).iter().chain(&self.channel_sums(along, 1)).sum();
         // the result has its bias in it
         let bias = &self.convs[conv].bias;
         let constant: f64 = self.channel_sums(along, 0).iter().zip(bias).map(|(sum, bias)| sum * bias).sum();
         let dot: f64 = direction.iter().zip(gradient).map(|(d, g)| d.to_f64() * g.to_f64()).sum();
-        moved - constant - dot
+        Some(moved - constant - dot)
     }
 }
 

@@ -76,6 +76,17 @@ impl Settings {
     }
 }
 
+/// Which way back what convolutions noted is of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Noted {
+    /// None that anybody asks for.
+    Nothing,
+    /// [`Engine::backward`].
+    Loss,
+    /// [`Engine::backward_along`].
+    Along,
+}
+
 /// A network on plain buffers: images are taken through several layers while they are in the cache, and the buffers
 /// are used again batch after batch. Values and gradients are those of [`forward`](crate::forward) but for rounding,
 /// and the same bits for any number of threads of the current rayon pool.
@@ -122,8 +133,7 @@ pub struct Engine<T> {
     images: usize,
     loaded: bool,
     went_back: bool,
-    /// Whether what convolutions noted is of the way back.
-    noted: bool,
+    noted: Noted,
     /// Whether the way there has been gone along a direction since.
     turned: bool,
     logits_along: Vec<T>,
@@ -206,7 +216,7 @@ impl<T: Real> Engine<T> {
             images: 0,
             loaded: false,
             went_back: false,
-            noted: false,
+            noted: Noted::Nothing,
             turned: false,
             logits_along: Vec::new(),
         })
@@ -263,7 +273,7 @@ impl<T: Real> Engine<T> {
     /// Knows nothing of a batch any more.
     fn forget(&mut self) {
         self.images = 0;
-        (self.went_back, self.noted, self.turned) = (false, false, false);
+        (self.went_back, self.noted, self.turned) = (false, Noted::Nothing, false);
         self.parameters.iter_mut().for_each(|parameter| parameter.reached = false);
     }
 

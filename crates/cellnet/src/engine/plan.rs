@@ -389,6 +389,8 @@ impl<'a> Planner<'a> {
 /// Of every layer the first that does the same to the same without weights of its own.
 fn same(layers: &[Layer]) -> Vec<usize> {
     let mut same: Vec<usize> = Vec::new();
+    // of every layer those that read it first, each unlike the others
+    let mut readers: Vec<Vec<usize>> = vec![Vec::new(); layers.len()];
     for (at, layer) in layers.iter().enumerate() {
         let inputs = |layer: &Layer| layer.inputs.iter().map(|&input| same[input]).collect::<Vec<_>>();
         let plain = !matches!(
@@ -402,12 +404,12 @@ fn same(layers: &[Layer]) -> Vec<usize> {
         );
         let own = inputs(layer);
         // only what reads the same is looked at: O(layers times readers)
-        let twin = |other: &usize| {
-            same[*other] == *other
-                && layers[*other].operator == layer.operator
-                && inputs(&layers[*other]) == own
-        };
-        let first = if plain { (0..at).find(twin) } else { None };
+        let twin = |other: &&usize| layers[**other].operator == layer.operator && inputs(&layers[**other]) == own;
+        let read = own.first().filter(|_| plain);
+        let first = read.and_then(|&read| readers[read].iter().find(twin).copied());
+        if let (Some(&read), None) = (read, first) {
+            readers[read].push(at);
+        }
         same.push(first.unwrap_or(at));
     }
     same

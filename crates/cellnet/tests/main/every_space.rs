@@ -4,7 +4,7 @@ use crate::engine::{check_along, every_way, numbers};
 use crate::{close, list};
 use candle_core::{DType, Device, Tensor};
 use cellnet::{
-    Builder, ChainSkeleton, DartsSkeleton, LanguageNetwork, LanguageSkeleton, Mode, Network, NetworkError,
+    Builder, ChainSkeleton, DartsSkeleton, LanguageNetwork, LanguageSkeleton, Mode, Moment, Network, NetworkError,
     Operator, Parameter, Recipe, SequenceNetwork, SpeechBlock, SpeechNetwork, SpeechSkeleton, Trainer,
     Weights, chain, darts, forward, nas_bench_101,
 };
@@ -205,6 +205,33 @@ fn multiply_adds_of_sequences_are_counted_by_step() {
     assert_eq!(cost.parameters, cost.multiply_adds / 5 + norms + biases);
 }
 
+/// Where a stride is as long as what a convolution sees, nothing is added at the end.
+#[test]
+fn strides_that_leave_steps_out_are_counted_as_they_run() {
+    let cell = NasBenchAsr.parse("[['linear', 1], ['zero', 0, 0], ['zero', 0, 0, 1]]").unwrap();
+    let of = |frames: usize| {
+        let blocks = vec![SpeechBlock { filters: 8, cells: 1, stride: 8 }];
+        let skeleton = SpeechSkeleton { features: 5, blocks, groups: 4, lstm: 6, classes: 3, frames };
+        SpeechNetwork::new(&cell, &skeleton)
+    };
+    let one = of(8).unwrap().cost().multiply_adds;
+    for (frames, steps) in [(12, 1), (15, 1), (16, 2), (23, 2)] {
+        let net = of(frames).unwrap();
+        assert_eq!(net.cost().multiply_adds, steps * one, "{frames}");
+        let weights = Weights::init(&net, DType::F64, Seed(2)).unwrap();
+        let mut seen = 0;
+        let sound = ruled("sound", &[1, 5, 1, frames]);
+        let logits = net.run(&weights, &sound, &mut |moment, x| {
+            if matches!(moment, Moment::Result("blocks.0.conv.conv")) {
+                seen = x.dims()[3];
+            }
+            Ok(x)
+        });
+        assert_eq!((seen as u64, logits.unwrap().dims()), (steps, &[1, 3][..]));
+    }
+    assert!(of(7).unwrap_err().to_string().contains("frames"));
+}
+
 #[test]
 fn bad_sequences_say_so() {
     let says = |error: NetworkError, words: &str| assert!(error.to_string().contains(words), "{error}");
@@ -307,7 +334,7 @@ fn random(space: usize, seed: u64, channels: usize) -> Network {
         }
         _ => {
             let space = CHAINS[space - 2];
-            let skeleton = ChainSkeleton { channels: channels.next_multiple_of(2), classes: 3, image: 32 };
+            let skeleton = ChainSkeleton { channels, classes: 3, image: 32 };
             chain(space, &space.sample(&mut rng), &skeleton, 3).unwrap()
         }
     }

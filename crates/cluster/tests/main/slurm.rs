@@ -110,6 +110,31 @@ fn what_is_refused_says_what_to_do_and_what_passes_is_tried_again() {
     assert_eq!(read(&fake.path("said")).lines().count(), 2);
 }
 
+/// Under another name or list a task would not be found again, and be handed over until it is called lost.
+#[test]
+fn options_that_say_what_tasks_are_known_by_are_refused() {
+    let fake = Fake::new();
+    fake.program("sbatch", "touch asked");
+    for option in ["--job-name=mine", "-Jmine", "--array=0-9%5", "-a", "--job-n=x"] {
+        let job = SlurmJob { name: "brp-1".into(), options: vec![option.into()], ..SlurmJob::default() };
+        let submitted = Slurm::new(job).at(fake.folder.path()).submit(&[0]);
+        let error = submitted.refused.unwrap();
+        assert!(error.to_string().contains(option) && !error.passes() && submitted.taken.is_empty());
+    }
+    assert!(!fake.path("asked").exists());
+}
+
+#[test]
+fn a_list_that_is_longer_than_an_argument_may_be_is_handed_over_in_parts() {
+    let fake = Fake::new();
+    fake.program("sbatch", "echo x >> said");
+    let job = SlurmJob { name: "brp-1".into(), chunk: 100_000, ..SlurmJob::default() };
+    let tasks: Vec<u64> = (0..50_000).map(|task| 2 * task).collect();
+    let submitted = Slurm::new(job).at(fake.folder.path()).submit(&tasks);
+    assert!(submitted.refused.is_none());
+    assert_eq!((submitted.taken, read(&fake.path("said")).lines().count()), (tasks, 5));
+}
+
 /// Arrays that nobody gave a size have one task each, also when they are found again.
 #[test]
 fn an_array_has_at_least_one_task() {

@@ -139,6 +139,13 @@ fn clutter_is_seeded_keeps_labels_and_shows_the_object() {
     let noisy = set.cluttered(Clutter { noise: 0.2, behind: 0.9, ..clutter }, Seed(3)).unwrap();
     assert_ne!(noisy, pictures);
     assert!(matches!(pictures.cluttered(clutter, Seed(0)), Err(ImageError::Channels { found: 3, .. })));
+    for wrong in [
+        Clutter { noise: f32::NAN, ..clutter },
+        Clutter { behind: -1.0, ..clutter },
+        Clutter { shift: usize::MAX, ..clutter },
+    ] {
+        assert!(matches!(set.cluttered(wrong, Seed(0)), Err(ImageError::Setting { .. })), "{wrong:?}");
+    }
     let small = Clutter { side: 3, ..clutter };
     assert!(matches!(set.cluttered(small, Seed(0)), Err(ImageError::Picture { side: 3, .. })));
     assert!(matches!(

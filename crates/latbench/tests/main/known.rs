@@ -41,6 +41,33 @@ fn two_measurings_on_machines_of_other_speed_agree_where_the_reference_is_known(
     assert!((at_speed(1.7, None) - 1.7 * at_speed(1.0, None)).abs() < 1e-9);
 }
 
+/// Memory is made in the first run, which says nothing of how many runs a timing needs.
+#[test]
+fn a_slow_first_run_does_not_make_timings_short() {
+    struct Cold<'a>(&'a FakeClock, u64);
+    impl Workload for Cold<'_> {
+        fn run(&mut self) -> Result<(), WorkloadError> {
+            self.1 += 1;
+            self.0.work(Duration::from_micros(if self.1 == 1 { 5_000 } else { 60 }));
+            Ok(())
+        }
+    }
+    let clock = FakeClock::default();
+    let (mut reference, mut workload) = (Steady::new(&clock, 0.004), Cold(&clock, 0));
+    let found = one(&clock, &mut reference, None, &mut workload).unwrap();
+    // 500 microseconds a timing are nine runs or more
+    assert!(found.runs >= 9 * found.rounds as u64, "{found:?}");
+}
+
+/// Half a second a run: 300 readings of it would take five times the limit, 25 take less than half.
+#[test]
+fn a_slow_reference_leaves_time_for_what_is_measured() {
+    let clock = FakeClock::default();
+    let (mut reference, mut workload) = (Steady::new(&clock, 0.5), Steady::new(&clock, 0.3));
+    let found = one(&clock, &mut reference, None, &mut workload).unwrap();
+    assert!((found.median_s - 0.3).abs() < 1e-9, "{found:?}");
+}
+
 #[test]
 fn timings_during_which_the_core_was_lost_do_not_count() {
     struct Disturbed<'a>(&'a FakeClock, u32);

@@ -55,7 +55,8 @@ impl SearchSpace for NasBenchNlp {
         sample::sample(rng)
     }
 
-    /// One edit, drawn evenly from all: a neighbour that several edits reach comes more often.
+    /// One edit, drawn evenly from all: a neighbour that several edits reach comes more often. A recipe of so much
+    /// more than [`MAX_VERTICES`] that no edit leads back among them gives a sample, and has no neighbours.
     fn mutate(&self, recipe: &Recipe, rng: &mut Stream) -> Recipe {
         edits::mutate(recipe, rng)
     }

@@ -63,6 +63,20 @@ fn files_that_are_no_store() {
     assert!(complaint(&text.join("below")).starts_with("cannot open or make FILE"));
 }
 
+/// SQLite has a meaning of its own for these, in which nothing would be kept, or somewhere else.
+#[test]
+fn names_that_sqlite_takes_otherwise_are_files() {
+    let dir = TempDir::new().unwrap();
+    for name in [":memory:", "file:x", "file:y?mode=memory"] {
+        let file = dir.path().join(name);
+        Store::open_or_create(&file).unwrap().finish(&key("a"), &Measured::of(1.0), 0).unwrap();
+        assert_eq!(Store::open(&file).unwrap().results(&ALL).unwrap().len(), 1, "{name}");
+        assert!(fs::metadata(&file).unwrap().len() > 0, "{name}");
+    }
+    let error = Store::open_or_create("").unwrap_err();
+    assert!(matches!(error, StoreError::NoLog { .. }), "{error}");
+}
+
 #[test]
 fn a_folder_that_cannot_be_written() {
     // of the system itself: there even root may not

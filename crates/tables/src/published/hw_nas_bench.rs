@@ -11,6 +11,8 @@ use std::collections::BTreeSet;
 const COLUMNS: usize = 200;
 /// Blocks of the look-up tables.
 const BLOCKS: usize = 100_000;
+/// Bytes of a name; published ones have 30.
+const NAME: usize = 1_000;
 /// Keys of the configuration of an architecture; published ones have a few.
 const KEYS: usize = 100;
 
@@ -33,9 +35,9 @@ pub fn read(bytes: &[u8]) -> Result<Table, Flaw> {
     let mut configs = 0;
     let spaces = pickle.root().get("nasbench201")?;
     for (dataset, metrics) in spaces.entries().map_err(|flaw| flaw.within("key 'nasbench201'"))? {
-        let dataset = dataset.text()?;
+        let dataset = name(dataset)?;
         for (metric, values) in metrics.entries().map_err(|flaw| flaw.within(format!("key '{dataset}'")))? {
-            let metric = metric.text()?;
+            let metric = name(metric)?;
             let within = |flaw: Flaw| flaw.within(format!("key '{dataset}', key '{metric}'"));
             if metric == "config" {
                 configs += 1;
@@ -79,7 +81,7 @@ pub fn read_blocks(bytes: &[u8]) -> Result<Table, Flaw> {
     let mut columns = vec![ColumnInfo::new("arch", Kind::Text)];
     let (mut blocks, mut lists) = (BTreeSet::new(), Vec::new());
     for (metric, values) in metrics.entries().map_err(within)? {
-        let metric = metric.text().map_err(within)?;
+        let metric = name(metric).map_err(within)?;
         if columns.len() == COLUMNS {
             return Err(within(Flaw::new("", format!("at most {COLUMNS} metrics"), "more")));
         }
@@ -96,7 +98,7 @@ pub fn read_blocks(bytes: &[u8]) -> Result<Table, Flaw> {
             return Err(within(Flaw::new("", format!("at most {BLOCKS} blocks"), entries.len())));
         }
         for (block, value) in entries {
-            let block = block.text().map_err(within)?;
+            let block = name(block).map_err(within)?;
             let value =
                 value.number().map_err(|flaw| within(flaw.within(format!("key '{}'", cut(block)))))?;
             blocks.insert(block);
@@ -116,6 +118,14 @@ pub fn read_blocks(bytes: &[u8]) -> Result<Table, Flaw> {
         table.push(std::iter::once(Cell::Text(block.into())).chain(lists.iter().map(value)));
     }
     Ok(table)
+}
+
+/// One text may be the key of many entries, each of which is looked at and copied.
+fn name<'p>(key: Node<'p>) -> Result<&'p str, Flaw> {
+    match key.text()? {
+        text if text.len() > NAME => Err(Flaw::new("", format!("a name of at most {NAME} bytes"), text.len())),
+        text => Ok(text),
+    }
 }
 
 fn info(name: String, metric: &str) -> ColumnInfo {

@@ -7,6 +7,11 @@ use crate::table::Cell;
 use crate::{ColumnInfo, Flaw, Kind, Table};
 use serde::Deserialize;
 
+/// Bytes of a recipe, which stands in every row of the curves, and of other texts; published ones have a thousand.
+const TEXT: usize = 10_000;
+/// Epochs of a training; published ones have 50.
+const EPOCHS: usize = 4_096;
+
 /// What is read of a log.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 pub struct Log {
@@ -42,12 +47,25 @@ pub struct Log {
 /// Reads the bytes of one log.
 ///
 /// # Errors
-/// Where it is no such JSON: the line and column.
+/// Where it is no such JSON: the line and column; texts and lists far longer than published ones.
 pub fn read(bytes: &[u8]) -> Result<Log, Flaw> {
-    serde_json::from_slice(&without_nan(bytes)).map_err(|error| {
+    let log: Log = serde_json::from_slice(&without_nan(bytes)).map_err(|error| {
         let place = format!("line {}, column {}", error.line(), error.column());
         Flaw::new(place, "a log with recepie, num_params, losses, wall_times and status", error)
-    })
+    })?;
+    let length = |text: &Option<String>| text.as_ref().map_or(0, String::len);
+    let texts =
+        [("recepie", log.recepie.len()), ("data", length(&log.data)), ("status", length(&log.status))];
+    for (key, found) in texts {
+        if found > TEXT {
+            return Err(Flaw::new(format!("key '{key}'"), format!("at most {TEXT} bytes"), found));
+        }
+    }
+    let lists = [&log.train_losses, &log.val_losses, &log.test_losses, &log.wall_times];
+    match lists.iter().map(|list| list.len()).find(|len| *len > EPOCHS) {
+        Some(found) => Err(Flaw::new("", format!("at most {EPOCHS} epochs"), found)),
+        None => Ok(log),
+    }
 }
 
 /// The columns of a table of one row a log.

@@ -12,6 +12,8 @@ use std::fmt;
 /// Columns, and values in all: published files have 90, and 1.5 million.
 const COLUMNS: usize = 1_000;
 const VALUES: usize = 32 << 20;
+/// Bytes of a name; published ones have 100.
+const NAME: usize = 1_000;
 
 /// Reads such a file: one row an architecture, columns `DATASET_PROXY` and `DATASET_PROXY_s`, and whatever else
 /// is a number under its own name.
@@ -62,6 +64,9 @@ impl Found {
     }
 
     fn set(&mut self, row: usize, name: String, value: Option<f64>) -> Result<(), String> {
+        if name.len() > 2 * NAME {
+            return Err(format!("a name of more than {NAME} bytes"));
+        }
         let next = self.columns.len();
         let place = *self.places.entry(name).or_insert_with_key(|name| {
             self.columns.push((name.clone(), Vec::new()));
@@ -159,6 +164,9 @@ impl<'de> Visitor<'de> for Level<'_> {
         match self {
             Self::DataSets(found) => {
                 while let Some(dataset) = map.next_key::<String>()? {
+                    if dataset.len() > NAME {
+                        return Err(M::Error::custom(format!("a data set's name of more than {NAME} bytes")));
+                    }
                     found.datasets.push(dataset.clone());
                     map.next_value_seed(Level::Archs(found, dataset))?;
                 }

@@ -345,6 +345,20 @@ fn transnas_bench_101_is_not_taken_for_nas_bench_201() {
     assert!(table.column("index").is_none());
 }
 
+/// A recipe stands in every row of the curves.
+#[test]
+fn a_log_of_nas_bench_nlp_cannot_be_made_to_fill_the_memory() {
+    use tables::published::nas_bench_nlp;
+    let log = |recipe: usize, epochs: usize| {
+        let losses = vec!["0"; epochs].join(",");
+        let text = format!(r#"{{"recepie": "{}", "train_losses": [{losses}]}}"#, "a".repeat(recipe));
+        nas_bench_nlp::read(text.as_bytes()).map_err(|flaw| flaw.to_string())
+    };
+    assert!(log(1_000, 50).is_ok());
+    assert!(log(1_000_000, 50).unwrap_err().contains("key 'recepie': expected at most 10000 bytes"));
+    assert!(log(1_000, 1_000_000).unwrap_err().contains("at most 4096 epochs"));
+}
+
 #[test]
 fn logs_of_nas_bench_nlp() {
     let (table, curves) = import("published/logs", "nlp");
