@@ -251,7 +251,7 @@ fn what_lies_far_off_costs_more_than_nothing() {
     let said = costs.fit(&data, &Labelled::empty(), Seed(0)).unwrap().predict(&far).unwrap();
     assert!(said.iter().all(|&said| said > 0.0), "{said:?}");
     let describe = |x: &f64| Described { fine: vec![1.0, *x], coarse: vec![*x] };
-    let transfer = Transfer::new(describe, &[data.clone()]).unwrap();
+    let transfer = Transfer::new(describe, std::slice::from_ref(&data)).unwrap();
     let said = transfer.fit(&data, &Labelled::empty(), Seed(0)).unwrap().predict(&far).unwrap();
     assert!(said.iter().all(|&said| said > 0.0), "{said:?}");
 }

@@ -166,13 +166,13 @@ fn a_minus_before_a_column_looks_for_its_smallest_value() {
     let table = Table::new();
     let all = format!("--algorithm random --budget 400 --out {}", table.path("all").display());
     let of = |column: &str| json(&words(&format!("search --accuracy {} {all}", table.column(column))));
-    let smallest = table.cells.iter().map(|cell| crate::values(cell).0).fold(f64::INFINITY, f64::min);
+    let smallest = table.cells.iter().map(|cell| values(cell).0).fold(f64::INFINITY, f64::min);
     assert_eq!(of("-valid")["best"]["valid"], -smallest);
     // what is called so is what is meant
     let path = table.path("table.csv");
     let text = fs::read_to_string(&path).unwrap();
     fs::write(&path, text.replacen("device_ms", "-valid", 1)).unwrap();
-    let largest = table.cells.iter().map(|cell| crate::values(cell).2).fold(0.0, f64::max);
+    let largest = table.cells.iter().map(|cell| values(cell).2).fold(0.0, f64::max);
     fs::remove_dir_all(table.path("all")).unwrap();
     assert_eq!(of("-valid")["best"]["valid"], largest);
     // what the search looks for cannot be what it knows beforehand, whatever its sign

@@ -1,7 +1,7 @@
 //! Derivatives along a direction of the weights.
 
-use super::{Engine, Noted};
 use super::sweep::Pass;
+use super::{Engine, Noted};
 use crate::error::{NetworkError, Result};
 use cpu_ops::blocked::Real;
 

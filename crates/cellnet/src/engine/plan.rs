@@ -404,7 +404,8 @@ fn same(layers: &[Layer]) -> Vec<usize> {
         );
         let own = inputs(layer);
         // only what reads the same is looked at: O(layers times readers)
-        let twin = |other: &&usize| layers[**other].operator == layer.operator && inputs(&layers[**other]) == own;
+        let twin =
+            |other: &&usize| layers[**other].operator == layer.operator && inputs(&layers[**other]) == own;
         let read = own.first().filter(|_| plain);
         let first = read.and_then(|&read| readers[read].iter().find(twin).copied());
         if let (Some(&read), None) = (read, first) {

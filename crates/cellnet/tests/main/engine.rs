@@ -245,7 +245,7 @@ fn anything(size: (usize, usize), channels: usize, choices: &[(usize, usize, usi
     }
     let last = *layers.last().unwrap();
     // what has one pixel needs no mean
-    let flat = net.shape(last).is_some_and(|[_, h, w]| h * w == 1) && channels % 2 == 0;
+    let flat = net.shape(last).is_some_and(|[_, h, w]| h * w == 1) && channels.is_multiple_of(2);
     let mean = if flat { last } else { net.add("", Operator::GlobalMean, &[last]).unwrap() };
     net.add("fc", Operator::Linear { outputs: 3 }, &[mean]).unwrap();
     net.finish().unwrap()
@@ -310,7 +310,8 @@ pub(crate) fn check_along(net: &Network, mode: Mode) {
         let along = engine.forward_along(of).unwrap().to_vec();
         let turned = cross_entropy_along(&logits, &along, 3);
         engine.backward_along(&grad, &turned).unwrap();
-        let products = directions.iter().map(|(at, direction)| engine.curvature(*at, direction).unwrap()).collect();
+        let products =
+            directions.iter().map(|(at, direction)| engine.curvature(*at, direction).unwrap()).collect();
         found = vec![along, products];
     }
     let sides =

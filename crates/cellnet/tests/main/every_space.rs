@@ -4,9 +4,9 @@ use crate::engine::{check_along, every_way, numbers};
 use crate::{close, list};
 use candle_core::{DType, Device, Tensor};
 use cellnet::{
-    Builder, ChainSkeleton, DartsSkeleton, LanguageNetwork, LanguageSkeleton, Mode, Moment, Network, NetworkError,
-    Operator, Parameter, Recipe, SequenceNetwork, SpeechBlock, SpeechNetwork, SpeechSkeleton, Trainer,
-    Weights, chain, darts, forward, nas_bench_101,
+    Builder, ChainSkeleton, DartsSkeleton, LanguageNetwork, LanguageSkeleton, Mode, Moment, Network,
+    NetworkError, Operator, Parameter, Recipe, SequenceNetwork, SpeechBlock, SpeechNetwork, SpeechSkeleton,
+    Trainer, Weights, chain, darts, forward, nas_bench_101,
 };
 use cpu_ops::{Conv2d, Pool2d, Sgd, SgdSettings};
 use nas_core::{SearchSpace, Seed};

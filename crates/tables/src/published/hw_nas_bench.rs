@@ -123,7 +123,9 @@ pub fn read_blocks(bytes: &[u8]) -> Result<Table, Flaw> {
 /// One text may be the key of many entries, each of which is looked at and copied.
 fn name<'p>(key: Node<'p>) -> Result<&'p str, Flaw> {
     match key.text()? {
-        text if text.len() > NAME => Err(Flaw::new("", format!("a name of at most {NAME} bytes"), text.len())),
+        text if text.len() > NAME => {
+            Err(Flaw::new("", format!("a name of at most {NAME} bytes"), text.len()))
+        }
         text => Ok(text),
     }
 }
