@@ -10,8 +10,8 @@ use spaces::chain::{Chain, ChainSpace, FB_NET, NAS_BENCH_MACRO, PROXYLESS_NAS};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ChainSkeleton {
-    /// Channels of the stem, at least 1. All others keep their published ratio to it, rounded up to even numbers, so that
-    /// two groups divide them.
+    /// Channels of the stem, at least 1; of FBNet rounded up to an even number. All others keep their published ratio to
+    /// it, rounded up to even numbers, so that two groups divide them.
     pub channels: usize,
     /// Number of classes, at least 1.
     pub classes: usize,

@@ -73,7 +73,7 @@ pub fn forward(
         }
     }
     match run.results.pop().flatten() {
-        Some(logits) => Ok(Outcome { logits: logits.flatten_from(1)?, measured: run.measured }),
+        Some(logits) => Ok(Outcome { logits, measured: run.measured }),
         None => Err(NetworkError::Input { found: images.dims().to_vec(), expected }),
     }
 }

@@ -59,10 +59,6 @@ pub fn to_onnx(network: &Network, weights: &Weights, batch: Option<usize>) -> Re
     for (at, layer) in network.layers().iter().enumerate().skip(1) {
         writer.layer(at, layer)?;
     }
-    let last = writer_name(network, network.layers().len() - 1);
-    if last != LOGITS {
-        writer.node("Flatten", vec![last], LOGITS, vec![int("axis", 1)]);
-    }
     let first = Dimension {
         value: Some(batch.map_or_else(|| Size::Name("batch".into()), |batch| Size::Value(batch as i64))),
     };
@@ -94,11 +90,7 @@ pub fn to_onnx(network: &Network, weights: &Weights, batch: Option<usize>) -> Re
 fn writer_name(network: &Network, at: usize) -> String {
     match &network.layers()[at] {
         _ if at == 0 => "images".into(),
-        layer if at + 1 == network.layers().len() => match layer.operator {
-            Operator::Linear { .. } => LOGITS.into(),
-            // `(N, C, 1, 1)`, to be flattened
-            _ => format!("{LOGITS}.planes"),
-        },
+        _ if at + 1 == network.layers().len() => LOGITS.into(),
         layer if layer.name.is_empty() => format!("layer{at}"),
         layer => format!("{}:{at}", layer.name),
     }
@@ -191,6 +183,7 @@ impl Writer<'_> {
                 let flat = format!("{output}.flat");
                 self.node("Flatten", inputs, &flat, vec![int("axis", 1)]);
                 let inputs = vec![flat, self.parameter(layer, "weight")?, self.parameter(layer, "bias")?];
+                // the last layer is linear
                 if output == LOGITS {
                     self.node("Gemm", inputs, &output, vec![int("transB", 1)]);
                 } else {

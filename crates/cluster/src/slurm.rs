@@ -39,7 +39,7 @@ const SHORT: usize = 10_000;
 
 /// Whether an option says what we have to say.
 fn is_ours(option: &str) -> bool {
-    ["-J", "-a", "--job", "--arr"].iter().any(|ours| option.starts_with(ours))
+    ["-J", "-a", "--job", "--ar"].iter().any(|ours| option.starts_with(ours))
 }
 
 /// What is handed to Slurm for tasks of one kind of work.
@@ -129,11 +129,11 @@ impl Slurm {
             command.env_remove(name);
         });
         let output = command.output().map_err(|source| match source.kind() {
-            ErrorKind::NotFound | ErrorKind::PermissionDenied => {
-                EngineError::Absent { command: program.into(), source }
-            }
             // no memory or no process left, for now
-            _ => EngineError::Busy { command: program.into(), said: source.to_string() },
+            ErrorKind::WouldBlock | ErrorKind::OutOfMemory | ErrorKind::ExecutableFileBusy => {
+                EngineError::Busy { command: program.into(), said: source.to_string() }
+            }
+            _ => EngineError::Absent { command: program.into(), source },
         })?;
         if output.status.success() {
             return Ok(String::from_utf8_lossy(&output.stdout).into_owned());

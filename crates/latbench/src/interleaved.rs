@@ -17,7 +17,7 @@ use std::time::Duration;
 /// [`LatencyError::TooNoisy`] and no number.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Interleaved {
-    /// Fewest rounds, at least 6, below which no interval of 95 % exists.
+    /// Fewest rounds, at least 7, below which no interval of 95 % exists that may be looked at after every round.
     pub least_rounds: usize,
     /// Most rounds.
     pub most_rounds: usize,
@@ -310,8 +310,8 @@ impl Interleaved {
     fn check(&self) -> Result<(), LatencyError> {
         let wrong =
             |setting, found: String, expected| Err(LatencyError::Setting { setting, found, expected });
-        if self.least_rounds < 6 {
-            return wrong("least_rounds", self.least_rounds.to_string(), "at least 6");
+        if self.least_rounds < 7 {
+            return wrong("least_rounds", self.least_rounds.to_string(), "at least 7");
         }
         if self.most_rounds < self.least_rounds {
             return wrong("most_rounds", self.most_rounds.to_string(), "at least least_rounds");

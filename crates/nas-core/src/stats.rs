@@ -224,13 +224,14 @@ pub fn regret(predicted: &[f64], truth: &[f64], k: usize) -> Result<f64, StatsEr
     let mut equal = of(&|said| said == found.cut);
     equal.sort_by(|a, b| b.total_cmp(a));
     // the chance that each, from the largest down, is the largest of those that are drawn
+    let best = largest(truth);
     let (mut expected, mut chance) = (0.0, found.taken as f64 / found.equal as f64);
     for (at, value) in equal.iter().enumerate().take(found.equal - found.taken + 1) {
-        expected += chance * value.max(sure);
+        expected += chance * (best - value.max(sure));
         let smaller = found.equal - at - 1;
         chance *= (smaller + 1 - found.taken) as f64 / smaller.max(1) as f64;
     }
-    Ok(largest(truth) - expected)
+    Ok(expected)
 }
 
 fn check_best(predicted: &[f64], truth: &[f64], k: usize) -> Result<(), StatsError> {

@@ -248,7 +248,11 @@ impl<E> NeuralPredictor<E> {
         let target = Target::new(self.settings.output, train.values())?;
         let judge =
             |raw: &[f64], items: &[usize]| squared(&target, raw, items.iter().map(|&i| train.values()[i]));
-        let start = start.map(|start| (&start.network, target.scale.carry(&start.target.scale)));
+        let carry = |start: &FittedNeuralPredictor<E>| match start.target.output == target.output {
+            true => target.scale.carry(&start.target.scale),
+            false => Carry::NONE,
+        };
+        let start = start.map(|start| (&start.network, carry(start)));
         let (network, history) = trained(&self.encode, &self.settings, train.archs(), (start, seed), judge)?;
         let (encode, trunk) = (self.encode.clone(), self.settings.trunk);
         Ok(FittedNeuralPredictor { encode, trunk, network, target, history })

@@ -1,5 +1,6 @@
 use crate::body::{Body, check_labels, graphs, readout, to_f64};
-use crate::{Loss, PredictError, RegressorSettings, Scale};
+use crate::scale::Carry;
+use crate::{Loss, PredictError, RegressorSettings, Scale, Scaling};
 use arch_graph::Encode;
 use candle_core::{DType, Device, Tensor};
 use gcn::{Gcn, GcnError, GcnSettings, Graph, History};
@@ -21,6 +22,7 @@ pub struct GcnRegressor<E> {
 pub struct FittedRegressor<E> {
     encode: E,
     body: Body,
+    scaling: Scaling,
     scale: Scale,
     history: History,
 }
@@ -68,14 +70,14 @@ impl<E> GcnRegressor<E> {
     {
         check_labels(data.values(), 2)?;
         let RegressorSettings { scaling, loss, training, .. } = self.settings;
-        if let Loss::Relative { floor } = loss
-            && floor.is_nan() | (floor <= 0.0)
-        {
-            let expected = "a scaled label may be 0, which errors are not divided by";
-            return Err(GcnError::Setting { name: "floor", value: floor, expected }.into());
-        }
         let scale = Scale::fit(scaling, data.values());
         let labels: Vec<f64> = data.values().iter().map(|&v| scale.to_unit(v)).collect();
+        if let Loss::Relative { floor } = loss
+            && !(floor > 0.0 || floor == 0.0 && !labels.contains(&0.0))
+        {
+            let expected = "errors are divided by it where a scaled label is smaller";
+            return Err(GcnError::Setting { name: "floor", value: floor, expected }.into());
+        }
         let known = graphs(&self.encode, data.archs())?;
         let held = graphs(&self.encode, validation.archs())?;
         let step = |items: &[usize], rng: &mut Stream, frozen: bool| {
@@ -109,7 +111,7 @@ impl<E> GcnRegressor<E> {
         };
         let warm_up = if warm_up { self.settings.warm_up } else { 0 };
         let history = body.train(&training, warm_up, data.len(), seed, step, validate)?;
-        Ok(FittedRegressor { encode: self.encode.clone(), body, scale, history })
+        Ok(FittedRegressor { encode: self.encode.clone(), body, scaling, scale, history })
     }
 }
 
@@ -128,6 +130,8 @@ impl<A, E: Encode<A> + Clone> Fit<A> for GcnRegressor<E> {
 }
 
 impl<A, E: Encode<A> + Clone> FitFrom<A> for GcnRegressor<E> {
+    /// Begins with what `start` predicts, whatever the range of its labels was. Where that was fitted with another
+    /// [`Scaling`] its labels are taken for those of something else, and its head as it is.
     fn fit_from(
         &self,
         start: &Self::Model,
@@ -136,8 +140,12 @@ impl<A, E: Encode<A> + Clone> FitFrom<A> for GcnRegressor<E> {
         seed: Seed,
     ) -> Result<Self::Model, PredictError> {
         let body = self.body::<A>(seed)?;
-        let scale = Scale::fit(self.settings.scaling, train.values());
-        body.go_on_from(&start.body, scale.carry(&start.scale))?;
+        let scaling = self.settings.scaling;
+        let carry = match start.scaling == scaling {
+            true => Scale::fit(scaling, train.values()).carry(&start.scale),
+            false => Carry::NONE,
+        };
+        body.go_on_from(&start.body, carry)?;
         self.run(body, false, train, validation, seed)
     }
 }

@@ -401,8 +401,21 @@ fn going_on_with_labels_of_another_range_begins_with_what_was_predicted() {
     let start = regressor.fit(&few, &Labelled::empty(), Seed(0)).unwrap();
     regressor.settings.training.rate = 1e-12;
     let later = regressor.fit_from(&start, &wider, &Labelled::empty(), Seed(0)).unwrap();
+    // labels of another scaling, such as places, are no labels of this unit
+    let mut places = small_regressor();
+    (places.scaling, places.training.epochs) = (Scaling::None, 40);
+    let unit = few.values().iter().map(|label| (label - 1.0) / 12.0).collect();
+    let unit = Labelled::new(few.archs().to_vec(), unit).unwrap();
+    let by_places = GcnRegressor { encode: FullEncoding, settings: places };
+    let by_places = by_places.fit(&unit, &Labelled::empty(), Seed(0)).unwrap();
     let near = |a: Vec<f64>, b: Vec<f64>| a.iter().zip(&b).all(|(a, b)| (a - b).abs() < 1e-3);
     assert!(near(start.predict(few.archs()).unwrap(), later.predict(few.archs()).unwrap()));
+    let later = regressor.fit_from(&by_places, &wider, &Labelled::empty(), Seed(0)).unwrap();
+    let low = wider.values().iter().copied().fold(f64::INFINITY, f64::min);
+    let high = wider.values().iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    let place = |value: f64| low + (high - low) * value;
+    let places = by_places.predict(few.archs()).unwrap().into_iter().map(place).collect();
+    assert!(near(places, later.predict(few.archs()).unwrap()));
 
     let mut neural = neural(Trunk::Mlp);
     neural.settings.output = Output::Linear;

@@ -96,9 +96,11 @@ fn all_ways(mut said: Vec<Vec<f64>>) -> Vec<Vec<f64>> {
     said
 }
 
-/// A sum knows no bound: where it says that something costs nothing or less, the least that was measured.
+/// A sum knows no bound, and may say that something costs nothing or less. No less than a tenth of the least that was
+/// measured, so that what is cheapest stays so.
 pub(crate) fn above_nothing(said: f64, least: f64) -> f64 {
-    if said <= 0.0 { least } else { said }
+    // not `max`, which drops a NaN
+    if said < 0.1 * least { 0.1 * least } else { said }
 }
 
 pub(crate) fn smallest(labels: &[f64]) -> f64 {

@@ -123,7 +123,7 @@ impl TableWriter {
         };
         written
             .and_then(|()| fs::rename(&partial.0, &path))
-            .and_then(|()| keep_name(&path))
+            .map(|()| keep_name(&path))
             .map_err(|source| TableError::Write { file: path, source })
     }
 }
@@ -230,16 +230,10 @@ fn beside(path: &Path) -> io::Result<(Partial, File)> {
     }
 }
 
-/// A new name is on disk once its folder is.
-#[cfg(unix)]
-fn keep_name(path: &Path) -> io::Result<()> {
+/// A new name is on disk once its folder is; where that cannot be asked for, the system does it in its own time.
+fn keep_name(path: &Path) {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-    File::open(folder.unwrap_or_else(|| Path::new(".")))?.sync_all()
-}
-
-#[cfg(not(unix))]
-fn keep_name(_: &Path) -> io::Result<()> {
-    Ok(())
+    let _ = File::open(folder.unwrap_or_else(|| Path::new("."))).and_then(|folder| folder.sync_all());
 }
 
 /// Removes the new file where it did not take the target's name.

@@ -13,7 +13,8 @@ use gcn::{EarlyStopping, Gcn, Training};
 use nas_core::{Fit, FitFrom, Labelled, Predict, Seed, stats};
 use predictors::{
     BinaryRelation, Committee, FittedRegressor, GcnRegressor, NeuralPredictor, NeuralPredictorSettings,
-    PredictError, RegressorSettings, RelationSettings, Ridge, Transferred, TwoStage, TwoStageSettings,
+    PredictError, RegressorSettings, RelationSettings, Ridge, Scaling, Transferred, TwoStage,
+    TwoStageSettings,
 };
 use search::{SearchError, Selection, WarmUp};
 use serde::Serialize;
@@ -150,10 +151,10 @@ pub(super) fn regressor<'a, E: Clone + 'a>(
     start: Option<&'a Gcn>,
 ) -> Fits<'a, Regressor<'a, E>> {
     let accuracy = RegressorSettings::published_accuracy(selection.samples);
-    let of = move |training| Transferred {
+    let of = move |training, scaling| Transferred {
         settings: GcnRegressor {
             encode: encode.clone(),
-            settings: RegressorSettings { training, ..accuracy },
+            settings: RegressorSettings { training, scaling, ..accuracy },
         },
         start,
     };
@@ -164,9 +165,11 @@ pub(super) fn regressor<'a, E: Clone + 'a>(
         Setting::Published => (accuracy.training.batch / selection.iterations).max(1) * (round + 1),
     };
     Fits {
-        warm: of(Training { batch: accuracy.training.batch, ..warming(accuracy.training) }),
+        // places among scores lie in 0 to 1 as scaled accuracies do, and are none
+        warm: of(Training { batch: accuracy.training.batch, ..warming(accuracy.training) }, Scaling::None),
         round: Box::new(move |round| {
-            of(Training { epochs: epochs(round), batch: batch(round), ..accuracy.training })
+            let training = Training { epochs: epochs(round), batch: batch(round), ..accuracy.training };
+            of(training, accuracy.scaling)
         }),
     }
 }

@@ -115,7 +115,7 @@ fn what_is_refused_says_what_to_do_and_what_passes_is_tried_again() {
 fn options_that_say_what_tasks_are_known_by_are_refused() {
     let fake = Fake::new();
     fake.program("sbatch", "touch asked");
-    for option in ["--job-name=mine", "-Jmine", "--array=0-9%5", "-a", "--job-n=x"] {
+    for option in ["--job-name=mine", "-Jmine", "--array=0-9%5", "-a", "--job-n=x", "--ar=1"] {
         let job = SlurmJob { name: "brp-1".into(), options: vec![option.into()], ..SlurmJob::default() };
         let submitted = Slurm::new(job).at(fake.folder.path()).submit(&[0]);
         let error = submitted.refused.unwrap();

@@ -105,18 +105,19 @@ mod tract {
     }
 
     #[test]
-    fn what_stands_behind_a_mean_and_what_has_no_linear_layer_at_its_end() {
+    fn what_stands_behind_a_mean_and_behind_a_linear_layer() {
         let mut net = Builder::new([4, 5, 5]);
         let mean = net.add("", Operator::GlobalMean, &[net.input()]).unwrap();
         let fc = net.add("fc", Operator::Linear { outputs: 4 }, &[mean]).unwrap();
         let sum = net.add("", Operator::Sum, &[mean, fc]).unwrap();
         let settings = Conv2d::default();
         let conv = Operator::Convolution { channels: 3, kernel: (1, 1), settings, bias: true };
-        net.add("head", conv, &[sum]).unwrap();
+        let head = net.add("head", conv, &[sum]).unwrap();
+        net.add("classifier", Operator::Linear { outputs: 2 }, &[head]).unwrap();
         let network = net.finish().unwrap();
         let (weights, images) = (weights(&network, 1), images(&network, 2, 2));
         let logits = by_candle(&network, &weights, &images);
-        assert_eq!(logits.len(), 6);
+        assert_eq!(logits.len(), 4);
         close(&by_tract(&network, &weights, &images, None), &logits).unwrap();
     }
 

@@ -66,7 +66,7 @@ fn settings_out_of_range() {
         protocol.measure(&clock, &mut reference, &mut []).unwrap_err().to_string()
     };
     let ours = Interleaved::default();
-    assert_eq!(refused(Interleaved { least_rounds: 5, ..ours }), "least_rounds is 5, expected at least 6");
+    assert_eq!(refused(Interleaved { least_rounds: 5, ..ours }), "least_rounds is 5, expected at least 7");
     assert_eq!(
         refused(Interleaved { most_rounds: 8, ..ours }),
         "most_rounds is 8, expected at least least_rounds"

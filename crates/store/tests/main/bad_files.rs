@@ -63,16 +63,34 @@ fn files_that_are_no_store() {
     assert!(complaint(&text.join("below")).starts_with("cannot open or make FILE"));
 }
 
+/// Not a test of its own: what a process of the test below does, in a folder of its own.
+#[cfg(unix)]
+#[test]
+fn as_one_who_names_files_strangely() {
+    if std::env::var_os("STORE_TEST_STRANGE").is_none() {
+        return;
+    }
+    for name in [":memory:", "file:x", "file:y?mode=memory"] {
+        Store::open_or_create(name).unwrap().finish(&key("a"), &Measured::of(1.0), 0).unwrap();
+        assert_eq!(Store::open(name).unwrap().results(&ALL).unwrap().len(), 1, "{name}");
+        assert!(fs::metadata(name).unwrap().len() > 0, "{name}");
+    }
+}
+
 /// SQLite has a meaning of its own for these, in which nothing would be kept, or somewhere else.
+#[cfg(unix)]
 #[test]
 fn names_that_sqlite_takes_otherwise_are_files() {
     let dir = TempDir::new().unwrap();
-    for name in [":memory:", "file:x", "file:y?mode=memory"] {
-        let file = dir.path().join(name);
-        Store::open_or_create(&file).unwrap().finish(&key("a"), &Measured::of(1.0), 0).unwrap();
-        assert_eq!(Store::open(&file).unwrap().results(&ALL).unwrap().len(), 1, "{name}");
-        assert!(fs::metadata(&file).unwrap().len() > 0, "{name}");
-    }
+    let mut command = std::process::Command::new(std::env::current_exe().unwrap());
+    command.args(["--exact", "bad_files::as_one_who_names_files_strangely", "--nocapture"]);
+    let there = command.env("STORE_TEST_STRANGE", "").current_dir(dir.path()).output().unwrap();
+    assert!(there.status.success(), "{}", String::from_utf8_lossy(&there.stderr));
+    assert_eq!(fs::read_dir(dir.path()).unwrap().filter(|entry| entry.is_ok()).count(), 3);
+}
+
+#[test]
+fn a_store_without_a_name_is_refused() {
     let error = Store::open_or_create("").unwrap_err();
     assert!(matches!(error, StoreError::NoLog { .. }), "{error}");
 }

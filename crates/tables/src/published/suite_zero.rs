@@ -65,7 +65,7 @@ impl Found {
 
     fn set(&mut self, row: usize, name: String, value: Option<f64>) -> Result<(), String> {
         if name.len() > 2 * NAME {
-            return Err(format!("a name of more than {NAME} bytes"));
+            return Err(format!("a name of more than {} bytes", 2 * NAME));
         }
         let next = self.columns.len();
         let place = *self.places.entry(name).or_insert_with_key(|name| {
