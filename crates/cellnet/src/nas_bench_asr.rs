@@ -76,9 +76,7 @@ impl SpeechSkeleton {
             None => Ok(()),
         }
     }
-}
 
-impl SpeechSkeleton {
     /// How many steps there are behind the convolution of every block; none where it does not fit.
     fn steps(&self) -> Vec<usize> {
         let mut steps = self.frames;

@@ -161,11 +161,8 @@ impl Judged {
         let smooth: Vec<f64> = all.windows(2 * SMOOTH + 1).map(mean).collect();
         let none = STEPS - SMOOTH;
         let best = (0..smooth.len()).fold(none, |best, i| if smooth[i] > smooth[best] { i } else { best });
-        if smooth[best] - smooth[none] >= WORTH {
-            all[best + SMOOTH]
-        } else {
-            Self::of(doubt, said, truth, 1.0)
-        }
+        let worth = smooth[best] - smooth[none] >= WORTH;
+        if worth { all[best + SMOOTH] } else { Self::of(doubt, said, truth, 1.0) }
     }
 }
 
