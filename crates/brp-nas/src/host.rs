@@ -1,6 +1,6 @@
-use rustix::time::{ClockId, clock_gettime};
+use latbench::{Clock, SystemClock};
 use serde::Serialize;
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// Where and from what a result came.
 #[derive(Debug, Clone, Serialize)]
@@ -41,32 +41,32 @@ pub(crate) fn now_ms() -> u64 {
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }
 
-/// What a piece of work takes in processor time of this thread and in wall time, both in seconds.
+/// What a piece of work takes in processor time of this thread and in wall time, both in seconds; the same where the system
+/// does not tell what a thread takes.
 ///
 /// Everything that is measured runs on the thread that measures it.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Stopwatch {
-    cpu: f64,
-    wall: Instant,
+    clock: SystemClock,
+    /// What the thread had taken at the start.
+    cpu: Duration,
 }
 
 impl Stopwatch {
     pub(crate) fn start() -> Self {
-        Self { cpu: thread_s(), wall: Instant::now() }
+        let clock = SystemClock::start();
+        Self { clock, cpu: clock.processor().unwrap_or_default() }
     }
 
     pub(crate) fn cpu_s(&self) -> f64 {
-        thread_s() - self.cpu
+        let taken =
+            self.clock.processor().map_or_else(|| self.clock.now(), |now| now.saturating_sub(self.cpu));
+        taken.as_secs_f64()
     }
 
     pub(crate) fn wall_s(&self) -> f64 {
-        self.wall.elapsed().as_secs_f64()
+        self.clock.now().as_secs_f64()
     }
-}
-
-fn thread_s() -> f64 {
-    let time = clock_gettime(ClockId::ThreadCPUTime);
-    time.tv_sec as f64 + time.tv_nsec as f64 * 1e-9
 }
 
 /// Year, month and day in UTC (Hinnant's algorithm for the civil calendar).

@@ -103,21 +103,25 @@ enum Command {
 /// candle's element-wise operators keep a pool of their own, whose threads spin while they wait and slow down those
 /// that train beside them, five times and more. And the allocator gives memory back after 10 ms, only to ask for it
 /// again a layer later, which costs half of a proxy's time. Both are read from the environment once, so the program
-/// starts itself again, in the same process, with no such threads and a second's patience. Where that fails it goes on
-/// as it is.
+/// starts itself again, on Unix in the same process, with no such threads and a second's patience. Where that fails it goes
+/// on as it is.
 fn with_settings_for_tensors() {
     const THREADS: &str = "CANDLE_NUM_THREADS";
     const PATIENCE_MS: &str = "MIMALLOC_PURGE_DELAY";
-    #[cfg(unix)]
     if std::env::var_os(THREADS).is_none()
         && let Ok(program) = std::env::current_exe()
     {
-        use std::os::unix::process::CommandExt;
         let mut again = std::process::Command::new(program);
         if std::env::var_os(PATIENCE_MS).is_none() {
             again.env(PATIENCE_MS, "1000");
         }
-        let _error = again.args(std::env::args_os().skip(1)).env(THREADS, "1").exec();
+        again.args(std::env::args_os().skip(1)).env(THREADS, "1");
+        #[cfg(unix)]
+        let _error = std::os::unix::process::CommandExt::exec(&mut again);
+        #[cfg(not(unix))]
+        if let Ok(status) = again.status() {
+            std::process::exit(status.code().unwrap_or(1));
+        }
     }
 }
 

@@ -1,8 +1,12 @@
+#[cfg(target_arch = "aarch64")]
+use pulp::aarch64::Neon;
 #[cfg(target_arch = "x86_64")]
 use pulp::x86::{V3, V4};
 use pulp::{NullaryFnOnce, Scalar128b, Simd, bytemuck::Pod};
 use std::cell::Cell;
 
+#[cfg(target_arch = "aarch64")]
+mod aarch64;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 
@@ -17,9 +21,14 @@ pub enum InstructionSet {
     Avx512,
     /// 256-bit vectors with fused multiply-add, 16 registers.
     Avx2,
+    /// 128-bit vectors of 64-bit ARM with fused multiply-add, 32 registers.
+    Neon,
     /// Whatever the target guarantees, without fused multiply-add.
     Portable,
 }
+
+const ALL: [InstructionSet; 4] =
+    [InstructionSet::Avx512, InstructionSet::Avx2, InstructionSet::Neon, InstructionSet::Portable];
 
 thread_local! {
     static CHOSEN: Cell<Option<InstructionSet>> = const { Cell::new(None) };
@@ -28,32 +37,32 @@ thread_local! {
 impl InstructionSet {
     /// All that this processor can run, the best first; never empty.
     pub fn available() -> Vec<Self> {
-        [Self::Avx512, Self::Avx2, Self::Portable].into_iter().filter(Self::is_available).collect()
+        ALL.into_iter().filter(Self::is_available).collect()
     }
 
-    #[cfg(target_arch = "x86_64")]
     fn is_available(&self) -> bool {
         match self {
+            #[cfg(target_arch = "x86_64")]
             Self::Avx512 => V4::try_new().is_some(),
+            #[cfg(target_arch = "x86_64")]
             Self::Avx2 => V3::try_new().is_some(),
+            #[cfg(target_arch = "aarch64")]
+            Self::Neon => Neon::try_new().is_some(),
             Self::Portable => true,
+            // those of other processors
+            _ => false,
         }
-    }
-
-    #[cfg(not(target_arch = "x86_64"))]
-    fn is_available(&self) -> bool {
-        *self == Self::Portable
     }
 
     /// The one that operators called from this thread run with.
     pub fn current() -> Self {
-        let best =
-            || [Self::Avx512, Self::Avx2].into_iter().find(Self::is_available).unwrap_or(Self::Portable);
+        let best = || ALL.into_iter().find(Self::is_available).unwrap_or(Self::Portable);
         CHOSEN.get().unwrap_or_else(best)
     }
 
     /// Runs `f` with the operators called from this thread held to this instruction set (or to the next
-    /// poorer one that the processor has). Rounding differs between sets, since only some fuse.
+    /// poorer one that the processor has). `Portable` rounds otherwise, since it does not fuse; what is computed on
+    /// [blocked](crate::blocked) images has the same bits with all others.
     ///
     /// ```
     /// use cpu_ops::InstructionSet;
@@ -197,7 +206,13 @@ macro_rules! run_with {
                     return simd.vectorize(Call(simd, kernel));
                 }
             }
-            #[cfg(not(target_arch = "x86_64"))]
+            #[cfg(target_arch = "aarch64")]
+            if set != InstructionSet::Portable
+                && let Some(simd) = Neon::try_new()
+            {
+                return simd.vectorize(Call(simd, kernel));
+            }
+            #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
             let _ = set;
             Call(Scalar128b, kernel).call()
         }

@@ -89,7 +89,8 @@ enum Noted {
 
 /// A network on plain buffers: images are taken through several layers while they are in the cache, and the buffers
 /// are used again batch after batch. Values and gradients are those of [`forward`](crate::forward) but for rounding,
-/// and the same bits for any number of threads of the current rayon pool.
+/// and the same bits for any number of threads of the current rayon pool, and with every instruction set that fuses
+/// multiplications and additions (all but [`cpu_ops::InstructionSet::Portable`]).
 ///
 /// ```
 /// use cellnet::{CellStyle, Engine, Settings, Weights, cross_entropy, nas_bench_201};

@@ -172,6 +172,7 @@ impl<T: Element> Job<'_, T> {
             (1, _) => self.planes::<S, STEP, 1, 16>(simd, target),
             (2, 32..) => self.planes::<S, STEP, 2, 8>(simd, target),
             (2, _) => self.planes::<S, STEP, 2, 4>(simd, target),
+            (4, 32..) => self.planes::<S, STEP, 4, 4>(simd, target),
             (4, _) => self.planes::<S, STEP, 4, 2>(simd, target),
             _ => self.planes::<S, STEP, 8, 1>(simd, target),
         }

@@ -36,6 +36,8 @@ impl<T: Element> Kernel<T> for Multiply<'_, T> {
                 (1, _) => of.pieces::<S, 1, 1, 8>(simd, target),
                 (2, 32..) => of.pieces::<S, 2, 2, 8>(simd, target),
                 (2, _) => of.pieces::<S, 2, 2, 6>(simd, target),
+                (4, 32..) if held <= BLOCK / 2 => of.pieces::<S, 4, 2, 8>(simd, target),
+                (4, 32..) => of.pieces::<S, 4, 4, 6>(simd, target),
                 (4, _) => of.pieces::<S, 4, 4, 2>(simd, target),
                 _ => of.pieces::<S, 8, 8, 1>(simd, target),
             }
@@ -181,6 +183,11 @@ impl<T: Element> Kernel<T> for AddProducts<'_, T> {
                         add::<T, S, 2, 2, 6, 0>(simd, source, target, sums);
                         add::<T, S, 2, 2, 6, 6>(simd, source, target, sums);
                         add::<T, S, 2, 2, 4, 12>(simd, source, target, sums);
+                    }
+                    4 if S::REGISTER_COUNT >= 32 => {
+                        add::<T, S, 4, 4, 6, 0>(simd, source, target, sums);
+                        add::<T, S, 4, 4, 6, 6>(simd, source, target, sums);
+                        add::<T, S, 4, 4, 4, 12>(simd, source, target, sums);
                     }
                     4 => quarters::<T, S, 4>(simd, source, target, sums),
                     _ => quarters::<T, S, 8>(simd, source, target, sums),
