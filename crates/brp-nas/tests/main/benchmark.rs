@@ -141,10 +141,7 @@ fn compare_again(images: &Path, some: &[&BTreeMap<String, String>], (start, flag
         .output()
         .unwrap();
     let result = parsed(&output);
-    #[cfg(target_arch = "x86_64")]
-    let fused = is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma");
-    #[cfg(not(target_arch = "x86_64"))]
-    let fused = cfg!(target_arch = "aarch64");
+    let fused = cpu_ops::InstructionSet::current() != cpu_ops::InstructionSet::Portable;
     for (row, again) in some.iter().zip(result["trained"].as_array().unwrap()) {
         let number = |kind: &str| row[&format!("{start}{kind}")].parse::<f64>().unwrap();
         let kept = number("train_loss");
