@@ -5,7 +5,8 @@ use anyhow::{Context, anyhow};
 use nas_core::Seed;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
-use std::io::Read;
+use std::fs::File;
+use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 
 /// Which architectures a command is about.
@@ -80,14 +81,7 @@ pub(crate) fn architectures(file: &Path) -> Result<Vec<(u64, String)>, Failure> 
     if [".parquet", ".jsonl", ".jsonl.gz"].iter().any(|end| file.to_string_lossy().ends_with(end)) {
         return of_table(file);
     }
-    let bytes = std::fs::read(file).with_context(cannot).or_input()?;
-    let text = if bytes.starts_with(&[0x1f, 0x8b]) {
-        let mut text = String::new();
-        flate2::read::MultiGzDecoder::new(bytes.as_slice()).read_to_string(&mut text).map(|_| text)
-    } else {
-        String::from_utf8(bytes).map_err(std::io::Error::other)
-    };
-    let text = text.with_context(cannot).or_input()?;
+    let text = text_of(file).with_context(cannot).or_input()?;
     let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
     let header = text.lines().next().unwrap_or_default();
     let is_table = header.split(',').any(|name| name.trim().trim_matches('"') == "arch");
@@ -96,6 +90,21 @@ pub(crate) fn architectures(file: &Path) -> Result<Vec<(u64, String)>, Failure> 
         return Err(anyhow!("{} holds no architectures: expected one a line", file.display())).or_input();
     }
     Ok(found)
+}
+
+/// A text, which may be compressed, of at most what a table may hold.
+fn text_of(file: &Path) -> std::io::Result<String> {
+    let most = tables::Limits::default().text_bytes;
+    let mut read = BufReader::new(File::open(file)?);
+    let packed = read.fill_buf()?.starts_with(&[0x1f, 0x8b]);
+    let whole: Box<dyn Read> =
+        if packed { Box::new(flate2::bufread::MultiGzDecoder::new(read)) } else { Box::new(read) };
+    let mut text = String::new();
+    whole.take(most + 1).read_to_string(&mut text)?;
+    if text.len() as u64 > most {
+        return Err(std::io::Error::other(format!("it holds more than {most} bytes")));
+    }
+    Ok(text)
 }
 
 /// Of JSON lines and Parquet, by their places.

@@ -159,7 +159,8 @@ pub(crate) fn read_columns<S: SearchSpace>(
     columns.into_iter().zip(names).map(of_name).collect()
 }
 
-fn names_of(file: &Path) -> Result<Vec<String>, Failure> {
+/// The columns of a file, or of the benchmark.
+pub(crate) fn names_of(file: &Path) -> Result<Vec<String>, Failure> {
     if !is_meant(file) {
         return tables::list_columns(file).or_input();
     }

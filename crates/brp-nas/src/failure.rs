@@ -1,4 +1,5 @@
 use anyhow::Error;
+use std::sync::{Mutex, PoisonError};
 
 /// Why a command ended without a result.
 #[derive(Debug)]
@@ -10,6 +11,14 @@ pub(crate) enum Failure {
 }
 
 impl Failure {
+    /// The same, with where it happened before it.
+    pub(crate) fn within(self, place: &str) -> Self {
+        match self {
+            Self::Input(error) => Self::Input(error.context(place.to_owned())),
+            Self::Failed(error) => Self::Failed(error.context(place.to_owned())),
+        }
+    }
+
     pub(crate) fn error(&self) -> &Error {
         match self {
             Self::Input(error) | Self::Failed(error) => error,
@@ -32,5 +41,25 @@ impl<T, E: Into<Error>> OrFail<T> for Result<T, E> {
 
     fn or_failed(self) -> Result<T, Failure> {
         self.map_err(|error| Failure::Failed(error.into()))
+    }
+}
+
+/// What went wrong with the work as such, as a store that cannot be opened, where only outcomes of one architecture can be
+/// told: for whoever can end it all.
+#[derive(Debug, Default)]
+pub(crate) struct Broken(Mutex<Vec<String>>);
+
+impl Broken {
+    /// Keeps a failure, and gives its words.
+    pub(crate) fn say(&self, failure: &Failure) -> String {
+        let text = format!("{:#}", failure.error());
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(text.clone());
+        text
+    }
+
+    /// The first that was kept, or the one of these words.
+    pub(crate) fn said(&self, words: Option<&str>) -> Option<String> {
+        let said = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        said.iter().find(|said| words.is_none_or(|words| words == *said)).cloned()
     }
 }

@@ -102,12 +102,22 @@ pub(crate) fn main(args: Args) -> Result<(), Failure> {
     let file = args.file.as_deref();
     let file = file.ok_or_else(|| anyhow!("no file is named: import FILE --to TABLE")).or_input()?;
     let (table, store) = (args.to.is_some(), args.store.is_some());
+    let behind = store && kept_units::named_column(file).is_some();
+    let one = store && (behind || args.column.is_some());
     check_used(&[
         ("--curves", given.curves.is_some(), table, "--to TABLE"),
         ("--from", given.from.is_some(), table, "--to TABLE"),
         ("--source-version", given.source_version.is_some(), table, "--to TABLE"),
-        ("--device", given.device.is_some(), store, "--store STORE"),
-        ("--fidelity", given.fidelity.is_some(), store, "--store STORE"),
+        ("--device", given.device.is_some(), one, "--store STORE, of a FILE:COLUMN that says none itself"),
+        (
+            "--fidelity",
+            given.fidelity.is_some(),
+            one,
+            "--store STORE, of a FILE:COLUMN that says none itself",
+        ),
+        ("--space", given.space.is_some(), table || one, "--to TABLE, and --store STORE of a FILE:COLUMN"),
+        ("--column", given.column.is_some(), !behind, "a file without a column behind it"),
+        ("--threads", given.threads.is_some(), table, "--to TABLE"),
     ])?;
     match (&args.to, &args.store) {
         (Some(to), None) => to_table(file, to, &args),

@@ -116,10 +116,14 @@ pub(crate) struct Taken {
     source: String,
 }
 
+/// The column that is named behind a file.
+pub(crate) fn named_column(file: &Path) -> Option<TableRef> {
+    file.to_str().and_then(|text| text.parse::<TableRef>().ok()).filter(|_| !file.exists())
+}
+
 /// Takes a table into a store: an export row by row, or one column of any table.
 pub(crate) fn import(file: &Path, store: &Path, into: &Into) -> Result<Taken, Failure> {
-    let named = file.to_str().and_then(|text| text.parse::<TableRef>().ok()).filter(|_| !file.exists());
-    let (file, column) = match named {
+    let (file, column) = match named_column(file) {
         Some(TableRef { file, column }) => (file, Some(column)),
         None => (file.to_path_buf(), into.column.clone()),
     };

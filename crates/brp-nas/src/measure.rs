@@ -9,7 +9,7 @@ use crate::choice::Choice;
 use crate::elsewhere::Visit;
 use crate::failure::{Failure, OrFail};
 use crate::host::Host;
-use crate::options::{Common, processors, read_config};
+use crate::options::{Common, check_used, processors, read_config};
 use crate::output::{self, Show, grid, number};
 use crate::record::Record;
 use crate::registry::Space;
@@ -17,7 +17,7 @@ use crate::scored::Sizes;
 use crate::units::{self, Work};
 use anyhow::{Context, anyhow};
 use clap::ValueEnum;
-use latbench::{Interleaved, Published, cores};
+use latbench::{Interleaved, MOST_INPUTS, Published, cores};
 use machine::Machine;
 use nas_core::Seed;
 use runtime::{Build, Layers, Ready, Runtime, Subject};
@@ -165,6 +165,26 @@ struct Fidelity {
     protocol: Protocol,
 }
 
+/// What decides how fast the reference is.
+#[derive(Debug, Serialize)]
+struct Scale<'a> {
+    runtime: Runtime,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    runtime_version: Option<&'a str>,
+    #[serde(flatten)]
+    build: Build,
+    reference: &'a str,
+    threads: usize,
+}
+
+impl<'a> Scale<'a> {
+    fn of(fidelity: &'a Fidelity) -> Self {
+        let Fidelity { runtime, runtime_version, build, reference, threads, .. } = fidelity;
+        let runtime_version = runtime_version.as_deref();
+        Self { runtime: *runtime, runtime_version, build: *build, reference, threads: *threads }
+    }
+}
+
 /// What the record says of a run: the setting, and the flags as they were given.
 #[derive(Debug, Serialize)]
 struct Recorded<'a> {
@@ -232,7 +252,16 @@ pub(crate) fn on<V: Visit>(args: &Args, items: &[String], visit: V) -> Result<V:
 }
 
 pub(crate) fn main(args: Args) -> Result<(), Failure> {
+    let given = args.clone();
     let args = args.whole()?;
+    let interleaved = args.protocol.unwrap_or_default() == ProtocolName::Interleaved;
+    let whose = "--protocol interleaved";
+    check_used(&[
+        ("--precision", given.precision.is_some(), interleaved, whose),
+        ("--reference-ms", given.reference_ms.is_some(), interleaved, whose),
+        ("--reference", given.reference.is_some(), interleaved, whose),
+        ("--group", given.group.is_some(), interleaved, whose),
+    ])?;
     let started = std::time::Instant::now();
     let seed = Seed(args.common.seed());
     let space = args.space.unwrap_or_default();
@@ -334,6 +363,16 @@ fn job(args: &Args, space: Space, subjects: Vec<Subject>, seed: Seed) -> Result<
     if build.batch == 0 || args.group == Some(0) {
         return Err(anyhow!("--batch and --group are at least 1")).or_input();
     }
+    let sides = [build.batch as u64, 3, build.image, build.image];
+    let numbers = sides.into_iter().try_fold(1_u64, u64::checked_mul);
+    if numbers.is_none_or(|numbers| numbers > MOST_INPUTS as u64) {
+        return Err(anyhow!(
+            "--batch {} of images of {} pixels a side: at most {MOST_INPUTS} numbers are an input",
+            build.batch,
+            build.image
+        ))
+        .or_input();
+    }
     let limit = args.limit.map(|limit| positive("--limit", limit)).transpose()?;
     let limit = limit.map(Duration::try_from_secs_f64).transpose().context("--limit").or_input()?;
     let protocol = match args.protocol.unwrap_or_default() {
@@ -348,14 +387,17 @@ fn job(args: &Args, space: Space, subjects: Vec<Subject>, seed: Seed) -> Result<
             })
         }
         ProtocolName::Published => {
-            if args.precision.is_some() {
-                return Err(anyhow!("--precision is of the interleaved protocol")).or_input();
-            }
             let published = Published::default();
             Protocol::Published(Published { limit: limit.unwrap_or(published.limit), ..published })
         }
     };
     let usual = args.reference_ms.map(|ms| positive("--reference-ms", ms)).transpose()?;
+    if threads > 1 && runtime == Runtime::Tract {
+        return Err(anyhow!(
+            "--threads is {threads}, and tract runs on one: leave it out, or take another --runtime"
+        ))
+        .or_input();
+    }
     let reference = args.reference.clone().unwrap_or_else(|| reference_of(space));
     build.network(space, &reference).context("--reference").or_input()?;
     let core = match (args.core, threads) {
@@ -384,6 +426,8 @@ fn job(args: &Args, space: Space, subjects: Vec<Subject>, seed: Seed) -> Result<
         groups: subjects.chunks(args.together()).map(<[Subject]>::to_vec).collect(),
         reference: Subject::Arch(reference),
         given: usual.map(|ms| ms / 1e3),
+        // the same, but for what does not change how fast the reference is
+        scale: serde_json::to_string(&Scale::of(&fidelity)).unwrap_or_default(),
         ready,
         build,
         protocol,
@@ -443,5 +487,39 @@ impl Show for Report<'_> {
             cells
         };
         (header.map(String::from).to_vec(), self.measured.iter().map(row).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use store::{Measured, State};
+
+    /// Tasks that began together have measured the reference each for itself, and one of them counts.
+    #[test]
+    fn latencies_are_brought_to_the_scale_that_counts() {
+        let args = Args { channels: Some(2), cells: Some(1), image: Some(8), ..Args::default() };
+        let (_, job) =
+            job(&args, Space::NasBench201, vec![Subject::Arch(REFERENCE.into())], Seed(0)).unwrap();
+        let store = Store::open_or_create(tempfile::tempdir().unwrap().path().join("s.sqlite")).unwrap();
+        let unit = |key: store::Key, value: f64, payload: Option<&Row>| {
+            let payload = payload.map(|row| serde_json::to_string(row).unwrap());
+            store.finish(&key, &Measured { value, payload, cost_s: None }, 0).unwrap();
+            store.get(&key, 0).unwrap().unwrap()
+        };
+        let found = [unit(job.shared().remove(0), 2.0, None)];
+        let agreed = [store::Row { state: State::Done(Measured::of(3.0)), ..found[0].clone() }];
+        let row = Row { latency_ms: Some(10.0), ..Row::empty("arch".into()) };
+        let own = unit(job.keys().concat().remove(0), 10.0, Some(&row));
+        let by = |agreed: &[store::Row]| match job.agree(own.clone(), &found, agreed).unwrap().state {
+            State::Done(Measured { value, payload: Some(payload), .. }) => {
+                let row: Row = serde_json::from_str(&payload).unwrap();
+                (value, row.latency_ms.unwrap())
+            }
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(by(&agreed), (15.0, 15.0));
+        assert_eq!(by(&found), (10.0, 10.0));
+        assert_eq!(by(&[]), (10.0, 10.0));
     }
 }

@@ -1,6 +1,7 @@
 //! Scores without training by name: for warm-up, moves and features.
 
-use crate::failure::{Failure, OrFail};
+use crate::columns;
+use crate::failure::{Broken, Failure, OrFail};
 use crate::predictable::Predictable;
 use crate::registry::Proxy;
 use crate::score::Scoring;
@@ -12,6 +13,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::sync::{Mutex, PoisonError};
+use store::Store;
 use tables::{Column, TableRef};
 
 /// Where a score comes from.
@@ -23,7 +25,8 @@ pub(crate) enum Part {
     Table(TableRef),
 }
 
-/// One or several scores, written with commas between them.
+/// One or several scores, written with commas between them. A name alone is the column of the file before it, where that
+/// has one, and else a score that the program knows.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(try_from = "String", into = "String")]
 pub(crate) struct Proxies(pub(crate) Vec<Part>);
@@ -41,13 +44,16 @@ impl FromStr for Proxies {
         let mut file: Option<PathBuf> = None;
         let mut parts = Vec::new();
         for name in text.split(',').map(str::trim) {
+            // what cannot be read is told where it is read
+            let has =
+                |file: &PathBuf| columns::names_of(file).is_ok_and(|names| names.iter().any(|n| n == name));
             let part = match (Proxy::known(name), name.parse::<TableRef>(), &file) {
-                (Some(known), ..) => Part::Known(known),
+                (Some(known), _, file) if !file.as_ref().is_some_and(has) => Part::Known(known),
                 (None, Ok(table), _) => {
                     file = Some(table.file.clone());
                     Part::Table(table)
                 }
-                (None, Err(_), Some(file)) if !name.is_empty() => {
+                (_, _, Some(file)) if !name.is_empty() => {
                     Part::Table(TableRef { file: file.clone(), column: name.into() })
                 }
                 _ => {
@@ -116,11 +122,16 @@ impl Proxies {
         Ok(())
     }
 
-    /// What each is called: a column by its name alone.
+    /// What each is called: a column by its name alone, where no other has it.
     pub(crate) fn names(&self) -> Vec<String> {
-        let name = |part: &Part| match part {
+        let short = |part: &Part| match part {
             Part::Known(known) => known.name().to_owned(),
             Part::Table(table) => table.column.clone(),
+        };
+        let alone = |part: &&Part| self.0.iter().filter(|other| short(other) == short(part)).count() == 1;
+        let name = |part: &Part| match part {
+            Part::Table(table) if !alone(&part) => table.to_string(),
+            part => short(part),
         };
         self.0.iter().map(name).collect()
     }
@@ -280,6 +291,8 @@ pub(crate) struct Computed<S: Predictable> {
     pub(crate) threads: usize,
     /// By class of equal architectures and proxy. One search computes at a time, on all threads.
     pub(crate) held: Mutex<BTreeMap<S::Arch, Vec<f64>>>,
+    /// Where it is left that nothing can be computed any more.
+    pub(crate) broken: Broken,
 }
 
 impl<S: Predictable> Scores<S> {
@@ -300,6 +313,19 @@ impl<S: Predictable> Scores<S> {
         sorted.sort_by(|a, b| a.0.cmp(&b.0));
         let others = Others::new(space, proxies, &each, &full)?;
         Ok(Self::Known { unscored: archs.len() - sorted.len(), sorted, others })
+    }
+
+    /// That an architecture could be scored now, and its scores kept.
+    pub(crate) fn check(&self, arch: &S::Arch) -> Result<(), Failure> {
+        let Self::Computed(computed) = self else { return Ok(()) };
+        let Computed { proxies, scoring, store, .. } = &**computed;
+        Store::open_or_create(store).or_input()?;
+        scoring.check(&arch.to_string(), &proxies.computed())
+    }
+
+    /// Why nothing can be scored any more, where that is so.
+    pub(crate) fn broken(&self) -> Option<String> {
+        if let Self::Computed(computed) = self { computed.broken.said(None) } else { None }
     }
 
     /// How many of the space have no score, as far as that is known.
@@ -360,7 +386,10 @@ impl<S: Predictable> Scorer<S::Arch> for Scores<S> {
                 .collect(),
             Self::Computed(computed) => match computed.scores(archs) {
                 Ok(scores) => scores,
-                Err(failure) => return archs.iter().map(|_| Err(failure.error().to_string())).collect(),
+                Err(failure) => {
+                    let why = computed.broken.say(&failure);
+                    return archs.iter().map(|_| Err(why.clone())).collect();
+                }
             },
         };
         let named = archs.iter().zip(scores);
@@ -385,6 +414,26 @@ mod tests {
         assert_eq!(ladder.place(Some(2.5)), Some(ranks[5]));
         assert_eq!(ladder.place(Some(9.0)), Some(ranks[0]));
         assert_eq!(ladder.place(Some(-9.0)), Some(ranks[1]));
+    }
+
+    #[test]
+    fn a_name_alone_is_of_the_file_before_it_where_that_has_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("t.csv");
+        std::fs::write(&file, "arch,synflow,mine,params\n").unwrap();
+        let file = file.display();
+        let read = |text: String| text.parse::<Proxies>().unwrap().to_string();
+        let whole = format!("snip,{file}:mine,{file}:synflow,flops,{file}:params");
+        assert_eq!(read(format!("snip,{file}:mine,synflow,flops,params")), whole);
+        assert_eq!(read(whole.clone()), whole);
+        assert_eq!(read("params,synflow".into()), "params,synflow");
+        let names = |text: String| text.parse::<Proxies>().unwrap().names();
+        assert_eq!(
+            names(format!("synflow,{file}:synflow,mine")),
+            ["synflow", &format!("{file}:synflow"), "mine"]
+        );
+        // a column that is in no file that can be read is told where it is read
+        assert_eq!(read("nowhere.csv:mine,other,snip".into()), "nowhere.csv:mine,nowhere.csv:other,snip");
     }
 
     #[test]

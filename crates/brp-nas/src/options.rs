@@ -73,10 +73,16 @@ pub(crate) fn processors() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
 }
 
+/// More would hardly fit in the memory.
+const MOST_REPEATS: usize = 1_000_000;
+
 /// How often everything is done: at least once.
 pub(crate) fn repeats(asked: Option<usize>) -> Result<usize, Failure> {
     match asked.unwrap_or(1) {
         0 => Err(anyhow!("--repeats is 0; at least one run is needed")).or_input(),
+        repeats if repeats > MOST_REPEATS => {
+            Err(anyhow!("--repeats is {repeats}; at most {MOST_REPEATS} are done")).or_input()
+        }
         repeats => Ok(repeats),
     }
 }

@@ -20,7 +20,8 @@ use crate::output;
 use crate::predictable::Predictable;
 use crate::record::{Begun, Record};
 use crate::registry::{EncodingName, Space, on_space};
-use anyhow::anyhow;
+use anyhow::{Context, anyhow};
+use arch_graph::Encode;
 use clap::ValueEnum;
 use fits::Fits;
 use found::Found;
@@ -81,13 +82,14 @@ pub(crate) struct Args {
     /// file before it. With it --validation is 0 where it is not given.
     #[arg(long, value_delimiter = ',')]
     sources: Option<Vec<String>>,
-    /// With --sources, whether the training rows are those after which least is unknown, and not drawn at random
-    /// [default: true].
+    /// With --sources, whether the training rows are those after which least is unknown, and not drawn at random: of a
+    /// small table the same for every seed, so that repeats say nothing of how far results spread [default: true].
     #[arg(long)]
     choose: Option<bool>,
     /// What boosting, gp, ranker and ours see of an architecture beside its graph where the label is an accuracy: a score
-    /// without training such as `synflow`, FILE:COLUMN, several separated by commas, or `none` [default: params and
-    /// flops where the space has them, and the scores that come with the program, as far as they are complete].
+    /// without training such as `synflow`, FILE:COLUMN, several separated by commas, of which a name alone is the column of
+    /// the file before it, where that has one, or `none` [default: params and flops where the space has them, and the
+    /// scores that come with the program, as far as they are complete].
     #[arg(long, value_parser = as_features)]
     scores: Option<Proxies>,
     /// How often everything is done, with seeds S, S+1, ... [default: 1].
@@ -135,6 +137,8 @@ impl Args {
     /// Refuses flags of the command line that nothing here has a use for.
     fn check_used(&self, given: &Self) -> Result<(), Failure> {
         let graphs = self.methods()?.into_iter().any(Method::sees_graphs);
+        let label = |table: &TableRef| self.label.unwrap_or_else(|| label_of(&table.column));
+        let accuracies = self.table.as_ref().is_none_or(|table| label(table) == Label::Accuracy);
         check_used(&[
             ("--choose", given.choose.is_some(), self.sources.is_some(), "--sources"),
             (
@@ -142,6 +146,24 @@ impl Args {
                 given.transfer_train.is_some(),
                 self.transfer_from.is_some(),
                 "--transfer-from",
+            ),
+            (
+                "--transfer-from",
+                given.transfer_from.is_some(),
+                self.methods()?.into_iter().any(Method::is_network),
+                "methods that start from a graph network, as gcn and relation",
+            ),
+            (
+                "--sources",
+                given.sources.is_some(),
+                self.methods()?.contains(&Method::Few) || self.choose != Some(false),
+                "--method few, and without --choose false any that is fitted to rows that sources choose",
+            ),
+            (
+                "--scores",
+                given.scores.is_some(),
+                self.methods()?.into_iter().any(Method::sees_features) && accuracies,
+                "boosting, gp, ranker and ours, and to accuracies",
             ),
             (
                 "--encoding",
@@ -238,13 +260,13 @@ fn on<S: Predictable>(space: &'static S, args: &Args, begun: Option<&Begun>) -> 
         .or_input();
     }
     let plan = Plan { encoding, label, train, validation };
-    if args.transfer_from.is_some() && !methods.iter().any(|method| method.is_network()) {
-        let method = output::name(&methods[0]);
-        return Err(anyhow!("--transfer-from starts a graph network; the method {method} has none"))
-            .or_input();
-    }
     let column = columns::read_rows(space, table)?;
-    let source = args.transfer_from.as_ref().map(|t| columns::read_column(space, t)).transpose()?;
+    if methods.iter().any(|method| method.sees_graphs()) {
+        encodable(space, encoding, table, &column)?;
+    }
+    let networks = methods.iter().any(|method| method.is_network());
+    let start = args.transfer_from.as_ref().filter(|_| networks);
+    let source = start.map(|table| columns::read_rows(space, table)).transpose()?;
     let sources = match &args.sources {
         Some(names) => few::columns(space, names)?,
         None => Vec::new(),
@@ -286,6 +308,19 @@ fn on<S: Predictable>(space: &'static S, args: &Args, begun: Option<&Begun>) -> 
     let splits: Vec<Split<S::Arch>> = seeds.iter().map(split).collect::<Result<_, _>>()?;
     for split in &splits {
         varied(split, &table.column)?;
+    }
+    if let (Some(source), Some(from)) = (&source, start) {
+        let rows = args.transfer_train();
+        let asked = || {
+            format!(
+                "--transfer-from {from}, of which --transfer-train asks for {rows} rows and a ninth beside"
+            )
+        };
+        for seed in &seeds {
+            let split =
+                source.labelled().split(rows, rows / 9, Seed(*seed)).with_context(asked).or_input()?;
+            varied(&split, &from.column).map_err(|failure| failure.within(&asked()))?;
+        }
     }
     let mut provenance = vec![serde_json::to_value(column.provenance()).or_failed()?];
     for (_, source) in &sources {
@@ -350,6 +385,20 @@ fn encoding(
     }
 }
 
+/// Refuses a table with a row that no network can see, before anything is fitted to others.
+fn encodable<S: Predictable>(
+    space: &S,
+    encoding: EncodingName,
+    table: &TableRef,
+    column: &Column<S::Arch>,
+) -> Result<(), Failure> {
+    let encode = space.encoding(encoding).or_failed()?;
+    column.labelled().archs().iter().try_for_each(|arch| {
+        let what = || format!("{}: {arch} cannot be encoded", table.file.display());
+        encode.encode(arch).map(|_| ()).with_context(what).or_input()
+    })
+}
+
 /// Refuses rows that nothing can be learned from.
 fn varied<A>(split: &Split<A>, column: &str) -> Result<(), Failure> {
     let values = split.train.values();
@@ -363,7 +412,8 @@ fn varied<A>(split: &Split<A>, column: &str) -> Result<(), Failure> {
             .or_input()
         }
         Some(_) if values.len() > 1 => Ok(()),
-        _ => Err(anyhow!("--train is {}; at least 2 rows are needed to fit to", values.len())).or_input(),
+        _ => Err(anyhow!("{} training rows of {column}; at least 2 are needed to fit to", values.len()))
+            .or_input(),
     }
 }
 
@@ -376,10 +426,6 @@ fn features<S: Predictable>(
     column: &Column<S::Arch>,
 ) -> Result<Option<Features<S::Arch>>, Failure> {
     let used = methods.iter().any(|method| method.sees_features());
-    if scores.is_some() && (!used || plan.label == Label::Latency) {
-        return Err(anyhow!("--scores belongs to boosting, gp, ranker and ours, and to accuracies"))
-            .or_input();
-    }
     if !used {
         return Ok(None);
     }

@@ -71,7 +71,7 @@ const EDITS: usize = 100;
 /// Another space is an implementation of this trait in a file of its own, and a line in the registry.
 pub(crate) trait Predictable: SearchSpace<Arch: 'static> + Sync + 'static {
     /// How the graph networks of BRP-NAS read an architecture: with a global node.
-    type Encoding: Encode<Self::Arch> + Clone;
+    type Encoding: Encode<Self::Arch> + Clone + Sync;
 
     /// How networks that average over nodes read one, as the Neural Predictor: without a global node.
     type Bare: Encode<Self::Arch> + Clone;
@@ -160,6 +160,11 @@ pub(crate) trait Predictable: SearchSpace<Arch: 'static> + Sync + 'static {
     /// Every class of equal architectures, by the first of it; none where there are too many.
     fn whole(&self) -> Option<Vec<Self::Arch>> {
         Some(self.enumerate()?.collect())
+    }
+
+    /// Whether the space knows classes of equal architectures.
+    fn has_classes(&self) -> bool {
+        false
     }
 
     /// The first of its class of equal architectures, where the space knows classes: whatever is trained or scored

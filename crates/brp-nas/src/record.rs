@@ -219,9 +219,15 @@ fn is_blank_store(path: &Path) -> bool {
 /// Keeps others out of a folder, where the disk knows locks.
 fn lock(folder: &Path) -> Result<Option<File>, Failure> {
     let Ok(file) = File::open(folder) else { return Ok(None) };
+    try_lock(&file, folder)?;
+    Ok(Some(file))
+}
+
+/// Keeps others out of what a file stands for, unless one has it; where the disk knows no locks nobody is kept out.
+pub(crate) fn try_lock(file: &File, of: &Path) -> Result<(), Failure> {
     match file.try_lock() {
-        Err(TryLockError::WouldBlock) => Err(at_work(folder)).or_input(),
-        _ => Ok(Some(file)),
+        Err(TryLockError::WouldBlock) => Err(at_work(of)).or_input(),
+        _ => Ok(()),
     }
 }
 
@@ -339,9 +345,7 @@ impl Record {
         let cannot = || format!("cannot write {}", path.display());
         let file = OpenOptions::new().create(true).append(true).open(&path);
         let file = file.with_context(cannot).or_failed()?;
-        if let Err(TryLockError::WouldBlock) = file.try_lock() {
-            return Err(at_work(&self.folder)).or_input();
-        }
+        try_lock(&file, &self.folder)?;
         let whole = || -> std::io::Result<Vec<u8>> {
             let mut bytes = fs::read(&path)?;
             bytes.truncate(bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1));

@@ -93,7 +93,11 @@ pub(crate) fn main(args: &Args) -> Result<(), Failure> {
             for row in experiment.rows(quick, args.rows.as_deref()) {
                 let stands_in = row.stands_in(experiment, &folders);
                 // what was done for want of a file is done again when it is there
-                if kept.done(row, quick).is_some_and(|done| stands_in || !done.on_benchmark) {
+                let done = results.done(&kept, row, quick);
+                if let Some(done) = done.filter(|done| stands_in || !done.on_benchmark) {
+                    if done.revision != env!("BRP_NAS_REVISION") {
+                        eprintln!("{}, {}: as revision {} did it", experiment.name, row.name, done.revision);
+                    }
                     continue;
                 }
                 if let Some(lacks) = row.lacks(experiment, &folders) {
@@ -106,6 +110,8 @@ pub(crate) fn main(args: &Args) -> Result<(), Failure> {
                 let on = if stands_in { ", on the program's own benchmark" } else { "" };
                 eprintln!("{}, {}{on}{left}", experiment.name, row.name);
                 let at_work = results.at_work(experiment, quick, row);
+                let place = format!("{}, row `{}`", experiment.file.display(), row.name);
+                let held = row::hold(&at_work)?;
                 let done = match run(row, experiment, &folders, quick, &at_work) {
                     // a row may ask for more architectures than a benchmark has; what is quick is made for it
                     Err(Failure::Input(error)) if stands_in && !quick => {
@@ -115,23 +121,16 @@ pub(crate) fn main(args: &Args) -> Result<(), Failure> {
                         );
                         continue;
                     }
-                    done => done.map_err(|failure| failure_of(failure, experiment, &row.name))?,
+                    done => done.map_err(|failure| failure.within(&place))?,
                 };
-                kept.take(done);
-                results.write(&kept)?;
+                kept = results.add(experiment, quick, done)?;
+                row::clear(&at_work)?;
+                drop(held);
             }
         }
         shown.push(Shown::of(experiment, &kept));
     }
     output::print(&show::All(shown), format)
-}
-
-fn failure_of(failure: Failure, experiment: &Experiment, row: &str) -> Failure {
-    let place = format!("{}, row `{row}`", experiment.file.display());
-    match failure {
-        Failure::Input(error) => Failure::Input(error.context(place)),
-        Failure::Failed(error) => Failure::Failed(error.context(place)),
-    }
 }
 
 /// A file's text, or what it is for.

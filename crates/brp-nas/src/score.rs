@@ -79,7 +79,7 @@ pub(crate) struct Args {
     #[arg(long)]
     table: Option<TableRef>,
     /// Nothing is computed: scores that come with the program, or FILE:COLUMN, several separated by commas, are compared
-    /// with --table over all that it has.
+    /// with --table over all that it has. A name alone is the column of the file before it, where that has one.
     #[arg(long, value_parser = as_features)]
     scores: Option<Proxies>,
     /// The run store: what is in it is not scored again [default: store.sqlite in the run folder].
@@ -256,6 +256,13 @@ pub(crate) fn main(args: Args) -> Result<(), Failure> {
         given.check_nothing_computed()?;
         return on_space!(name, space => of_tables(name, space, &args, scores));
     }
+    if args.inputs.is_some() {
+        let whose = "images that are read or drawn, without --inputs";
+        check_used(&[
+            ("--batch", given.batch.is_some(), false, whose),
+            ("--image", given.image.is_some(), false, whose),
+        ])?;
+    }
     computed(name, &args)
 }
 
@@ -287,7 +294,11 @@ fn computed(space: Space, args: &Args) -> Result<(), Failure> {
     });
     let report = Report::new(space, seed.0, &proxies, rows, found, compared, started.elapsed().as_secs_f64());
     record.write("result.json", &report)?;
-    output::print(&report, args.common.format())
+    output::print(&report, args.common.format())?;
+    match report.nothing() {
+        Some(reason) => Err(anyhow!("no architecture has a score, the first for: {reason}")).or_failed(),
+        None => Ok(()),
+    }
 }
 
 /// Scores that are there already, against a column.
@@ -408,6 +419,11 @@ impl Scoring {
             batch: &self.batch,
             seed: self.seed,
         }
+    }
+
+    /// What would be wrong with every architecture, this one among them.
+    pub(crate) fn check(&self, arch: &str, proxies: &[&'static dyn Proxy]) -> Result<(), Failure> {
+        self.job(&[arch.to_owned()], proxies).check()
     }
 
     /// What architectures are ordered by, a list an architecture, NaN where there is nothing; what the store has is

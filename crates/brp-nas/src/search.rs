@@ -11,7 +11,7 @@ mod settings;
 
 pub(crate) use args::Args;
 
-use crate::failure::{Failure, OrFail};
+use crate::failure::{Broken, Failure, OrFail};
 use crate::host::Stopwatch;
 use crate::options::repeats;
 use crate::output;
@@ -113,12 +113,14 @@ fn of_space<S: Predictable>(
                 })
             });
             let (threads, retry) = ((spare / at_once).max(1), settings.retries > 0);
-            Work::Train(Training { bench, store, threads, retry, data: &data, elsewhere })
+            let broken = Broken::default();
+            Work::Train(Training { bench, store, threads, retry, data: &data, elsewhere, broken })
         }
         None => Work::Lookup(&data),
     };
     let search = Search { settings: &settings, data: &data, work, threads: at_once };
-    let found = record.or_undo(all(&search, args, &record, threads))?;
+    let found = search.check().and_then(|()| all(&search, args, &record, threads));
+    let found = record.or_undo(found)?;
     finish(&settings, args, &record, found, watch)
 }
 

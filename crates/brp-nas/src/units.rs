@@ -9,7 +9,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::time::Duration;
-use store::{Filter, Key, Lease, Store, StoreError};
+use store::{Filter, Key, Lease, Row, Store, StoreError};
 
 /// How long to wait before looking again at what somebody else is doing.
 const PAUSE: Duration = Duration::from_millis(200);
@@ -39,6 +39,12 @@ pub(crate) trait Work: Sync {
     /// Units that are found out once for all items, where there are any.
     fn shared(&self) -> Vec<Key> {
         Vec::new()
+    }
+
+    /// A unit as it is where others have said first what is found out once: `found` is what this process found out, and
+    /// `agreed` what counts.
+    fn agree(&self, unit: Row, _found: &[Row], _agreed: &[Row]) -> Result<Row, Failure> {
+        Ok(unit)
     }
 
     /// What an item came to, once every unit of it has an outcome.

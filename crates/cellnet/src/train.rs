@@ -163,9 +163,14 @@ impl Trainer {
     /// A network with fresh weights; images are normalised as given, usually by the training images' own statistics.
     ///
     /// # Errors
-    /// A recipe out of range.
+    /// A recipe out of range, and one whose crops are moved further than the images are wide.
     pub fn new(network: Network, recipe: Recipe, normalise: Normalise, seed: Seed) -> Result<Self> {
         recipe.check()?;
+        let [_, height, width] = network.input();
+        if recipe.crop > height.min(width) {
+            let (found, expected) = (recipe.crop.to_string(), "at most the side of the images");
+            return Err(NetworkError::Setting { setting: "crop", found, expected });
+        }
         let weights = Weights::init(&network, DType::F32, seed.derive("weights"))?;
         let sgd = optimiser(&weights, &recipe)?;
         let engine = Engine::new(&network, Settings::training())?;

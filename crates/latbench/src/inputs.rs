@@ -1,6 +1,9 @@
 use nas_core::Seed;
 use rand::RngExt;
 
+/// Numbers that the input of a network may have.
+pub const MOST_INPUTS: usize = 1 << 28;
+
 /// Inputs that take turns, so that nothing is measured that depends on one of them.
 #[derive(Debug)]
 pub(crate) struct Inputs {
@@ -10,13 +13,11 @@ pub(crate) struct Inputs {
 
 impl Inputs {
     /// Noise of this shape, whose sizes a file may say.
-    #[cfg(any(feature = "onnxruntime", feature = "tract"))]
     pub(crate) fn of(shape: &[usize], seed: Seed) -> Result<Self, String> {
-        const MOST: usize = 1 << 28;
         let count = shape.iter().try_fold(1_usize, |count, &size| count.checked_mul(size));
-        match count.filter(|count| *count <= MOST) {
+        match count.filter(|count| *count <= MOST_INPUTS) {
             Some(count) => Ok(Self::noise(count, seed)),
-            None => Err(format!("its input is {shape:?}; at most {MOST} numbers are expected")),
+            None => Err(format!("its input is {shape:?}; at most {MOST_INPUTS} numbers are expected")),
         }
     }
 

@@ -27,6 +27,8 @@ pub use nas_core;
 
 pub use clock::{Clock, SystemClock};
 pub use error::{LatencyError, WorkloadError};
+#[cfg(any(feature = "cellnet", feature = "onnxruntime", feature = "tract"))]
+pub use inputs::MOST_INPUTS;
 pub use interleaved::{Interleaved, Latency, Reference};
 #[cfg(feature = "cellnet")]
 pub use network::{CandleWorkload, EngineWorkload};

@@ -48,11 +48,12 @@ impl EngineWorkload {
     /// ```
     ///
     /// # Errors
-    /// Weights of another network, or not of f32.
+    /// Weights of another network, or not of f32; a batch of more than 2^28 numbers.
     pub fn new(network: &Network, weights: &Weights, batch: usize, seed: Seed) -> Result<Self, LatencyError> {
+        let inputs = Inputs::of(&shape(network, batch), seed).map_err(|e| refused("the engine", e))?;
         let mut engine = Engine::new(network, Settings::inference()).map_err(|e| refused("the engine", e))?;
         engine.load(weights).map_err(|e| refused("the engine", e))?;
-        Ok(Self { engine, inputs: Inputs::noise(shape(network, batch).iter().product(), seed) })
+        Ok(Self { engine, inputs })
     }
 }
 
@@ -65,10 +66,13 @@ impl Workload for EngineWorkload {
 
 impl CandleWorkload {
     /// A batch of so many images of noise, in evaluation.
-    pub fn new(network: &Network, weights: &Weights, batch: usize, seed: Seed) -> Self {
+    ///
+    /// # Errors
+    /// A batch of more than 2^28 numbers.
+    pub fn new(network: &Network, weights: &Weights, batch: usize, seed: Seed) -> Result<Self, LatencyError> {
         let shape = shape(network, batch);
-        let inputs = Inputs::noise(shape.iter().product(), seed);
-        Self { network: network.clone(), weights: weights.clone(), inputs, shape }
+        let inputs = Inputs::of(&shape, seed).map_err(|e| refused("candle", e))?;
+        Ok(Self { network: network.clone(), weights: weights.clone(), inputs, shape })
     }
 }
 

@@ -2,7 +2,7 @@ use crate::error::Result;
 use crate::seen::{Need, Seen};
 use serde::Serialize;
 
-/// What a proxy gives a network. Larger is better for every proxy of this crate: see [`Proxy::larger_is_better`].
+/// What a proxy gives a network. A larger one promises a better network.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Score {
     /// The score: infinite where it is beyond f64, NaN where it is not defined, as for a cell of nothing.
@@ -47,11 +47,6 @@ pub trait Proxy: Sync {
 
     /// What must be observed.
     fn needs(&self) -> &'static [Need];
-
-    /// Whether a larger score promises a better network; true of all but those whose authors say otherwise.
-    fn larger_is_better(&self) -> bool {
-        true
-    }
 
     /// The score.
     ///

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 const SHORT_LIST: usize = 200;
 
 /// Why candidates do not grow under a limit.
-const NO_CHANCES: &str = "candidates that join on the way have no chance to meet a limit that anybody knows";
+const NO_CHANCES: &str = "candidates that join on the way have no chance to meet a limit that anybody knows: Growth::within says it";
 
 /// The chance to meet a limit from which it is likely.
 const LIKELY: f64 = 0.5;
@@ -139,14 +139,14 @@ where
     ///
     /// # Errors
     /// A limit that is not positive, chances that are not one a candidate or do not lie between 0 and 1, candidates that
-    /// [grow](Self::growing), of which there are no chances.
+    /// [grow](Self::growing) by what knows no chances ([`Growth::within`]).
     pub fn limit(mut self, limit_ms: f64, chances: Vec<f64>) -> Result<Self, SearchError> {
         let fail = |name, value, expected: String| Err(SearchError::Setting { name, value, expected });
         if !(limit_ms > 0.0 && limit_ms.is_finite()) {
             let expected = "a latency limit is a positive number of milliseconds".into();
             return fail("max-latency", limit_ms, expected);
         }
-        if self.growth.is_some() {
+        if self.growth.as_ref().is_some_and(|growth| !growth.knows_chances()) {
             return fail("max-latency", limit_ms, NO_CHANCES.into());
         }
         if chances.len() != self.candidates.len() {
@@ -180,9 +180,9 @@ where
     /// Has children of the best so far join the candidates after each fit. Each is a network of its own.
     ///
     /// # Errors
-    /// A [`limit`](Self::limit), as nobody knows the chance that a child meets it.
+    /// A [`limit`](Self::limit), where nobody knows the chance that a child meets it ([`Growth::within`]).
     pub fn growing(self, growth: Growth<'a, A>) -> Result<Self, SearchError> {
-        if let Some(limit_ms) = self.limit_ms {
+        if let Some(limit_ms) = self.limit_ms.filter(|_| !growth.knows_chances()) {
             let expected = NO_CHANCES.into();
             return Err(SearchError::Setting { name: "max-latency", value: limit_ms, expected });
         }
@@ -361,7 +361,12 @@ where
                 self.predictor.fit(&data, &Labelled::empty(), seed).map_err(SearchError::predictor)?;
             self.model = Some(model);
             if let Some(growth) = &mut self.growth {
-                self.candidates.extend(growth.children(&self.archs, &self.values, seed));
+                let (children, chances): (Vec<A>, Vec<f64>) =
+                    growth.children(&self.archs, &self.values, seed).into_iter().unzip();
+                self.candidates.extend(children);
+                if self.limit_ms.is_some() {
+                    self.chances.extend(chances);
+                }
             }
         }
         (self.round, self.asked_ahead) = (self.round + 1, 0);

@@ -60,7 +60,8 @@ impl Selection {
 /// left to it.
 ///
 /// The candidates are any list, so a latency limit is applied before ([`within_limit`](crate::within_limit)). Where
-/// they are a part of a space, others may join them ([`growing`](BrpNas::growing)), which the authors' code does not do.
+/// they are a part of a space, others may join them ([`growing`](BrpNas::growing)), which the authors' code does not do;
+/// of these the limit is asked as they come ([`Growth::within`]).
 /// `P` gives the predictor's settings for a round: the published ones lengthen the training from round to round.
 #[derive(Debug)]
 pub struct BrpNas<'a, A, F: FitFrom<A>, P> {
@@ -207,7 +208,8 @@ where
         }
         .map_err(SearchError::predictor)?;
         if let Some(growth) = &mut self.growth {
-            self.candidates.extend(growth.children(&self.archs, &self.values, seed));
+            let children = growth.children(&self.archs, &self.values, seed);
+            self.candidates.extend(children.into_iter().map(|(child, _)| child));
         }
         self.ranking = model.rank(&self.candidates).map_err(SearchError::predictor)?;
         self.model = Some(model);

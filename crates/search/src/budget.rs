@@ -5,7 +5,8 @@ use serde::{Deserialize, Serialize};
 pub struct Budget {
     /// Trials, failed ones among them.
     pub trials: usize,
-    /// Seconds that evaluations say they cost, in sum. The trial that passes it is the last.
+    /// Seconds that evaluations say they cost, in sum. The trial that passes it is the last. One that failed says nothing,
+    /// and counts for nothing.
     pub cost_s: Option<f64>,
     /// Seconds by the clock of [`Run`](crate::Run). What is being evaluated then is still taken.
     pub wall_s: Option<f64>,

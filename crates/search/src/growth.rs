@@ -19,7 +19,7 @@ const TRIES: usize = 20;
 /// far from the best of all. So before each ranking of [`BrpNas`](crate::BrpNas) and [`Believing`](crate::Believing)
 /// `count` children for each network that was trained since the last one join them, one edit away from a parent, two
 /// with probability 1/4, three with 1/8, and so on (as BANANAS optimises its acquisition; White, Neiswanger and Savani,
-/// AAAI 2021).
+/// AAAI 2021). Under a latency limit those join that may meet it ([`within`](Growth::within)).
 ///
 /// ```
 /// use nas_core::Stream;
@@ -34,10 +34,15 @@ const TRIES: usize = 20;
 pub struct Growth<'a, A> {
     count: usize,
     mutate: &'a (dyn Fn(&A, &mut Stream) -> A + Sync),
+    /// Of meeting a limit, where there is one.
+    chance: Option<&'a Chance<'a, A>>,
     known: BTreeSet<A>,
     /// How many networks were trained when it was asked last.
     trained: usize,
 }
+
+/// How likely an architecture meets a limit; nothing of what is no candidate.
+pub type Chance<'a, A> = dyn Fn(&A) -> Option<f64> + Sync + 'a;
 
 impl<A> fmt::Debug for Growth<'_, A> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -56,7 +61,18 @@ impl<'a, A: Clone + Ord> Growth<'a, A> {
             let expected = "at least one candidate joins".into();
             return Err(SearchError::Setting { name: "grow", value: 0.0, expected });
         }
-        Ok(Self { count, mutate, known: BTreeSet::new(), trained: 0 })
+        Ok(Self { count, mutate, chance: None, known: BTreeSet::new(), trained: 0 })
+    }
+
+    /// Only children join of which `chance` says how likely they meet a latency limit, from 0 to 1: the others are no
+    /// candidates. It is asked once for each child.
+    #[must_use]
+    pub fn within(self, chance: &'a Chance<'a, A>) -> Self {
+        Self { chance: Some(chance), ..self }
+    }
+
+    pub(crate) fn knows_chances(&self) -> bool {
+        self.chance.is_some()
     }
 
     /// These are candidates already.
@@ -65,8 +81,9 @@ impl<'a, A: Clone + Ord> Growth<'a, A> {
         self
     }
 
-    /// New candidates; fewer than are wanted where the neighbourhood of the parents is used up. O(log n) each.
-    pub(crate) fn children(&mut self, trained: &[A], values: &[f64], seed: Seed) -> Vec<A> {
+    /// New candidates, each with its chance to meet the limit (1 without one); fewer than are wanted where the
+    /// neighbourhood of the parents is used up. O(log n) each.
+    pub(crate) fn children(&mut self, trained: &[A], values: &[f64], seed: Seed) -> Vec<(A, f64)> {
         let mut parents = order_by_score(values);
         parents.truncate(PARENTS);
         let wanted = self.count * trained.len().saturating_sub(self.trained);
@@ -81,8 +98,11 @@ impl<'a, A: Clone + Ord> Growth<'a, A> {
             while rng.random_bool(FURTHER) {
                 child = (self.mutate)(&child, &mut rng);
             }
-            if self.known.insert(child.clone()) {
-                children.push(child);
+            if self.known.insert(child.clone())
+                && let Some(chance) = self.chance.map_or(Some(1.0), |chance| chance(&child))
+                && (0.0..=1.0).contains(&chance)
+            {
+                children.push((child, chance));
             }
         }
         children

@@ -35,7 +35,7 @@ pub use domain::Domain;
 pub use error::SearchError;
 pub use evaluate::{Evaluate, Evaluated};
 pub use evolution::{Evolution, EvolutionSettings, Goal};
-pub use growth::Growth;
+pub use growth::{Chance, Growth};
 pub use limit::{Limited, within_limit};
 pub use moves::Moves;
 pub use order::InOrder;

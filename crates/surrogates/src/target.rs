@@ -58,6 +58,9 @@ impl Curve {
 /// A curve through points with rising abscissas; beyond its ends it has the slope from end to end.
 fn line(points: &[(f64, f64)], at: f64, of: impl Fn(&(f64, f64)) -> (f64, f64)) -> f64 {
     let (Some(first), Some(last)) = (points.first().map(&of), points.last().map(&of)) else { return at };
+    if at.is_nan() {
+        return at;
+    }
     let slope = (last.1 - first.1) / (last.0 - first.0);
     if at <= first.0 {
         return first.1 + slope * (at - first.0);

@@ -65,10 +65,14 @@ impl Visit for Do<'_> {
             let get = |key| store.get(key, now_ms()).or_failed();
             keys.iter().filter_map(|key| get(key).transpose()).collect()
         };
-        let shared = rows(work.shared())?;
-        shared.iter().try_for_each(|row| self.folder.share(row))?;
-        let owned = rows(work.keys().concat())?;
-        Ok(owned.into_iter().chain(shared).collect())
+        let found = rows(work.shared())?;
+        found.iter().try_for_each(|row| self.folder.share(row))?;
+        // tasks that began together may each have found it out: the first word counts for all of them
+        let mut agreed = self.folder.shared()?;
+        agreed.retain(|row| found.iter().any(|found| found.key == row.key));
+        let owned = rows(work.keys().concat())?.into_iter();
+        let owned: Vec<Row> = owned.map(|row| work.agree(row, &found, &agreed)).collect::<Result<_, _>>()?;
+        Ok(owned.into_iter().chain(agreed).collect())
     }
 }
 

@@ -160,7 +160,7 @@ impl Ready {
             Weights::init(&network, DType::F32, seed).map_err(|error| refused(error.to_string()))?;
         match self {
             Self::Engine => Ok(Box::new(EngineWorkload::new(&network, &weights, build.batch, seed)?)),
-            Self::Candle => Ok(Box::new(CandleWorkload::new(&network, &weights, build.batch, seed))),
+            Self::Candle => Ok(Box::new(CandleWorkload::new(&network, &weights, build.batch, seed)?)),
             Self::OnnxRuntime(_) | Self::Tract => {
                 let onnx = to_onnx(&network, &weights, Some(build.batch));
                 self.onnx(&onnx.map_err(|error| refused(error.to_string()))?, threads, seed, &refused)

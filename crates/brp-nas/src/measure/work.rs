@@ -23,6 +23,8 @@ pub(super) struct Job {
     pub(super) space: Space,
     pub(super) device: String,
     pub(super) fidelity: String,
+    /// What of it decides how fast the reference is.
+    pub(super) scale: String,
     pub(super) groups: Vec<Vec<Subject>>,
     pub(super) reference: Subject,
     /// What the reference takes in seconds when the machine is quiet, where that is known from elsewhere.
@@ -82,7 +84,7 @@ pub(super) struct Row {
 }
 
 impl Row {
-    fn empty(arch: String) -> Self {
+    pub(super) fn empty(arch: String) -> Self {
         Self {
             arch,
             latency_ms: None,
@@ -159,6 +161,29 @@ impl Work for Job {
         vec![self.key_of_usual()]
     }
 
+    /// Latencies are on the scale of the reference that counts.
+    fn agree(
+        &self,
+        unit: store::Row,
+        found: &[store::Row],
+        agreed: &[store::Row],
+    ) -> Result<store::Row, Failure> {
+        let usual = |rows: &[store::Row]| match rows.iter().find(|row| row.key == self.key_of_usual()) {
+            Some(store::Row { state: State::Done(measured), .. }) => Some(measured.value),
+            _ => None,
+        };
+        let by = usual(agreed).zip(usual(found)).map_or(1.0, |(agreed, found)| agreed / found);
+        match (unit.state.clone(), row_of(&unit.key, &unit.state)) {
+            (State::Done(measured), Some(mut row)) if by != 1.0 => {
+                row.scale(by);
+                let payload = Some(serde_json::to_string(&row).or_failed()?);
+                let value = row.latency_ms.unwrap_or(measured.value);
+                Ok(store::Row { state: State::Done(Measured { value, payload, ..measured }), ..unit })
+            }
+            _ => Ok(unit),
+        }
+    }
+
     fn row(&self, item: usize, store: &Store) -> Result<Option<Vec<Row>>, Failure> {
         let row = |subject: &Subject| -> Result<Option<Row>, Failure> {
             let key = self.key(subject);
@@ -184,7 +209,7 @@ impl Work for Job {
         let (mut rows, now_usual) = std::thread::scope(|scope| {
             let watcher = scope.spawn(|| {
                 // a run that returns late is a network over its limit; this is for one that does not return
-                let patience = self.protocol.limit() * 2 + Duration::from_secs(1);
+                let patience = self.protocol.limit().saturating_mul(2).saturating_add(Duration::from_secs(1));
                 let stuck = watch.until(patience, || done.load(Ordering::Relaxed));
                 stuck.map(|number| self.give_up(subjects.get(number).copied(), &leases, &file))
             });
@@ -240,9 +265,10 @@ impl Job {
         }
     }
 
-    /// What the reference takes when the machine is quiet; whatever the seed, it is the scale of all.
+    /// What the reference takes when the machine is quiet; whatever the seed and the numbers of the protocol, it is the
+    /// scale of all.
     fn key_of_usual(&self) -> Key {
-        Key { seed: Seed(0), ..self.key_of_reference() }
+        Key { seed: Seed(0), fidelity: self.scale.clone(), ..self.key_of_reference() }
     }
 
     /// What the reference takes in seconds when the machine is quiet, once it was measured or given.
@@ -250,10 +276,15 @@ impl Job {
     /// # Errors
     /// A store in which latencies are on another scale than the given one.
     pub(super) fn usual(&self, store: &Store) -> Result<Option<f64>, Failure> {
-        let kept = match store.get(&self.key_of_usual(), now_ms()).or_failed()?.map(|row| row.state) {
-            Some(State::Done(measured)) => measured.value / 1e3,
-            _ => return Ok(self.given),
-        };
+        let of_protocol = Key { fidelity: self.fidelity.clone(), ..self.key_of_usual() };
+        let mut kept = None;
+        // stores of before have it under the numbers of the protocol
+        for key in [self.key_of_usual(), of_protocol] {
+            if let Some(State::Done(measured)) = store.get(&key, now_ms()).or_failed()?.map(|row| row.state) {
+                kept = kept.or(Some(measured.value / 1e3));
+            }
+        }
+        let Some(kept) = kept else { return Ok(self.given) };
         match self.given.filter(|given| (given / kept - 1.0).abs() > 1e-9) {
             Some(given) => Err(anyhow!(
                 "--reference-ms is {}, but the latencies of this store are on the scale of {} ms: leave it out, or \

@@ -25,11 +25,12 @@ pub(super) fn mine(error: PredictError) -> Failure {
     }
 }
 
-fn settings<S: Predictable>(ground: &Ground<'_, S>, method: Method, label: Label) -> RegressorSettings {
+/// For so many rows.
+fn settings(method: Method, label: Label, rows: usize) -> RegressorSettings {
     match (method, label) {
         (Method::GcnPublished, Label::Latency) => RegressorSettings::published_latency(),
-        (_, Label::Latency) => RegressorSettings::fast_latency(ground.plan.train),
-        (_, Label::Accuracy) => RegressorSettings::published_accuracy(ground.plan.train),
+        (_, Label::Latency) => RegressorSettings::fast_latency(rows),
+        (_, Label::Accuracy) => RegressorSettings::published_accuracy(rows),
     }
 }
 
@@ -43,12 +44,12 @@ pub(super) fn start<S: Predictable>(
     seed: Seed,
 ) -> Result<Start<S>, Failure> {
     let mut source = match method {
-        Method::GcnPublished => settings(ground, method, label),
+        Method::GcnPublished => settings(method, label, split.train.len()),
         _ => RegressorSettings::pre_training(),
     };
     source.hidden = match method {
         Method::Relation => RelationSettings::searching().hidden,
-        _ => settings(ground, method, ground.plan.label).hidden,
+        _ => settings(method, ground.plan.label, ground.plan.train).hidden,
     };
     let encode = ground.space.encoding(ground.plan.encoding).or_failed()?;
     let source = GcnRegressor { encode, settings: source };
@@ -65,7 +66,8 @@ pub(super) fn regressor<S: Predictable>(
 ) -> Result<Found, Failure> {
     let (train, validation) = (&split.train, &split.validation);
     let encode = ground.space.encoding(ground.plan.encoding).or_failed()?;
-    let settings = GcnRegressor { encode, settings: settings(ground, method, ground.plan.label) };
+    let settings = settings(method, ground.plan.label, ground.plan.train);
+    let settings = GcnRegressor { encode, settings };
     let model = match from {
         Some(start) => settings.transfer(start.gcn(), train, validation, seed),
         None => settings.fit(train, validation, seed),

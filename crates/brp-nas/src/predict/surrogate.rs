@@ -74,7 +74,9 @@ fn scored(
     if cost {
         return Found::of(watch, values);
     }
-    Ok(Found { values: Some(values()?), ..Found::of_scores(watch, scores)? })
+    // before the values, whose time is nobody's
+    let found = Found::of_scores(watch, scores)?;
+    Ok(Found { values: Some(values()?), ..found })
 }
 
 /// Percent of labels within each interval of their belief.

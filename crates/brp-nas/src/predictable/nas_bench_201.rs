@@ -125,6 +125,10 @@ impl Predictable for NasBench201 {
         Some(classes::firsts().to_vec())
     }
 
+    fn has_classes(&self) -> bool {
+        true
+    }
+
     fn representative(&self, cell: &Cell) -> Cell {
         classes::first(cell)
     }

@@ -192,7 +192,7 @@ fn measure(run: &Run, result: &Value) -> Result<Vec<Picture>, Failure> {
 
 /// Here against published, shares and percentages apart.
 pub(super) fn of_record(record: &Record) -> Result<Vec<Picture>, Failure> {
-    let (name, title, ..) = record.shown.described();
+    let (name, (_, title, ..)) = (record.shown.place(), record.shown.described());
     let pairs = record.shown.pairs();
     let mut pictures = Vec::new();
     for (kind, small) in [("shares", true), ("numbers", false)] {
@@ -211,7 +211,7 @@ pub(super) fn of_record(record: &Record) -> Result<Vec<Picture>, Failure> {
             series: vec![of(true, "reached"), of(false, "short")],
             diagonal: true,
         };
-        pictures.push(picture(name, kind, &chart)?);
+        pictures.push(picture(&name, kind, &chart)?);
     }
     Ok(pictures)
 }

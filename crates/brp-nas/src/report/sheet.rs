@@ -113,7 +113,7 @@ fn of_record(record: &Record, pictures: Vec<Picture>) -> Section {
     let (name, title, paper, note) = record.shown.described();
     let table = Table { title: "published and here".into(), header, rows, more: 0 };
     Section {
-        id: id(name),
+        id: id(&record.shown.place()),
         title: title.to_owned(),
         kind: name.to_owned(),
         said: paper,

@@ -8,6 +8,7 @@ use crate::host::{Host, date, now_s};
 use crate::record::write_whole;
 use anyhow::{Context, anyhow};
 use serde::{Deserialize, Serialize};
+use std::fs::File;
 use std::path::{Path, PathBuf};
 
 /// The form of these files.
@@ -26,10 +27,6 @@ pub(crate) struct Kept {
 }
 
 impl Kept {
-    pub(crate) fn has(&self, row: &Row, quick: bool) -> bool {
-        self.done(row, quick).is_some()
-    }
-
     /// What is known of a row, in its settings of today.
     pub(crate) fn done(&self, row: &Row, quick: bool) -> Option<&Done> {
         let line = row.line(quick);
@@ -49,6 +46,8 @@ impl Kept {
 #[derive(Debug)]
 pub(crate) struct Results {
     folder: PathBuf,
+    /// Whether somebody named it: then rows of any revision count.
+    named: bool,
     host: serde_json::Value,
 }
 
@@ -56,7 +55,7 @@ impl Results {
     pub(crate) fn open(named: Option<&Path>) -> Result<Self, Failure> {
         let host = serde_json::to_value(Host::here()).or_failed()?;
         if let Some(folder) = named {
-            return Ok(Self { folder: folder.to_path_buf(), host });
+            return Ok(Self { folder: folder.to_path_buf(), named: true, host });
         }
         let machine: String = host["processor"].as_str().unwrap_or("unknown").to_lowercase();
         let words = machine.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty());
@@ -68,7 +67,7 @@ impl Results {
             };
             files(folder).iter().any(|file| open(file).is_ok_and(|kept| of_here(&kept)))
         });
-        Ok(Self { folder: newest.unwrap_or(folder), host })
+        Ok(Self { folder: newest.unwrap_or(folder), named: false, host })
     }
 
     pub(crate) fn folder(&self) -> &Path {
@@ -97,11 +96,25 @@ impl Results {
         Ok(Kept { format: FORMAT, experiment, quick, host, rows: Vec::new() })
     }
 
-    pub(crate) fn write(&self, kept: &Kept) -> Result<(), Failure> {
-        let cannot = || format!("cannot make {}", self.folder.display());
+    /// What is known of a row that need not be done again: a folder that nobody named may have rows of an older revision
+    /// of the same day.
+    pub(crate) fn done<'a>(&self, kept: &'a Kept, row: &Row, quick: bool) -> Option<&'a Done> {
+        let here = |done: &&Done| self.named || done.revision == env!("BRP_NAS_REVISION");
+        kept.done(row, quick).filter(here)
+    }
+
+    /// Adds a row to the record, beside what other processes have added; the record then.
+    pub(crate) fn add(&self, experiment: &Experiment, quick: bool, done: Done) -> Result<Kept, Failure> {
+        let cannot = || format!("cannot write in {}", self.folder.display());
         std::fs::create_dir_all(&self.folder).with_context(cannot).or_input()?;
-        let text = serde_json::to_string_pretty(kept).or_failed()? + "\n";
-        write_whole(&self.file(&kept.experiment, kept.quick), text.as_bytes()).or_failed()
+        let lock = File::create(self.folder.join(".lock")).with_context(cannot).or_input()?;
+        // where the disk knows no locks, nobody waits
+        let _ = lock.lock();
+        let mut kept = self.kept(experiment, quick)?;
+        kept.take(done);
+        let text = serde_json::to_string_pretty(&kept).or_failed()? + "\n";
+        write_whole(&self.file(&kept.experiment, kept.quick), text.as_bytes()).or_failed()?;
+        Ok(kept)
     }
 
     /// How long a row took, when it was last done in these settings, in any folder.
@@ -119,7 +132,7 @@ impl Results {
         let mut total = 0.0;
         for experiment in chosen {
             let kept = self.kept(experiment, quick).ok()?;
-            for row in experiment.rows(quick, part).filter(|row| !kept.has(row, quick)) {
+            for row in experiment.rows(quick, part).filter(|row| self.done(&kept, row, quick).is_none()) {
                 total += self.expected(experiment, row, quick)?;
             }
         }

@@ -2,9 +2,10 @@
 
 use super::experiment::{Experiment, Row};
 use crate::failure::{Failure, OrFail};
+use crate::record::try_lock;
 use anyhow::{Context, anyhow};
 use serde::{Deserialize, Serialize};
-use std::fs;
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Instant;
@@ -29,7 +30,33 @@ pub(crate) struct Done {
     pub(crate) measured: Vec<Option<f64>>,
 }
 
-/// Does a row in a folder of its own, which is removed at the end; what a killed one left there is gone on with.
+/// Keeps other processes from doing the same row.
+pub(super) fn hold(folder: &Path) -> Result<File, Failure> {
+    let make = || {
+        fs::create_dir_all(folder.parent().unwrap_or(folder))?;
+        File::create(lock_of(folder))
+    };
+    let file = make().with_context(|| format!("cannot make {}", lock_of(folder).display())).or_input()?;
+    try_lock(&file, folder)?;
+    Ok(file)
+}
+
+fn lock_of(folder: &Path) -> PathBuf {
+    folder.with_extension("lock")
+}
+
+/// Takes away what a row leaves, once it is recorded.
+pub(super) fn clear(folder: &Path) -> Result<(), Failure> {
+    fs::remove_dir_all(folder).with_context(|| format!("cannot remove {}", folder.display())).or_failed()?;
+    let _ = fs::remove_file(lock_of(folder));
+    for above in folder.ancestors().skip(1).take(2) {
+        // where it is empty
+        let _ = fs::remove_dir(above);
+    }
+    Ok(())
+}
+
+/// Does a row in a folder of its own; what a killed one left there is gone on with.
 pub(super) fn run(
     row: &Row,
     experiment: &Experiment,
@@ -85,11 +112,6 @@ pub(super) fn run(
         }
     };
     let measured = row.values.iter().map(value).collect::<Result<_, _>>()?;
-    fs::remove_dir_all(folder).with_context(|| format!("cannot remove {}", folder.display())).or_failed()?;
-    for above in folder.ancestors().skip(1).take(2) {
-        // where it is empty
-        let _ = fs::remove_dir(above);
-    }
     Ok(Done {
         name: row.name.clone(),
         run: row.line(quick),

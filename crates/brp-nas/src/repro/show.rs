@@ -92,10 +92,16 @@ impl Shown {
         (HEADER.map(String::from).to_vec(), self.rows.iter().map(Line::cells).collect())
     }
 
-    /// Published, measured, and whether that is reached.
+    /// What its pictures and its part of a page are called: quick ones may lie beside others.
+    pub(crate) fn place(&self) -> String {
+        format!("{}{}", self.experiment, if self.quick { "-quick" } else { "" })
+    }
+
+    /// Published, measured, and whether that is reached, of what can be compared.
     pub(crate) fn pairs(&self) -> Vec<(f64, f64, bool)> {
+        let compared = self.rows.iter().filter(|line| line.verdict != Verdict::None);
         let pair = |line: &Line| Some((line.published?, line.measured?, line.verdict == Verdict::Reached));
-        self.rows.iter().filter_map(pair).collect()
+        compared.filter_map(pair).collect()
     }
 
     /// What is known, as a table for a text: a row a setting.

@@ -64,6 +64,13 @@ impl Report {
         }
         Self { space, seed, scores, seconds, failed, found, compared, wall_s, names }
     }
+
+    /// Where no architecture has a score, why the first has none.
+    pub(super) fn nothing(&self) -> Option<&str> {
+        let first = self.scores.first().filter(|_| self.failed == self.scores.len())?;
+        let reason = first.get("reasons").and_then(|reasons| reasons.as_object()?.values().next()?.as_str());
+        Some(reason.unwrap_or("no reason was kept"))
+    }
 }
 
 fn cell(value: Option<&Value>) -> String {

@@ -54,6 +54,11 @@ impl Algorithm {
             Self::All => "all",
         }
     }
+
+    /// Whether its predictor is fitted once, on a random sample, and then only ranks.
+    pub(super) fn fits_once(self) -> bool {
+        matches!(self, Self::NeuralPredictor | Self::TwoStage)
+    }
 }
 
 /// What `ours` predicts by.
@@ -145,7 +150,7 @@ pub(crate) struct Args {
     #[arg(long)]
     pub(crate) candidates: Option<usize>,
     /// How many others join them for each network that is trained, near the best so far, where a predictor or `ours`
-    /// chooses from some that were drawn; 0 for none [default: a hundredth of them, none under a limit].
+    /// chooses from some that were drawn; 0 for none [default: a hundredth of them, or of those within the limit].
     #[arg(long)]
     pub(crate) grow: Option<usize>,
     /// What training an architecture gives, FILE:COLUMN: the validation accuracy that the search maximises, or, as
@@ -206,9 +211,9 @@ pub(crate) struct Args {
     #[arg(long)]
     pub(crate) moves: Option<usize>,
     /// Scores without training: `params`, `flops`, a zero-cost score as in `score`, FILE:COLUMN, or several separated
-    /// by commas, which are combined by the sum of their log ranks; a column alone is of the file before it. What the
-    /// program brings with it (NAS-Bench-201, a batch of CIFAR-10) is looked up, any other score is computed when it
-    /// is asked for [default: params].
+    /// by commas, which are combined by the sum of their log ranks; a name alone is the column of the file before it, where
+    /// that has one. What the program brings with it (NAS-Bench-201, a batch of CIFAR-10) is looked up, any other score is
+    /// computed when it is asked for [default: params].
     #[arg(long)]
     pub(crate) proxy: Option<Proxies>,
     /// Images to compute zero-cost scores on, as in `score`; then none of them is looked up [default: the
@@ -252,7 +257,7 @@ pub(crate) struct Args {
     /// What training an architecture costs in seconds, FILE:COLUMN.
     #[arg(long)]
     pub(crate) cost: Option<TableRef>,
-    /// End after evaluations that cost so many seconds in sum; needs --cost or --train.
+    /// End after evaluations that cost so many seconds in sum; needs --cost or --train. Those that fail count for nothing.
     #[arg(long, allow_negative_numbers = true)]
     pub(crate) max_cost: Option<f64>,
     /// End each search after so many seconds of wall time.

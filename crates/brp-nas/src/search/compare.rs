@@ -22,6 +22,8 @@ pub(super) struct Comparison {
     budget: usize,
     repeats: usize,
     proxy: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    max_latency: Option<f64>,
     rows: Vec<Row>,
     wall_s: f64,
 }
@@ -109,15 +111,16 @@ impl Comparison {
             budget: settings.budget,
             repeats: settings.repeats,
             proxy: settings.proxy.as_ref().map(ToString::to_string),
+            max_latency: settings.max_latency,
             rows,
             wall_s,
         })
     }
 }
 
-/// The places at which a table for people shows the curves: a fifth, two fifths and so on of the budget.
-fn places(budget: usize) -> Vec<usize> {
-    let mut places: Vec<usize> = (1..=5).map(|fifth| (budget * fifth / 5).max(1)).collect();
+/// The places at which a table for people shows the curves: a fifth, two fifths and so on of what was trained.
+fn places(trained: usize) -> Vec<usize> {
+    let mut places: Vec<usize> = (1..=5).map(|fifth| (trained * fifth / 5).max(1)).collect();
     places.dedup();
     places
 }
@@ -131,7 +134,12 @@ impl Row {
         }
     }
 
-    fn cells(&self, budget: usize) -> Vec<String> {
+    /// What every repeat has trained.
+    fn trained(&self) -> usize {
+        self.largest_test_by_trained.len()
+    }
+
+    fn cells(&self, trained: usize) -> Vec<String> {
         let band = |mean: &[Option<f64>], spread: &[Option<f64>], place: usize| {
             let (Some(mean), Some(spread)) = (at(mean, place), at(spread, place)) else {
                 return String::new();
@@ -139,10 +147,10 @@ impl Row {
             format!("{mean:.2} ±{spread:.2}")
         };
         let mut cells = vec![self.algorithm.name().to_owned(), self.part()];
-        for place in places(budget) {
+        for place in places(trained) {
             cells.push(band(&self.largest_test_by_trained, &self.largest_test_sd_by_trained, place - 1));
         }
-        let last = budget - 1;
+        let last = self.best_valid_test_by_trained.len().max(1) - 1;
         cells.push(band(&self.best_valid_test_by_trained, &self.best_valid_test_sd_by_trained, last));
         cells.push(self.saved.map_or_else(String::new, |saved| {
             let Saved { target, evaluations, interval, .. } = saved;
@@ -154,8 +162,13 @@ impl Row {
 }
 
 impl Comparison {
+    /// The most that all repeats of one way have trained.
+    fn trained(&self) -> usize {
+        self.rows.iter().map(Row::trained).max().unwrap_or(0)
+    }
+
     fn header(&self) -> Vec<String> {
-        let largest = places(self.budget).into_iter().map(|place| format!("largest at {place}"));
+        let largest = places(self.trained()).into_iter().map(|place| format!("largest at {place}"));
         ["algorithm", "part"]
             .map(String::from)
             .into_iter()
@@ -169,9 +182,16 @@ impl Show for Comparison {
     fn table(&self) -> String {
         let header = self.header();
         let header: Vec<&str> = header.iter().map(String::as_str).collect();
-        let rows = self.rows.iter().map(|row| row.cells(self.budget));
-        let (repeats, seconds) = (self.repeats, self.wall_s);
-        format!("{}mean ±deviation of {repeats} repeats, {seconds:.1} s in all\n", grid(&header, rows))
+        let trained = self.trained();
+        let rows = self.rows.iter().map(|row| row.cells(trained));
+        let (repeats, seconds, budget) = (self.repeats, self.wall_s, self.budget);
+        let least = self.rows.iter().map(Row::trained).min().unwrap_or(0);
+        let early = if least < budget {
+            format!(", from {least} to {trained} trained of a budget of {budget}")
+        } else {
+            String::new()
+        };
+        format!("{}mean ±deviation of {repeats} repeats{early}, {seconds:.1} s in all\n", grid(&header, rows))
     }
 
     /// A row a trained network of every way: the curves.

@@ -3,7 +3,7 @@
 use super::args::{Args, LimitBy, Source};
 use super::settings::{Plan, Settings};
 use crate::columns;
-use crate::failure::{Failure, OrFail};
+use crate::failure::{Broken, Failure, OrFail};
 use crate::features::Features;
 use crate::named_scores::{Computed, Proxies, Scores};
 use crate::predictable::Predictable;
@@ -25,7 +25,7 @@ enum Beyond<A> {
     Nothing,
     /// All of the space.
     Space,
-    /// All that the tables know, and one for each that is the same in other words.
+    /// All that the tables know, or all classes, and one for each that is the same in other words.
     Rows {
         all: Vec<A>,
         by_key: BTreeMap<A, A>,
@@ -160,8 +160,8 @@ impl<S: Predictable> Data<S> {
     /// Has scores computed that no table knows, into a store of their own.
     pub(super) fn compute(&mut self, proxy: &Proxies, scoring: Scoring, store: PathBuf, threads: usize) {
         let (space, proxies, columns) = (self.space, proxy.clone(), self.columns.clone());
-        let held = Mutex::default();
-        let computed = Computed { space, proxies, columns, scoring, store, threads, held };
+        let (held, broken) = (Mutex::default(), Broken::default());
+        let computed = Computed { space, proxies, columns, scoring, store, threads, held, broken };
         self.scores = Some(Scores::Computed(Box::new(computed)));
     }
 
@@ -188,16 +188,17 @@ impl<S: Predictable> Data<S> {
         archs
     }
 
-    /// Keeps so many candidates of a table as are asked for, drawn at random whatever the order of its rows.
+    /// Keeps so many candidates of a table, or of classes, as are asked for, drawn at random whatever the order of rows.
     fn draw(&mut self, args: &Args, settings: &Settings) -> Result<(), Failure> {
-        let Some(count) = args.candidates.filter(|_| self.accuracy.is_some()) else { return Ok(()) };
+        let Some(count) = args.candidates.filter(|_| !self.drawn()) else { return Ok(()) };
         let candidates = std::mem::take(&mut self.candidates);
         if count >= candidates.len() {
-            return Err(anyhow!(
-                "--candidates is {count}, but the tables know only {} architectures: leave it out, or draw fewer",
-                candidates.len()
-            ))
-            .or_input();
+            let known = match self.accuracy {
+                Some(_) => format!("the tables know only {} architectures", candidates.len()),
+                None => format!("{} has only {} that differ", self.space.name(), candidates.len()),
+            };
+            return Err(anyhow!("--candidates is {count}, but {known}: leave it out, or draw fewer"))
+                .or_input();
         }
         let by_key = candidates.iter().map(|arch| (self.key(arch), arch.clone())).collect();
         self.beyond = Beyond::Rows { all: candidates.clone(), by_key };
@@ -337,7 +338,8 @@ pub(super) fn in_order<S: Predictable>(space: &S, rows: &Labelled<S::Arch>) -> L
 }
 
 /// What there is: the rows of the accuracy table, a class of equal architectures once where the table is of classes;
-/// without a table a class of the space once, or so many drawn from it. Then whether there are others.
+/// without a table a class of the space once, or so many drawn from it where it has no classes. Then whether there are
+/// others.
 fn architectures<S: Predictable>(
     space: &S,
     args: &Args,
@@ -346,7 +348,8 @@ fn architectures<S: Predictable>(
     let draw = |count: usize| different(space, count, Seed(args.common.seed()).derive("pool"));
     let Some(column) = accuracy else {
         let small = space.len().is_some_and(|len| len <= LISTED);
-        return match (args.candidates, small.then(|| space.whole()).flatten()) {
+        let listed = small && (args.candidates.is_none() || space.has_classes());
+        return match (args.candidates, listed.then(|| space.whole()).flatten()) {
             (None, Some(_)) if args.grow.is_some() => {
                 let name = space.name();
                 Err(anyhow!(
@@ -354,8 +357,8 @@ fn architectures<S: Predictable>(
                 ))
                 .or_input()
             }
-            (None, Some(whole)) => Ok((whole, false)),
-            (count, _) => {
+            (_, Some(whole)) => Ok((whole, false)),
+            (count, None) => {
                 let drawn = draw(count.unwrap_or(DRAWN));
                 if let Some(count) = count.filter(|count| *count > drawn.len()) {
                     let (name, there) = (space.name(), drawn.len());

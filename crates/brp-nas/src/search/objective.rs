@@ -1,12 +1,11 @@
 //! What training an architecture is: looking it up, or doing it.
 
 use super::data::Data;
-use crate::failure::{Failure, OrFail};
+use crate::failure::{Broken, Failure, OrFail};
 use crate::predictable::Predictable;
 use crate::train::{self, Bench, Trained};
 use crate::units::{self, Work as _};
 use nas_core::{Evaluation, Objective};
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 use store::{Filter, Store};
 
@@ -29,6 +28,8 @@ pub(super) struct Training<'a, S: Predictable> {
     pub(super) data: &'a Data<S>,
     /// Where it is done, if not here.
     pub(super) elsewhere: Option<Box<Elsewhere>>,
+    /// Where it is left that something else went wrong than a training.
+    pub(super) broken: Broken,
 }
 
 /// Trainings as tasks of Slurm.
@@ -41,7 +42,7 @@ pub(super) struct Elsewhere {
 
 /// Why an architecture has no result.
 #[derive(Debug)]
-pub(super) struct NoResult(String);
+pub(super) struct NoResult(pub(super) String);
 
 impl std::fmt::Display for NoResult {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -80,6 +81,11 @@ impl<S: Predictable> Training<'_, S> {
 }
 
 impl<S: Predictable> Work<'_, S> {
+    /// Why a trial that failed says nothing of its architecture, where that is so.
+    pub(super) fn broken(&self, why: &str) -> Option<String> {
+        if let Self::Train(training) = self { training.broken.said(Some(why)) } else { None }
+    }
+
     /// The test accuracy, which no strategy sees.
     pub(super) fn test(&self, arch: &S::Arch) -> Option<f64> {
         match self {
@@ -89,11 +95,13 @@ impl<S: Predictable> Work<'_, S> {
     }
 }
 
+/// Latencies in ms.
+pub(super) type Predictions<'a, A> = dyn Fn(&A) -> Option<f64> + Sync + 'a;
+
 /// The work of one search, which predicts the latency of what was not measured.
 pub(super) struct Predicting<'a, S: Predictable> {
     pub(super) work: &'a Work<'a, S>,
-    /// In ms.
-    pub(super) latencies: BTreeMap<S::Arch, f64>,
+    pub(super) latencies: &'a Predictions<'a, S::Arch>,
 }
 
 impl<S: Predictable> Objective<S::Arch> for Predicting<'_, S> {
@@ -105,7 +113,7 @@ impl<S: Predictable> Objective<S::Arch> for Predicting<'_, S> {
             Work::Train(training) => {
                 let trained = training
                     .train_or_retry(arch)
-                    .map_err(|failure| NoResult(format!("{:#}", failure.error())))?;
+                    .map_err(|failure| NoResult(training.broken.say(&failure)))?;
                 match trained.reason {
                     Some(reason) => return Err(NoResult(reason)),
                     None => (training.data, trained.valid, trained.seconds),
@@ -116,7 +124,7 @@ impl<S: Predictable> Objective<S::Arch> for Predicting<'_, S> {
             value.ok_or_else(|| NoResult("the table has no accuracy for this architecture".into()))?;
         let of =
             |column: &Option<tables::Column<S::Arch>>| column.as_ref().and_then(|column| column.get(arch));
-        let latency_ms = of(&data.latency).or_else(|| self.latencies.get(arch).copied());
+        let latency_ms = of(&data.latency).or_else(|| (self.latencies)(arch));
         Ok(Evaluation { value, latency_ms, cost_s: of(&data.cost).or(seconds) })
     }
 }

@@ -3,16 +3,17 @@
 use super::args::{Algorithm, Surrogate};
 use super::data::Data;
 use super::mine;
-use super::objective::{Predicting, Training, Work};
+use super::objective::{NoResult, Predicting, Predictions, Training, Work};
 use super::predictor::{
-    Fits, agreement, always, committee, line, neural, pre_trained, regressor, relation, two_stages, warmed,
-    within,
+    Fits, Latencies, agreement, always, committee, line, neural, pre_trained, regressor, relation,
+    two_stages, warmed,
 };
 use super::report::{Found, Outcome};
-use super::settings::{Plan, Settings};
+use super::settings::{Plan, Settings, no_decisions};
 use crate::elsewhere::{IsIn, TaskDesk};
 use crate::failure::{Failure, OrFail};
 use crate::host::Stopwatch;
+use crate::named_scores::Scores;
 use crate::predictable::{ByClass, Predictable};
 use crate::progress::Progress;
 use crate::record::Lines;
@@ -23,8 +24,8 @@ use nas_core::{Believe, Fit, FitFrom, Observe, Rank, SearchSpace, Searcher, Seed
 use predictors::{FittedRegressor, PredictError};
 use rand::seq::SliceRandom;
 use search::{
-    Believing, BrpNas, Domain, Evolution, EvolutionSettings, Growth, Moves, Random, Reinforce, Run, Searched,
-    Selection, WarmUp, summarise,
+    Believing, BrpNas, Domain, Evolution, EvolutionSettings, Growth, Moves, Random, Reinforce, Run,
+    SearchError, Searched, Selection, WarmUp, summarise,
 };
 use std::collections::BTreeMap;
 use store::Store;
@@ -53,7 +54,7 @@ struct Go<'a, S: Predictable> {
     /// What is to be trained, or all candidates where there are fewer: then the search ends when they are used up.
     budget: usize,
     /// Predicted ones of what was not measured.
-    latencies: BTreeMap<S::Arch, f64>,
+    latencies: &'a Predictions<'a, S::Arch>,
     files: Files<S::Arch>,
     /// Names the search among those of the run.
     name: String,
@@ -63,7 +64,8 @@ struct Go<'a, S: Predictable> {
 impl<S: Predictable> Go<'_, S> {
     fn run<T: Searcher<S::Arch>>(self, searcher: &mut T) -> Result<Searched<S::Arch>, Failure> {
         let Files { mut lines, recorded, mut watchers, mut progress } = self.files;
-        let mut observers: Vec<&mut dyn Observe<S::Arch>> = vec![&mut lines];
+        let mut sound = Sound(self.search);
+        let mut observers: Vec<&mut dyn Observe<S::Arch>> = vec![&mut sound, &mut lines];
         observers.extend(watchers.iter_mut().map(|watcher| watcher as &mut dyn Observe<S::Arch>));
         observers.extend(progress.as_mut().map(|progress| progress as &mut dyn Observe<S::Arch>));
         let clock = || self.watch.wall_s();
@@ -80,10 +82,23 @@ impl<S: Predictable> Go<'_, S> {
             let is_in = |store: &Store, arch: &S::Arch| training.is_in(store, arch);
             let of = (self.search.data.space, &work, &is_in as &IsIn<'_, S::Arch>);
             let mut evaluator = TaskDesk::evaluator(&folder, args, store, sbatch, of)?;
-            return run.search_by(searcher, &mut evaluator, &mut observers).map_err(mine);
+            let searched = run.search_by(searcher, &mut evaluator, &mut observers);
+            return searched.map_err(|error| self.search.why(error));
         }
         let run = run.threads(self.search.threads).retries(settings.retries);
-        run.search(searcher, &work, &mut observers).map_err(mine)
+        run.search(searcher, &work, &mut observers).map_err(|error| self.search.why(error))
+    }
+}
+
+/// Ends a search whose trials are none, before they are recorded: where a store cannot be written any more, or nothing
+/// can be scored.
+struct Sound<'a, S: Predictable>(&'a Search<'a, S>);
+
+impl<S: Predictable> Observe<S::Arch> for Sound<'_, S> {
+    fn on_trial(&mut self, trial: &Trial<S::Arch>) -> std::io::Result<()> {
+        let failed = trial.result.as_ref().err();
+        let broken = self.0.scores_broken().or_else(|| self.0.work.broken(failed?));
+        broken.map_or(Ok(()), |why| Err(std::io::Error::other(NoResult(why))))
     }
 }
 
@@ -99,34 +114,72 @@ struct Parts<'a, A> {
 }
 
 impl<S: Predictable> Search<'_, S> {
+    fn scores_broken(&self) -> Option<String> {
+        self.data.scores.as_ref().and_then(Scores::broken)
+    }
+
+    /// What ended a search, which may be what led to it.
+    fn why(&self, error: SearchError) -> Failure {
+        let not_a_trial = match &error {
+            SearchError::Record(error) => {
+                error.get_ref().filter(|of| of.is::<NoResult>()).map(ToString::to_string)
+            }
+            _ => None,
+        };
+        match self.scores_broken().or(not_a_trial) {
+            Some(why) => Failure::Failed(anyhow!(why).context("the search cannot go on")),
+            None => mine(error),
+        }
+    }
+
+    /// That what is trained can be kept and what is scored be scored, before anything is.
+    pub(super) fn check(&self) -> Result<(), Failure> {
+        if let Work::Train(training) = &self.work {
+            Store::open_or_create(&training.store).or_input()?;
+        }
+        match (&self.data.scores, self.data.candidates.first()) {
+            (Some(scores), Some(arch)) => scores.check(arch),
+            _ => Ok(()),
+        }
+    }
+
     /// The seeds of repeats differ in everything: samples, weights, order.
     pub(super) fn one(&self, plan: &Plan, seed: u64, files: Files<S::Arch>) -> Result<Found, Failure> {
         let (watch, root) = (Stopwatch::start(), Seed(seed));
         let Self { settings, data, .. } = self;
         let space = data.space;
         let mut candidates = data.candidates.clone();
-        let (mut meeting, mut latencies, mut chances) = (None, BTreeMap::new(), Vec::new());
-        let mut learned = None;
-        if let Some(limit) = settings.max_latency {
-            let doubtful = plan.algorithm == Algorithm::Ours;
-            let seed = root.derive("latency");
-            let limited = within(data, candidates, (limit, doubtful), settings, seed)?;
-            meeting = Some(limited.latencies.iter().filter(|ms| **ms <= limit).count());
-            latencies = limited.archs.iter().cloned().zip(limited.latencies).collect();
-            (candidates, chances, learned) = (limited.archs, limited.chances, limited.learned);
+        let (mut meeting, mut told, mut chances) = (None, BTreeMap::new(), Vec::new());
+        let doubtful = plan.algorithm == Algorithm::Ours;
+        let limited = settings.max_latency.map(|limit| {
+            Latencies::new(data, (limit, doubtful), settings, root.derive("latency")).map(|of| (limit, of))
+        });
+        let limited = limited.transpose()?;
+        if let Some((limit, latencies)) = &limited {
+            let within = latencies.within(candidates)?;
+            meeting = Some(within.latencies.iter().filter(|ms| *ms <= limit).count());
+            told = within.archs.iter().cloned().zip(within.latencies).collect();
+            (candidates, chances) = (within.archs, within.chances);
         }
+        let latencies = limited.as_ref().map(|(_, latencies)| latencies);
+        // what joined on the way was not among those that were told
+        let predicted = |arch: &S::Arch| told.get(arch).copied().or_else(|| latencies?.ms(arch));
+        let chance = |arch: &S::Arch| latencies?.chance(arch);
         let edit = |arch: &S::Arch, rng: &mut Stream| data.edit(arch, rng);
         let mut parts = self.parts(plan, &candidates, root)?;
-        if data.drawn() && settings.max_latency.is_none() {
+        if data.drawn() {
             let count = settings.grow.unwrap_or(candidates.len().div_ceil(GROWN));
-            let growth = (count > 0).then(|| Growth::new(count, &edit));
-            parts.growth = growth.transpose().map_err(mine)?;
+            let growth = (count > 0).then(|| Growth::new(count, &edit)).transpose().map_err(mine)?;
+            parts.growth = match (growth, latencies) {
+                (Some(growth), Some(_)) => Some(growth.within(&chance)),
+                (growth, _) => growth,
+            };
         }
         let unscored = parts.warm_up.as_ref().map(|warm_up| [warm_up.asked, warm_up.unscored]);
         let all = settings.bound() || !data.drawn();
         let budget = if all { settings.budget.min(candidates.len()) } else { settings.budget };
         let name = format!("{}-{seed}", plan.name());
-        let go = Go { search: self, budget, latencies, files, name, watch };
+        let go = Go { search: self, budget, latencies: &predicted, files, name, watch };
         let seed_of_search = root.derive("search");
         let (searched, ranking) = match plan.algorithm {
             Algorithm::Brp | Algorithm::Predictor | Algorithm::NeuralPredictor | Algorithm::TwoStage => {
@@ -145,7 +198,7 @@ impl<S: Predictable> Search<'_, S> {
             }
             Algorithm::Evolution => self.evolved(space, candidates, parts, go, seed_of_search)?,
             Algorithm::Reinforce => {
-                let decisions = space.decisions().ok_or_else(|| no_decisions(space)).or_input()?;
+                let decisions = space.decisions().ok_or_else(|| no_decisions(space.name())).or_input()?;
                 let domain = self.domain(&decisions, candidates);
                 let policy = Reinforce::new(domain, settings.reinforce, seed_of_search).map_err(mine)?;
                 let mut policy = policy.limit_ms(settings.max_latency).batch(settings.at_once);
@@ -161,7 +214,7 @@ impl<S: Predictable> Search<'_, S> {
             summary: summarise(&searched.trials, settings.max_latency),
             agreement: agreement(data, ranking.as_deref())?,
             within_limit: meeting,
-            learned,
+            learned: latencies.and_then(|latencies| latencies.learned),
             warm_up: unscored,
             slowest: data.slowest(),
         };
@@ -275,9 +328,10 @@ impl<S: Predictable> Search<'_, S> {
         root: Seed,
     ) -> Result<Ranked<S::Arch>, Failure> {
         let (settings, data) = (self.settings, self.data);
-        let samples = settings.selection.samples.min(go.budget);
-        let iterations = settings.selection.iterations.min(samples);
-        let selection = Selection { samples, iterations, ..settings.selection };
+        let selection = settings.selection_of(plan.algorithm);
+        let samples = selection.samples.min(go.budget);
+        let iterations = selection.iterations.min(samples);
+        let selection = Selection { samples, iterations, ..selection };
         let encode = data.space.encoding(EncodingName::Pruned).or_failed()?;
         let bare = data.space.bare(EncodingName::Pruned).or_failed()?;
         let start = pre_trained(settings, data, encode.clone(), root.derive("transfer"))?;
@@ -293,15 +347,6 @@ impl<S: Predictable> Search<'_, S> {
             }
         }
     }
-}
-
-/// Why no policy can be learned.
-fn no_decisions<S: SearchSpace>(space: &S) -> anyhow::Error {
-    anyhow!(
-        "--algorithm reinforce learns which choices make good architectures, and those of {} are not made of \
-         independent choices: take another algorithm",
-        space.name()
-    )
 }
 
 /// Architectures, and the chance that each meets the limit, where there is one.

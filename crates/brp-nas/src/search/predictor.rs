@@ -18,6 +18,7 @@ use predictors::{
 };
 use search::{SearchError, Selection, WarmUp};
 use serde::Serialize;
+use std::sync::Arc;
 use surrogates::Costs;
 
 /// Share of the last ranking, from its top, that the network fills alone. It knows the top, where half of its
@@ -218,7 +219,14 @@ pub(super) fn pre_trained<S: Predictable>(
     let source = GcnRegressor { encode, settings: RegressorSettings::pre_training() };
     match Fit::fit(&source, &train, &Labelled::empty(), seed) {
         // nothing to learn from a table of one row or of equal costs
-        Err(PredictError::TooFew { .. } | PredictError::Constant { .. }) => Ok(None),
+        Err(error @ (PredictError::TooFew { .. } | PredictError::Constant { .. })) => {
+            if settings.transfer_asked {
+                let from = String::from(settings.transfer_from.clone());
+                let what = format!("--transfer-from {from}: there is nothing to start from");
+                return Err(error).context(what).or_input();
+            }
+            Ok(None)
+        }
         other => other.map(Some).or_failed(),
     }
 }
@@ -253,8 +261,6 @@ pub(super) struct Within<A> {
     pub(super) latencies: Vec<f64>,
     /// That each does.
     pub(super) chances: Vec<f64>,
-    /// Nothing where all latencies are looked up.
-    pub(super) learned: Option<Learned>,
 }
 
 /// What a predictor of latencies learned from.
@@ -275,65 +281,108 @@ impl std::fmt::Display for Learned {
 /// What is less likely to meet a limit is no candidate.
 const UNLIKELY: f64 = 0.1;
 
-/// Those that meet a limit: by the latency table where it is asked and knows an architecture, and else by what its rows
-/// teach. `doubtful` are those too that might.
-pub(super) fn within<S: Predictable>(
-    data: &Data<S>,
-    candidates: Vec<S::Arch>,
-    (limit, doubtful): (f64, bool),
-    settings: &Settings,
-    seed: Seed,
-) -> Result<Within<S::Arch>, Failure> {
-    let known = |arch: &S::Arch| match settings.limit_by {
-        LimitBy::Predictor => None,
-        LimitBy::Known | LimitBy::Table => data.latency.as_ref().and_then(|column| column.get(arch)),
-    };
-    let of = candidates.len();
-    let told: Vec<Option<f64>> = candidates.iter().map(known).collect();
-    let unknown = candidates.iter().zip(&told).filter(|(_, told)| told.is_none());
-    let unknown: Vec<S::Arch> = unknown.map(|(arch, _)| arch.clone()).collect();
-    let (guessed, learned) = match &data.latency_rows {
-        Some(rows) if !unknown.is_empty() => {
-            let (guessed, learned) = guesses(data.space, &unknown, rows, (limit, doubtful), settings, seed)?;
-            (guessed, Some(learned))
+/// A latency in ms, and the chance that it meets the limit.
+type Latency = (f64, f64);
+
+/// Latencies that were not measured, by what the measured ones teach.
+type Guess<'a, A> = Box<dyn Fn(&[A]) -> Result<Vec<Latency>, Failure> + Sync + 'a>;
+
+/// Latencies beside a limit: of the table where it is asked and knows an architecture, and else by what its rows teach.
+pub(super) struct Latencies<'a, S: Predictable> {
+    data: &'a Data<S>,
+    limit: f64,
+    by: LimitBy,
+    guess: Option<Guess<'a, S::Arch>>,
+    /// Nothing where all latencies are looked up.
+    pub(super) learned: Option<Learned>,
+}
+
+impl<'a, S: Predictable> Latencies<'a, S> {
+    /// A predictor is fitted where the table does not know all candidates. What is `doubtful` has a chance to meet the
+    /// limit, and not only a yes or no.
+    pub(super) fn new(
+        data: &'a Data<S>,
+        (limit, doubtful): (f64, bool),
+        settings: &Settings,
+        seed: Seed,
+    ) -> Result<Self, Failure> {
+        let of = Self { data, limit, by: settings.limit_by, guess: None, learned: None };
+        match &data.latency_rows {
+            Some(rows) if data.candidates.iter().any(|arch| of.known(arch).is_none()) => {
+                let (guess, learned) = learn(data.space, rows, (limit, doubtful), settings, seed)?;
+                Ok(Self { guess: Some(guess), learned: Some(learned), ..of })
+            }
+            _ => Ok(of),
         }
-        _ => (Vec::new(), None),
-    };
-    let mut guessed = guessed.into_iter();
-    let mut lowest = f64::INFINITY;
-    let mut within = Within { archs: Vec::new(), latencies: Vec::new(), chances: Vec::new(), learned };
-    for (arch, told) in candidates.into_iter().zip(told) {
-        let Some((ms, chance)) = told.map(|ms| certain(ms, limit)).or_else(|| guessed.next()) else {
-            continue;
+    }
+
+    fn known(&self, arch: &S::Arch) -> Option<f64> {
+        match self.by {
+            LimitBy::Predictor => None,
+            LimitBy::Known | LimitBy::Table => self.data.latency.as_ref()?.get(arch),
+        }
+    }
+
+    /// All that may meet the limit.
+    pub(super) fn within(&self, archs: Vec<S::Arch>) -> Result<Within<S::Arch>, Failure> {
+        let of = archs.len();
+        let told: Vec<Option<f64>> = archs.iter().map(|arch| self.known(arch)).collect();
+        let unknown = archs.iter().zip(&told).filter(|(_, told)| told.is_none());
+        let unknown: Vec<S::Arch> = unknown.map(|(arch, _)| arch.clone()).collect();
+        let guessed = match &self.guess {
+            Some(guess) if !unknown.is_empty() => guess(&unknown)?,
+            _ => Vec::new(),
         };
-        lowest = lowest.min(ms);
-        if chance >= UNLIKELY {
-            within.archs.push(arch);
-            within.latencies.push(ms);
-            within.chances.push(chance);
+        let mut guessed = guessed.into_iter();
+        let mut lowest = f64::INFINITY;
+        let mut within = Within { archs: Vec::new(), latencies: Vec::new(), chances: Vec::new() };
+        for (arch, told) in archs.into_iter().zip(told) {
+            let known = told.map(|ms| certain(ms, self.limit));
+            let Some((ms, chance)) = known.or_else(|| guessed.next()) else { continue };
+            lowest = lowest.min(ms);
+            if chance >= UNLIKELY {
+                within.archs.push(arch);
+                within.latencies.push(ms);
+                within.chances.push(chance);
+            }
         }
+        if within.archs.is_empty() {
+            return Err(mine(SearchError::NothingMeets { limit: self.limit, lowest, candidates: of }));
+        }
+        Ok(within)
     }
-    if within.archs.is_empty() {
-        return Err(mine(SearchError::NothingMeets { limit, lowest, candidates: of }));
+
+    /// Of one architecture; nothing where nobody knows, or it cannot be predicted.
+    fn one(&self, arch: &S::Arch) -> Option<Latency> {
+        let known = self.known(arch).map(|ms| certain(ms, self.limit));
+        known.or_else(|| self.guess.as_ref()?(std::slice::from_ref(arch)).ok()?.pop())
     }
-    Ok(within)
+
+    /// In ms, of one architecture.
+    pub(super) fn ms(&self, arch: &S::Arch) -> Option<f64> {
+        Some(self.one(arch)?.0)
+    }
+
+    /// That one architecture meets the limit, where that is likely enough.
+    pub(super) fn chance(&self, arch: &S::Arch) -> Option<f64> {
+        self.one(arch).map(|(_, chance)| chance).filter(|chance| *chance >= UNLIKELY)
+    }
 }
 
 /// A latency, and whether it meets the limit as a chance.
-fn certain(ms: f64, limit: f64) -> (f64, f64) {
+fn certain(ms: f64, limit: f64) -> Latency {
     (ms, if ms <= limit { 1.0 } else { 0.0 })
 }
 
-/// Latencies that were not measured, with the chance that each meets the limit, by [`Costs`] on what decides them, or in
-/// the published setting by a graph network that a ninth as many rows stop.
-fn guesses<S: Predictable>(
-    space: &S,
-    archs: &[S::Arch],
+/// Learns from known latencies, by [`Costs`] on what decides them, or in the published setting by a graph network that a
+/// ninth as many rows stop.
+fn learn<'a, S: Predictable>(
+    space: &'a S,
     known: &Labelled<S::Arch>,
     (limit, doubtful): (f64, bool),
     settings: &Settings,
     seed: Seed,
-) -> Result<(Vec<(f64, f64)>, Learned), Failure> {
+) -> Result<(Guess<'a, S::Arch>, Learned), Failure> {
     let published = settings.setting == Setting::Published;
     let rows = known.len();
     let held = |train: usize| if published { train / 9 } else { 0 };
@@ -350,19 +399,22 @@ fn guesses<S: Predictable>(
         let predictor = GcnRegressor { encode, settings: RegressorSettings::fast_latency(train) };
         let model =
             Fit::fit(&predictor, &split.train, &split.validation, seed).context(failed).or_failed()?;
-        let predicted = model.predict(archs).or_failed()?;
-        return Ok((
-            predicted.into_iter().map(|ms| certain(ms, limit)).collect(),
-            Learned { rows: train, off_pct: None },
-        ));
+        let guess = move |archs: &[S::Arch]| {
+            let predicted = model.predict(archs).or_failed()?;
+            Ok(predicted.into_iter().map(|ms| certain(ms, limit)).collect())
+        };
+        return Ok((Box::new(guess), Learned { rows: train, off_pct: None }));
     }
-    let features = Features::of_costs(space)?;
-    let costs = Costs { features: |arch: &S::Arch| features.of(arch), blocks: features.blocks() };
+    let features = Arc::new(Features::of_costs(space)?);
+    let blocks = features.blocks();
+    let costs = Costs { features: move |arch: &S::Arch| features.of(arch), blocks };
     let model = costs.fit(&split.train, &Labelled::empty(), seed).context(failed).or_input()?;
-    let predicted = model.predict(archs).or_failed()?;
-    let likely = |ms: f64| if doubtful { (ms, model.chance(ms, limit)) } else { certain(ms, limit) };
     let learned = Learned { rows: train, off_pct: Some(model.off_pct()) };
-    Ok((predicted.into_iter().map(likely).collect(), learned))
+    let guess = move |archs: &[S::Arch]| {
+        let likely = |ms: f64| if doubtful { (ms, model.chance(ms, limit)) } else { certain(ms, limit) };
+        Ok(model.predict(archs).or_failed()?.into_iter().map(likely).collect())
+    };
+    Ok((Box::new(guess), learned))
 }
 
 #[cfg(test)]

@@ -46,6 +46,9 @@ pub(super) struct Settings {
     pub(super) max_cost_s: Option<f64>,
     pub(super) max_wall_s: Option<f64>,
     pub(super) selection: Selection,
+    /// Of predictors that are fitted once, in a table of several algorithms.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) selection_once: Option<Selection>,
     pub(super) evolution: EvolutionSettings,
     pub(super) reinforce: ReinforceSettings,
     pub(super) believing: BelievingSettings,
@@ -65,6 +68,9 @@ pub(super) struct Settings {
     pub(super) setting: Setting,
     pub(super) transfer_from: Source,
     pub(super) transfer_train: usize,
+    /// Whether somebody asked for that start, or it is the usual one.
+    #[serde(skip)]
+    pub(super) transfer_asked: bool,
     pub(super) accuracy: Option<String>,
     pub(super) test: Option<String>,
     pub(super) latency: Option<String>,
@@ -134,6 +140,13 @@ impl Settings {
         };
         let scored = plans.iter().any(|plan| plan.warmup.is_some() || plan.moves.is_some());
         let ours = plans.iter().any(|plan| plan.algorithm == Algorithm::Ours);
+        let once = plans.iter().any(|plan| plan.algorithm.fits_once());
+        if algorithm.fits_once() && args.transfer_from.as_ref().is_some_and(|from| *from != Source::None) {
+            return Err(anyhow!(
+                "--transfer-from starts the network of brp and predictor; this one starts anew"
+            ))
+            .or_input();
+        }
         let at_once = args.at_once.unwrap_or(1);
         if at_once == 0 {
             return Err(anyhow!("--at-once is 0; at least one architecture is asked for")).or_input();
@@ -149,7 +162,10 @@ impl Settings {
             budget,
             max_cost_s: args.max_cost,
             max_wall_s: args.max_wall,
-            selection: selection(args, algorithm, budget)?,
+            selection: selection(args, algorithm.fits_once(), budget)?,
+            selection_once: (algorithm == Algorithm::All && once)
+                .then(|| selection(args, true, budget))
+                .transpose()?,
             evolution,
             reinforce: ReinforceSettings::standard(),
             believing: believing(args)?,
@@ -177,6 +193,7 @@ impl Settings {
             setting,
             transfer_from: args.transfer_from.clone().unwrap_or(default),
             transfer_train: args.transfer_train.unwrap_or(1000),
+            transfer_asked: args.transfer_from.is_some() || args.transfer_train.is_some(),
             accuracy: text(&args.accuracy),
             test: text(&args.test),
             latency: text(&args.latency),
@@ -192,9 +209,17 @@ impl Settings {
     /// another.
     pub(super) fn keep(&mut self, begun: &Begun, given: &Args) {
         let asked = given.samples.is_some() || given.iterations.is_some() || given.alpha.is_some();
-        let kept = begun.settings.get("selection").cloned();
-        let kept = kept.and_then(|selection| serde_json::from_value(selection).ok());
-        self.selection = kept.filter(|_| !asked).unwrap_or(self.selection);
+        let kept = |name| {
+            let kept: Option<Selection> = serde_json::from_value(begun.settings.get(name)?.clone()).ok();
+            kept.filter(|_| !asked)
+        };
+        self.selection = kept("selection").unwrap_or(self.selection);
+        self.selection_once = self.selection_once.map(|new| kept("selection_once").unwrap_or(new));
+    }
+
+    /// How the samples of a predictor are chosen.
+    pub(super) fn selection_of(&self, algorithm: Algorithm) -> Selection {
+        self.selection_once.filter(|_| algorithm.fits_once()).unwrap_or(self.selection)
     }
 
     /// Whether nothing but candidates is trained: what looks at no list may come upon any of what they were drawn from.
@@ -216,6 +241,12 @@ impl Settings {
         let (evolution, ours, start) = (any(&[Evolution]), any(&[Ours]), any(&[Brp, Predictor]));
         let moves = self.plans.iter().any(|plan| plan.algorithm == Evolution && plan.moves.is_some());
         let ranked = start || any(&[NeuralPredictor, TwoStage]);
+        let by_rank = |plan: &Plan| {
+            let of = plan.algorithm;
+            let rounds = self.selection_of(of).iterations > 1 || plan.warmup.is_some();
+            (of.fits_once() || matches!(of, Brp | Predictor)) && rounds
+        };
+        let chosen = self.plans.iter().any(by_rank);
         let free = evolution || ours || any(&[Random, Reinforce]);
         let limit = self.max_latency.is_some();
         let from = given.transfer_from.as_ref().is_some_and(|from| *from != Source::None);
@@ -227,8 +258,8 @@ impl Settings {
             (
                 "--grow",
                 given.grow.is_some(),
-                (train || self.candidates.is_some()) && (ranked || ours) && !limit,
-                "candidates that are drawn, without a limit, with brp, predictor, neural-predictor, two-stage and ours",
+                (train || self.candidates.is_some()) && (ranked || ours),
+                "candidates that are drawn, with brp, predictor, neural-predictor, two-stage and ours",
             ),
             (
                 "--candidates",
@@ -257,7 +288,7 @@ impl Settings {
             ("--explore", given.explore.is_some(), ours || moves, "ours, and to evolution with --moves"),
             ("--samples", given.samples.is_some(), ranked, a_ranked),
             ("--iterations", given.iterations.is_some(), ranked, a_ranked),
-            ("--alpha", given.alpha.is_some(), ranked, a_ranked),
+            ("--alpha", given.alpha.is_some(), chosen, "predictors that choose in rounds or after a warm-up"),
             ("--transfer-from", from, start, "--algorithm brp and predictor"),
             (
                 "--transfer-train",
@@ -291,6 +322,10 @@ fn plans(args: &Args, algorithm: Algorithm, decides: bool) -> Result<Vec<Plan>, 
             return Err(anyhow!("{flag} is 0; leave it out, or ask for at least one")).or_input();
         }
     }
+    let mut named = args.compare.iter().flatten().chain([&algorithm]);
+    if !decides && named.any(|algorithm| *algorithm == Algorithm::Reinforce) {
+        return Err(no_decisions(args.space.unwrap_or_default().name())).or_input();
+    }
     if algorithm != Algorithm::All {
         if args.compare.is_some() {
             return Err(anyhow!("--compare belongs to --algorithm all")).or_input();
@@ -310,7 +345,9 @@ fn plans(args: &Args, algorithm: Algorithm, decides: bool) -> Result<Vec<Plan>, 
     let of = |algorithm| {
         let warmup = match algorithm {
             Algorithm::Evolution | Algorithm::Ours => args.warmup.unwrap_or(usize::MAX),
-            Algorithm::Brp | Algorithm::Predictor => args.warmup.unwrap_or(PRE_TRAINED).min(PRE_TRAINED),
+            Algorithm::Brp | Algorithm::Predictor | Algorithm::NeuralPredictor | Algorithm::TwoStage => {
+                args.warmup.unwrap_or(PRE_TRAINED).min(PRE_TRAINED)
+            }
             _ => args.warmup.unwrap_or(WARM_UP),
         };
         let plain = Plan { algorithm, warmup: None, moves: None };
@@ -333,6 +370,14 @@ fn plans(args: &Args, algorithm: Algorithm, decides: bool) -> Result<Vec<Plan>, 
             .or_input();
     }
     Ok(chosen.into_iter().flat_map(of).collect())
+}
+
+/// Why no policy can be learned.
+pub(super) fn no_decisions(space: &str) -> anyhow::Error {
+    anyhow!(
+        "--algorithm reinforce learns which choices make good architectures, and those of {space} are not made of \
+         independent choices: take another algorithm"
+    )
 }
 
 /// The rest of it is checked with the strategies that share it.
@@ -376,21 +421,27 @@ fn evolution(args: &Args, budget: usize, used: bool) -> Result<EvolutionSettings
 }
 
 /// As asked for, and no more samples than are trained.
-fn selection(args: &Args, algorithm: Algorithm, budget: usize) -> Result<Selection, Failure> {
+fn selection(args: &Args, once: bool, budget: usize) -> Result<Selection, Failure> {
     let mut published = Selection::published();
-    if matches!(algorithm, Algorithm::NeuralPredictor | Algorithm::TwoStage) {
+    if once {
         // one fit: half of the budget to learn from, half by what was learned
         published = Selection { samples: budget.div_ceil(2), iterations: 1, ..published };
-        if args.transfer_from.as_ref().is_some_and(|from| *from != Source::None) {
-            return Err(anyhow!(
-                "--transfer-from starts the network of brp and predictor; this one starts anew"
-            ))
-            .or_input();
-        }
     }
     let samples = args.samples.unwrap_or(published.samples);
     if samples == 0 {
         return Err(anyhow!("--samples is 0; a predictor learns from at least one")).or_input();
+    }
+    if args.samples.is_some() && samples > budget {
+        return Err(anyhow!(
+            "--samples is {samples}, and only {budget} networks are trained: raise --budget"
+        ))
+        .or_input();
+    }
+    if args.samples.is_some() && once && samples == budget {
+        return Err(anyhow!(
+            "--samples is {samples}, all that is trained, so nothing is chosen by what was learned: raise --budget"
+        ))
+        .or_input();
     }
     let most = samples.min(budget);
     let iterations = args.iterations.unwrap_or(published.iterations);

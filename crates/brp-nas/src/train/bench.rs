@@ -200,6 +200,8 @@ impl Bench {
             crop: args.crop.unwrap_or(start.crop),
             flip: args.flip.unwrap_or(start.flip),
             label_smoothing: args.label_smoothing.unwrap_or(start.label_smoothing),
+            // where the length is asked for, nothing is read before its end
+            stop: start.stop.filter(|_| args.epochs.is_none()),
             ..start
         };
         let around = Around {

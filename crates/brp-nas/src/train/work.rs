@@ -101,7 +101,8 @@ pub(crate) struct Trained {
 impl Job<'_> {
     /// Whether it is evaluated after so many epochs.
     fn marks(&self, done: usize) -> bool {
-        let (all, parts) = (self.recipe.length(), self.curve.max(1));
+        let all = self.recipe.length();
+        let parts = self.curve.min(all).max(1);
         (1..=parts).any(|part| (part * all).div_ceil(parts) == done)
     }
 

@@ -369,7 +369,9 @@ fn predict_judges_on_the_rest() {
     }
     let refused = run(&more(&args("refused", "ours"), &["--scores", "params"]));
     assert_eq!(refused.status.code(), Some(2));
-    assert!(String::from_utf8_lossy(&refused.stderr).contains("--scores belongs to"));
+    assert!(
+        String::from_utf8_lossy(&refused.stderr).contains("--scores is used by nothing here: it belongs to")
+    );
     let extra =
         ["--transfer-from", &accuracy, "--transfer-train", "30", "--label", "accuracy", "--repeats", "2"];
     let mut few = args("transfer", "relation");

@@ -114,7 +114,10 @@ fn bad_usage_is_said_before_anything_is_written() {
     bad(&["--arch", CELL, "--onnx", "x.onnx"], "--onnx names files, and architectures are named too");
     bad(&["--onnx", "x.onnx"], "cannot read x.onnx");
     bad(&["--arch", CELL, "--runtime", "onnxruntime", "--library", "/nowhere.so"], "pip install onnxruntime");
-    bad(&["--arch", CELL, "--protocol", "published"], "--precision is of the interleaved protocol");
+    bad(
+        &["--arch", CELL, "--protocol", "published"],
+        "--precision is used by nothing here: it belongs to --protocol interleaved",
+    );
 }
 
 #[test]

@@ -4,6 +4,7 @@ use crate::{Table, json, more, run, timeless};
 use serde_json::Value;
 use std::fs;
 use std::path::Path;
+use std::process::Command;
 
 const NONE: &str = "|none~0|+|none~0|none~1|+|none~0|none~1|none~2|";
 const SOME: &str = "|nor_conv_3x3~0|+|none~0|skip_connect~1|+|skip_connect~0|nor_conv_1x1~1|avg_pool_3x3~2|";
@@ -112,6 +113,11 @@ fn a_flag_that_nothing_looks_at_is_refused() {
             "--proxy-images is used by nothing",
         ),
         ("--samples 0", "--samples is 0"),
+        ("--samples 13", "--samples is 13, and only 12 networks are trained"),
+        ("--algorithm neural-predictor --samples 12", "all that is trained"),
+        ("--algorithm two-stage --iterations 1 --alpha 0.2", "--alpha is used by nothing"),
+        ("--transfer-train 1 --transfer-from flops", "there is nothing to start from"),
+        ("--space nas-bench-101 --algorithm all --compare random,reinforce", "take another algorithm"),
         ("--algorithm random --retries 1", "--retries is used by nothing here: it belongs to --train"),
         ("--algorithm random --as-they-come", "--as-they-come is used by nothing"),
         (
@@ -130,6 +136,10 @@ fn a_flag_that_nothing_looks_at_is_refused() {
         ("--choose false", "--choose is used by nothing"),
         ("--transfer-train 20", "--transfer-train is used by nothing"),
         ("--method layers --encoding full", "--encoding is used by nothing"),
+        ("--method forest --scores params", "--scores is used by nothing"),
+        ("--method forest --transfer-from nowhere:x", "--transfer-from is used by nothing"),
+        ("--method gcn --choose false --sources nowhere:x", "--sources is used by nothing"),
+        ("--repeats 18446744073709551615", "at most 1000000 are done"),
     ] {
         refused(
             &words(&format!(
@@ -139,8 +149,32 @@ fn a_flag_that_nothing_looks_at_is_refused() {
             says,
         );
     }
-    let scores = format!("score --scores params --table {column} --images nowhere");
-    refused(&words(&scores), "--images is used by nothing");
+    let (valid, path) = (&column, table.path("table.csv").display().to_string());
+    let never = table.path("never").display().to_string();
+    let small = "--channels 2 --cells 1 --image 8";
+    for (command, says) in [
+        (format!("score --scores params --table {valid} --images nowhere"), "--images is used by nothing"),
+        (format!("import {valid} --column test --store {never}"), "--column is used by nothing"),
+        (format!("import {path} --store {never} --device phone"), "--device is used by nothing"),
+        (format!("import {path} --store {never} --threads 2"), "--threads is used by nothing"),
+        (
+            format!("measure --sample 1 {small} --protocol published --reference-ms 3 --out {never}"),
+            "--reference-ms is used by nothing",
+        ),
+        (
+            format!("measure --sample 1 {small} --batch 1000000000000 --out {never}"),
+            "at most 268435456 numbers",
+        ),
+        (format!("train --sample 1 --image 8 --crop 9 --out {never}"), "at most the side of the images"),
+        (
+            format!(
+                "predict --table {valid} --train 24 --method gcn --transfer-from {path}:test --out {never}"
+            ),
+            "--transfer-train asks for 900 rows",
+        ),
+    ] {
+        refused(&words(&command), says);
+    }
     assert!(!table.path("never").exists());
 }
 
@@ -259,7 +293,40 @@ fn a_failure_of_everything_is_no_success() {
     // a store that cannot be made leaves no folder behind
     let args = format!("train --arch {SOME} --store {out}/nowhere/x.sqlite --out {out}/never");
     assert_eq!(run(&words(&args)).status.code(), Some(2));
+    let evolved = format!("search --algorithm evolution --out {out}/never");
+    for args in [
+        format!("search --train {small} --budget 2 --store {out}/nowhere/x.sqlite --out {out}/never"),
+        format!("{evolved} --moves 24 --proxy zico --proxy-store {out}/nowhere/x.sqlite"),
+    ] {
+        refused(&words(&args), "nowhere/x.sqlite");
+    }
     assert!(!folder.path().join("never").exists());
+}
+
+/// What goes wrong with a store in the middle of a search is no outcome of a network.
+#[test]
+fn a_store_that_breaks_ends_the_search_and_is_no_trial() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().display();
+    let small = "--train-images 60 --test-part 40 --channels 2 --image 8 --epochs 1 --threads 1";
+    let search = format!("search --train --algorithm random --budget 30 {small} --out {out}/run");
+    // no file may grow further than some trainings go
+    let output = Command::new("sh")
+        .args(["-c", "trap '' XFSZ; ulimit -f 180; exec \"$0\" \"$@\"", env!("CARGO_BIN_EXE_brp-nas")])
+        .args(words(&search))
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("the search cannot go on"), "{said}");
+    let lines = fs::read_to_string(folder.path().join("run/trials.jsonl")).unwrap();
+    let trials: Vec<Value> = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert!(trials.len() < 30 && trials.iter().all(|trial| trial["result"]["Ok"].is_object()), "{lines}");
+    let whole = json(&words(&format!("search --resume {out}/run")));
+    assert_eq!(whole["trained"].as_array().map(Vec::len), Some(30), "{whole}");
+    // before anything is trained it is a mistake like any other
+    fs::write(folder.path().join("run/store.sqlite"), "SQLite format 3\0").unwrap();
+    refused(&words(&format!("search --resume {out}/run --budget 31")), "store.sqlite");
 }
 
 /// A network whose weights are too large for its loss has diverged, whatever its accuracy.
@@ -326,8 +393,50 @@ fn a_store_of_latencies_has_one_scale() {
         "--reference-ms is 5, but the latencies of this store are on the scale of 0.5 ms",
     );
     assert!(!Path::new(&path("never")).exists());
-    // without it, the scale of the store holds
+    // without it, the scale of the store holds, whatever precision is asked for
     assert_eq!(scale(&args("second", "")), Some(0.5));
+    assert_eq!(scale(&args("third", "--limit 20")), Some(0.5));
+}
+
+/// Flags win over a setting that is named.
+#[test]
+fn epochs_that_are_asked_for_are_trained() {
+    let folder = tempfile::tempdir().unwrap();
+    let small = "--train-images 40 --test-part 20 --channels 2 --cells 1 --threads 1";
+    let of = |epochs: &str, out: &str| {
+        let out = folder.path().join(out).display().to_string();
+        let found = json(&words(&format!("train --setting r8c4 {small} {epochs} --arch {SOME} --out {out}")));
+        found["trained"][0]["epochs"].as_u64()
+    };
+    assert_eq!(of("--curve 1", "usual"), Some(20));
+    assert_eq!(of("--epochs 23", "asked"), Some(23));
+}
+
+/// One row that no network can see is said before others are fitted.
+#[test]
+fn an_architecture_that_cannot_be_encoded_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    // a chain of so many nodes, of which 24 with token and state are one more than an encoding has
+    let chain = |nodes: usize| {
+        let mut text = String::from(r#"{"a0": {"op": "linear", "input": ["x", "h_prev_0"]}"#);
+        for node in 1..nodes - 1 {
+            text += &format!(r#", "a{node}": {{"op": "activation_tanh", "input": ["a{}"]}}"#, node - 1);
+        }
+        text + &format!(r#", "h_new_0": {{"op": "activation_tanh", "input": ["a{}"]}}}}"#, nodes - 2)
+    };
+    let mut out = csv::Writer::from_path(path("t.csv")).unwrap();
+    out.write_record(["arch", "loss"]).unwrap();
+    for nodes in 2..=24 {
+        out.write_record([chain(nodes), nodes.to_string()]).unwrap();
+    }
+    out.flush().unwrap();
+    let predict = "predict --space nas-bench-nlp --train 10 --validation 5 --method";
+    let line = |method: &str| {
+        words(&format!("{predict} {method} --table {}:loss --out {}", path("t.csv"), path("never")))
+    };
+    refused(&line("linear,gcn"), "cannot be encoded");
+    assert!(!folder.path().join("never").exists());
 }
 
 #[test]

@@ -99,6 +99,54 @@ fn an_experiment_is_done_once_kept_and_compared() {
     assert!(table.path("results/made-up-quick.json").exists());
 }
 
+/// A folder that nobody named is of this revision alone, and what another process adds is not lost.
+#[test]
+fn rows_of_another_revision_are_done_again_and_others_stay() {
+    let table = begun();
+    let two = EXPERIMENT.replace("name = \"random\"\n", "name = \"random, short\"\n");
+    fs::write(table.path("experiments/made-up.toml"), two).unwrap();
+    let here = || {
+        let mut words = words(table.folder.path(), "made-up", &[]);
+        let named = words.iter().position(|word| word == "--results").unwrap();
+        words.drain(named..named + 2);
+        let output = Command::new(env!("CARGO_BIN_EXE_brp-nas"))
+            .args(words)
+            .current_dir(table.folder.path())
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.success(), "{said}");
+        said
+    };
+    here();
+    let folder = fs::read_dir(table.path("results")).unwrap().next().unwrap().unwrap().path();
+    let file = folder.join("made-up.json");
+    let mut record: Value = serde_json::from_str(&fs::read_to_string(&file).unwrap()).unwrap();
+    assert!(!here().contains("made-up, random"));
+    record["rows"][0]["revision"] = "0000000".into();
+    fs::write(&file, record.to_string()).unwrap();
+    let said = here();
+    assert!(said.contains("made-up, random, short") && !said.contains("made-up, random, long"), "{said}");
+    // where somebody names the folder, it is as it was, and said
+    fs::create_dir(table.path("results/named")).unwrap();
+    fs::write(table.path("results/named/made-up.json"), record.to_string()).unwrap();
+    let mut words_of_named = words(table.folder.path(), "made-up", &[]);
+    let named = words_of_named.iter().position(|word| word == "--results").unwrap();
+    words_of_named[named + 1] = table.path("results/named").display().to_string();
+    let said = String::from_utf8_lossy(&run(&words_of_named).stderr).into_owned();
+    assert!(said.contains("made-up, random, short: as revision 0000000 did it"), "{said}");
+    // two processes on one experiment
+    let rows = ["long", "short"].map(|rows| {
+        let words = words(table.folder.path(), "made-up", &["--rows", rows]);
+        Command::new(env!("CARGO_BIN_EXE_brp-nas")).args(words).stderr(Stdio::piped()).spawn().unwrap()
+    });
+    let ended = rows.map(|child| child.wait_with_output().unwrap());
+    let kept: Value =
+        serde_json::from_str(&fs::read_to_string(table.path("results/made-up.json")).unwrap()).unwrap();
+    assert_eq!(kept["rows"].as_array().unwrap().len(), 2, "{kept} {ended:?}");
+    assert!(!table.path("results/.at-work").exists());
+}
+
 /// A row that is killed with everything that it started goes on where it was.
 #[test]
 fn a_killed_row_goes_on() {

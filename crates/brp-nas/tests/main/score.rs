@@ -18,20 +18,15 @@ fn fixtures() -> PathBuf {
 /// A small setting, recorded in `out` of a folder, with a store beside it.
 fn score(folder: &Path, out: &str, extra: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_brp-nas"));
-    command.args([
-        "score",
-        "--channels",
-        "2",
-        "--cells",
-        "1",
-        "--image",
-        "8",
-        "--batch",
-        "6",
-        "--format",
-        "json",
-    ]);
-    command.arg("--out").arg(folder.join(out)).arg("--store").arg(folder.join("store.sqlite")).args(extra);
+    command
+        .args(["score", "--channels", "2", "--cells", "1", "--format", "json", "--out"])
+        .arg(folder.join(out));
+    command.arg("--store").arg(folder.join("store.sqlite"));
+    // a batch that is given is as it is
+    if !extra.contains(&"--inputs") {
+        command.args(["--image", "8", "--batch", "6"]);
+    }
+    command.args(extra);
     command
 }
 
@@ -90,6 +85,10 @@ fn weights_and_inputs_of_ones_own_are_scored() {
             (result["scores"][0][name].as_f64().unwrap(), case["totals"][name].as_f64().unwrap());
         assert!((found - expected).abs() <= 1e-9 * expected.abs(), "{name}: {found} instead of {expected}");
     }
+    let with_batch = [&flags[..], &["--batch", "8"]].concat();
+    let output = score(folder.path(), "batch", &with_batch).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.code() == Some(2) && said.contains("--batch is used by nothing here"), "{said}");
     // of another cell
     let other = [
         "--arch",
@@ -112,6 +111,12 @@ fn what_cannot_be_said_of_a_cell_of_nothing_is_null_with_a_reason() {
     let row = &result["scores"][0];
     assert!(row["jacob_cov"].is_null() && row["reasons"]["jacob_cov"].is_string(), "{row}");
     assert_eq!((row["snip"].as_f64(), result["failed"].as_u64()), (Some(0.0), Some(0)));
+    // where that is all that was asked, the command has failed, and says so after what it found
+    let alone = ["--arch", nothing, "--proxies", "jacob_cov"];
+    let output = score(folder.path(), "alone", &alone).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.code() == Some(1) && said.contains("no architecture has a score"), "{said}");
+    assert!(!output.stdout.is_empty());
 }
 
 #[test]

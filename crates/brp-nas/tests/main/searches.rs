@@ -240,15 +240,23 @@ fn a_sample_may_be_nearly_the_whole_space() {
 fn candidates_that_are_drawn_grow_near_the_best_and_a_kill_changes_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name).display().to_string();
-    let mut text = String::from("arch,valid\n");
+    let mut text = String::from("arch,valid,device_ms\n");
     for cell in (0..15_625).map(|i| NasBench201.get(i).unwrap()) {
-        text += &format!("{cell},{}\n", values(&cell).0);
+        let (valid, _, ms) = values(&cell);
+        text += &format!("{cell},{valid},{ms}\n");
     }
     fs::write(path("whole.csv"), text).unwrap();
     // a flag may belong to what a file says
     fs::write(path("drawn.toml"), "candidates = 60\n").unwrap();
-    for algorithm in ["ours", "predictor --samples 12 --iterations 2 --transfer-from none"] {
-        let name = algorithm.split(' ').next().unwrap();
+    let predictor = "predictor --samples 12 --iterations 2 --transfer-from none";
+    let limit = format!("--latency {}:device_ms --max-latency 10", path("whole.csv"));
+    let predicted = format!("{limit} --limit-by predictor --latency-train 60");
+    for (name, algorithm) in [
+        ("ours", "ours".to_owned()),
+        ("predictor", predictor.to_owned()),
+        ("ours-within", format!("ours {predicted}")),
+        ("predictor-within", format!("{predictor} {limit}")),
+    ] {
         let (table, config) = (path("whole.csv"), path("drawn.toml"));
         let of = |flags: &str, out: &str| {
             let line = format!(
@@ -259,7 +267,19 @@ fn candidates_that_are_drawn_grow_near_the_best_and_a_kill_changes_nothing() {
         let grown = of("--grow 6", name);
         let drawn = of("--grow 0", &format!("{name}-drawn"));
         let best = |found: &Value| found["best"]["valid"].as_f64().unwrap();
-        assert!(best(&grown) > best(&drawn), "{algorithm}: {} {}", best(&grown), best(&drawn));
+        let within = name.ends_with("-within");
+        let better = best(&grown) > best(&drawn) || (within && best(&grown) == best(&drawn));
+        assert!(
+            better && grown["trained"] != drawn["trained"],
+            "{algorithm}: {} {}",
+            best(&grown),
+            best(&drawn)
+        );
+        if name == "predictor-within" {
+            // what joins meets the limit as all others do
+            let trained = grown["trained"].as_array().unwrap();
+            assert!(trained.iter().all(|trial| trial["latency"].as_f64().unwrap() <= 10.0), "{grown}");
+        }
         // cut off in the middle of the second half
         fs::remove_file(folder.path().join(name).join("result.json")).unwrap();
         let trials = folder.path().join(name).join("trials.jsonl");
@@ -286,6 +306,31 @@ fn candidates_that_are_drawn_grow_near_the_best_and_a_kill_changes_nothing() {
         refused(&words(&format!("search --accuracy {table}:valid {flags} --out {never}")), says);
     }
     refused(&words(&format!("search --train --grow 3 --out {never}")), "all of nas-bench-201");
+}
+
+/// Where a space knows classes of equal architectures, a class is drawn and grown once.
+#[test]
+fn candidates_that_are_trained_are_of_different_classes() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().display();
+    let small = "--train-images 40 --test-part 20 --channels 2 --image 8 --epochs 1 --batch 8 --threads 1";
+    let search = format!("search --train --candidates 60 --grow 30 --budget 12 {small}");
+    for algorithm in ["predictor --samples 6 --iterations 2", "ours", "evolution --warmup 20 --pool 4"] {
+        let grow = if algorithm.starts_with("evolution") {
+            search.replace(" --grow 30", "")
+        } else {
+            search.clone()
+        };
+        let name = algorithm.split(' ').next().unwrap();
+        let found = json(&words(&format!("{grow} --algorithm {algorithm} --out {out}/{name}")));
+        let archs = found["trained"].as_array().unwrap().iter().map(|trial| trial["arch"].as_str().unwrap());
+        let classes: BTreeSet<String> = archs.map(|arch| NasBench201.parse(arch).unwrap().class()).collect();
+        assert_eq!(classes.len(), 12, "{algorithm}");
+    }
+    refused(
+        &words(&format!("search --train --candidates 6466 {small} --out {out}/never")),
+        "only 6466 that differ",
+    );
 }
 
 /// The same cell of NAS-Bench-101 with two vertices in the other order, where it has two that can change.

@@ -133,7 +133,7 @@ fn clutter_is_seeded_keeps_labels_and_shows_the_object() {
             // a whole object of one colour on a ground of another; a black object leaves the ground alone
             let objects = plane.iter().filter(|pixel| **pixel != colours[0]).count();
             assert!(objects == if picture < 5 { 16 } else { 0 }, "{plane:?}");
-            assert!(colours[0] <= 102 && colours.last().unwrap() <= &255);
+            assert!(colours[0] <= 102, "{plane:?}");
         }
     }
     let noisy = set.cluttered(Clutter { noise: 0.2, behind: 0.9, ..clutter }, Seed(3)).unwrap();

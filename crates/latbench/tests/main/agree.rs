@@ -188,7 +188,7 @@ fn engine_and_candle_run_and_keep_running() {
     let network = of_everything();
     let weights = weights(&network, 0);
     let mut engine = EngineWorkload::new(&network, &weights, 2, Seed(0)).unwrap();
-    let mut candle = CandleWorkload::new(&network, &weights, 2, Seed(0));
+    let mut candle = CandleWorkload::new(&network, &weights, 2, Seed(0)).unwrap();
     for _ in 0..5 {
         engine.run().unwrap();
         candle.run().unwrap();

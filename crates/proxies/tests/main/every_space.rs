@@ -59,7 +59,6 @@ fn compare(model: &impl Model, case: &Value, refused: &[Need]) {
     let mut compared = Vec::new();
     for proxy in proxies {
         let score = proxy.score(&seen).unwrap();
-        assert!(score.value.is_finite() || score.flaw().is_some(), "{}", proxy.name());
         let Some(total) = case["totals"].get(proxy.name()) else { continue };
         let layers = case["layers"].get(proxy.name());
         let what = format!("{} {}", case["space"], proxy.name());

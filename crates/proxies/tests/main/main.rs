@@ -14,6 +14,7 @@ use proxies::{ALL, Batch, CellModel, Model, Need, Proxy, Score, Seen, observe};
 use serde_json::Value;
 use spaces::NasBench201;
 use spaces::nas_bench_201::{Cell, Skeleton};
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 fn fixtures() -> PathBuf {
@@ -109,10 +110,10 @@ fn a_cell_of_nothing_has_scores_that_say_so() {
     let seen =
         observe(&model(&cell, 0, DType::F32), &batch(6, 8, DType::F32), &everything(), Seed(1), &mut |_| {});
     let seen = seen.unwrap();
-    for proxy in ALL {
-        let score = proxy.score(&seen).unwrap();
-        assert_eq!(score.value.is_finite(), score.flaw().is_none(), "{}", proxy.name());
-    }
+    let undefined = ALL.iter().filter(|proxy| proxy.score(&seen).unwrap().flaw().is_some());
+    let undefined: BTreeSet<&str> = undefined.map(|proxy| proxy.name()).collect();
+    let known = ["epe_nas", "expressivity", "jacob_cov", "jacov", "nwot", "progressivity", "zen"];
+    assert_eq!(undefined, BTreeSet::from(known));
     assert_eq!(score(&seen, "grad_norm"), 0.0);
     // blocks of zeros have no spectrum
     assert_eq!(score(&seen, "expressivity"), f64::NEG_INFINITY);

@@ -317,6 +317,38 @@ fn a_network_that_missed_the_limit_is_still_hoped_for() {
 }
 
 #[test]
+fn under_a_limit_what_may_meet_it_joins() {
+    let edit = |word: &Word, rng: &mut Stream| WORDS.mutate(word, rng);
+    let slow = |word: &Word| word.to_string().starts_with('d');
+    // of what does not meet it a part is doubtful, and the rest no candidate
+    let doubtful = |word: &Word| slow(word) && word.to_string().ends_with('a');
+    let chance = |word: &Word| if doubtful(word) { Some(0.3) } else { (!slow(word)).then_some(1.0) };
+    let objective = |word: &Word| {
+        let latency_ms = Some(if slow(word) { 9.0 } else { 1.0 });
+        Ok::<_, std::io::Error>(Evaluation { latency_ms, ..Evaluation::of(Words::value(word, 4)) })
+    };
+    let some: Vec<Word> = all().into_iter().filter(|word| !slow(word)).step_by(6).take(60).collect();
+    let growth = || Growth::new(10, &edit).unwrap().within(&chance);
+    let mut joined = 0;
+    for (settings, seed) in [SETTINGS, DRAWN].into_iter().flat_map(|s| (0..5).map(move |seed| (s, seed))) {
+        let search = Believing::new(some.clone(), settings, Alike, Seed(seed)).unwrap();
+        let search = search.limit(5.0, vec![1.0; some.len()]).unwrap();
+        let trials = run(&mut search.growing(growth()).unwrap(), &objective, 60, &mut []).unwrap();
+        for trial in &trials {
+            assert!(!slow(&trial.arch) || doubtful(&trial.arch), "{}", trial.arch);
+            joined += usize::from(!some.contains(&trial.arch));
+        }
+        assert_eq!(trials.len(), 60);
+    }
+    assert!(joined > 100, "{joined}");
+    // where nothing may join, the search ends with what there is
+    let none = |_: &Word| None;
+    let search = Believing::new(some.clone(), SETTINGS, Alike, Seed(0)).unwrap();
+    let mut search = search.growing(Growth::new(10, &edit).unwrap().within(&none)).unwrap();
+    assert_eq!(run(&mut search, &objective, 100, &mut []).unwrap().len(), some.len());
+}
+
+#[test]
 fn equal_values_and_failures_leave_it_drawing() {
     let equal = |_: &Word| Ok::<_, std::io::Error>(Evaluation::of(1.0));
     let mut search = Believing::new(all(), SETTINGS, Alike, Seed(0)).unwrap();
@@ -338,13 +370,20 @@ fn settings_out_of_range_are_named() {
         let error = Believing::new(all(), settings, Alike, Seed(0)).err().unwrap();
         assert!(matches!(error, SearchError::Setting { name: found, .. } if found == name));
     }
-    // nobody knows of a child whether it meets a limit
+    // nobody knows of a child whether it meets a limit, unless the growth says it
     let edit = |word: &Word, rng: &mut Stream| WORDS.mutate(word, rng);
     let grown =
         |search: Believing<'static, Word, Alike>| search.growing(Growth::new(5, &edit).unwrap()).err();
     let limited = |search: Believing<'static, Word, Alike>| search.limit(9.0, vec![1.0; all().len()]);
     let new = || Believing::new(all(), SETTINGS, Alike, Seed(0)).unwrap();
-    assert!(matches!(grown(limited(new()).unwrap()), Some(SearchError::Setting { name: "max-latency", .. })));
+    let refused = |error| matches!(error, Some(SearchError::Setting { name: "max-latency", .. }));
+    assert!(refused(grown(limited(new()).unwrap())));
+    let growing = new().growing(Growth::new(5, &edit).unwrap()).unwrap();
+    assert!(refused(growing.limit(9.0, vec![1.0; all().len()]).err()));
+    let chance = |_: &Word| Some(1.0);
+    let knowing = Growth::new(5, &edit).unwrap().within(&chance);
+    let limited = new().limit(9.0, vec![1.0; all().len()]).unwrap();
+    assert!(limited.growing(knowing).is_ok());
     assert!(matches!(
         Believing::new(Vec::new(), SETTINGS, Alike, Seed(0)).err().unwrap(),
         SearchError::TooFew { .. }

@@ -290,6 +290,17 @@ fn a_predictor_that_sees_a_part_of_a_space_finds_more_where_it_grows() {
     };
     let (drawn, grown) = (best(None), best(Some(5)));
     assert!(grown > drawn + 10.0, "{grown} {drawn}");
+    // under a limit what meets it joins
+    let slow = |word: &Word| word.to_string().starts_with('d');
+    let chance = |word: &Word| (!slow(word)).then_some(1.0);
+    let some: Vec<Word> = Domain::of(&WORDS).sample(150, &mut Seed(0).stream("some")).unwrap();
+    let some: Vec<Word> = some.into_iter().filter(|word| !slow(word)).take(60).collect();
+    let mut brp = BrpNas::new(some.clone(), selection, |_| Alike, Seed(0))
+        .unwrap()
+        .growing(Growth::new(5, &edit).unwrap().within(&chance));
+    let trials = run(&mut brp, &WORDS.evaluate(), 60, &mut []).unwrap();
+    assert!(trials.iter().all(|trial| !slow(&trial.arch)));
+    assert!(trials.iter().filter(|trial| !some.contains(&trial.arch)).count() > 10);
 }
 
 #[test]
