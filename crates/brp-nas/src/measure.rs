@@ -260,7 +260,6 @@ pub(crate) fn main(args: Args) -> Result<(), Failure> {
         ("--precision", given.precision.is_some(), interleaved, whose),
         ("--reference-ms", given.reference_ms.is_some(), interleaved, whose),
         ("--reference", given.reference.is_some(), interleaved, whose),
-        ("--group", given.group.is_some(), interleaved, whose),
     ])?;
     let started = std::time::Instant::now();
     let seed = Seed(args.common.seed());
@@ -521,5 +520,26 @@ mod tests {
         assert_eq!(by(&agreed), (15.0, 15.0));
         assert_eq!(by(&found), (10.0, 10.0));
         assert_eq!(by(&[]), (10.0, 10.0));
+    }
+
+    /// Stores of before have the scale under the numbers of the protocol that found it.
+    #[test]
+    fn an_older_store_keeps_its_scale() {
+        let args = Args { channels: Some(2), cells: Some(1), image: Some(8), ..Args::default() };
+        let of = |args: &Args| job(args, Space::NasBench201, Vec::new(), Seed(0)).unwrap().1;
+        let (before, longer) = (of(&args), of(&Args { limit: Some(20.0), ..args.clone() }));
+        let published = of(&Args { protocol: Some(ProtocolName::Published), ..args.clone() });
+        let other = of(&Args { channels: Some(4), ..args });
+        let store = Store::open_or_create(tempfile::tempdir().unwrap().path().join("s.sqlite")).unwrap();
+        let kept = |key: store::Key, ms: f64| store.finish(&key, &Measured::of(ms), 0).unwrap();
+        kept(store::Key { fidelity: before.fidelity.clone(), ..before.shared().remove(0) }, 7.0);
+        for (job, ms) in [(&before, Some(0.007)), (&longer, Some(0.007)), (&published, None), (&other, None)]
+        {
+            assert_eq!(job.usual(&store).unwrap(), ms);
+        }
+        // and where another is there, latencies go on as they began
+        kept(before.shared().remove(0), 9.0);
+        assert_eq!(before.usual(&store).unwrap(), Some(0.007));
+        assert_eq!(longer.usual(&store).unwrap(), Some(0.009));
     }
 }

@@ -98,6 +98,13 @@ pub(crate) fn main(args: &Args) -> Result<(), Failure> {
                     if done.revision != env!("BRP_NAS_REVISION") {
                         eprintln!("{}, {}: as revision {} did it", experiment.name, row.name, done.revision);
                     }
+                    // what a kill left there between recording and clearing
+                    let left = results.at_work(experiment, quick, row);
+                    if left.exists()
+                        && let Ok(_held) = row::hold(&left)
+                    {
+                        row::clear(&left)?;
+                    }
                     continue;
                 }
                 if let Some(lacks) = row.lacks(experiment, &folders) {

@@ -2,7 +2,7 @@
 
 use super::submit::Pause;
 use super::{Folder, Pieces, slurm};
-use crate::failure::{Failure, OrFail};
+use crate::failure::{Broken, Failure, OrFail};
 use crate::kept_units::{Unit, put};
 use crate::train;
 use cluster::{Desk, Look, Patience, Slurm};
@@ -29,6 +29,8 @@ pub(crate) struct TaskDesk<'a, S: SearchSpace, O> {
     numbers: BTreeMap<String, u64>,
     objective: &'a O,
     is_in: &'a IsIn<'a, S::Arch>,
+    /// Where it is left that a result could not be taken.
+    broken: &'a Broken,
 }
 
 /// Whether the store has an outcome of an architecture.
@@ -41,7 +43,7 @@ impl<'a, S: SearchSpace, O: Objective<S::Arch>> TaskDesk<'a, S, O> {
         args: train::Args,
         store: &Path,
         options: Vec<String>,
-        (space, objective, is_in): (&'a S, &'a O, &'a IsIn<'a, S::Arch>),
+        (space, objective, is_in, broken): (&'a S, &'a O, &'a IsIn<'a, S::Arch>, &'a Broken),
     ) -> Result<Elsewhere<'a, S, O>, Failure> {
         let folder = Folder::begin(folder, Pieces::Train(Box::new(args)), CHUNK as u64, 1)?;
         let items = folder.items()?;
@@ -50,7 +52,7 @@ impl<'a, S: SearchSpace, O: Objective<S::Arch>> TaskDesk<'a, S, O> {
         let engine = slurm(&folder, options);
         // says early that there is no Slurm
         engine.most().or_input()?;
-        let desk = Self { space, folder, store, items, numbers, objective, is_in };
+        let desk = Self { space, folder, store, items, numbers, objective, is_in, broken };
         let mut pause = Pause::default();
         let wait = move |look: &Look<Evaluated>| pause.after(look);
         Ok(cluster::Elsewhere::new(engine, desk, Patience::default(), Box::new(wait)))
@@ -87,7 +89,7 @@ impl<S: SearchSpace, O: Objective<S::Arch>> Desk<S::Arch> for TaskDesk<'_, S, O>
         match taken {
             Ok(true) => {}
             Ok(false) => return None,
-            Err(failure) => return Some(Err(format!("{:#}", failure.error()))),
+            Err(failure) => return Some(Err(self.broken.say(&failure))),
         }
         Some(self.objective.evaluate(&arch).map_err(|error| error.to_string()))
     }

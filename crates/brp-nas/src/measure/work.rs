@@ -15,7 +15,7 @@ use rayon::ThreadPool;
 use serde::{Deserialize, Serialize};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
-use store::{Key, Lease, Measured, State, Store};
+use store::{Filter, Key, Lease, Measured, State, Store};
 
 /// Everything that is to be measured, in one setting.
 #[derive(Debug)]
@@ -244,6 +244,13 @@ impl Work for Job {
     }
 }
 
+/// What decides how fast the reference is, of a fidelity.
+fn without_protocol(fidelity: &str) -> Option<serde_json::Value> {
+    let mut value: serde_json::Value = serde_json::from_str(fidelity).ok()?;
+    value.as_object_mut()?.remove("protocol");
+    Some(value)
+}
+
 impl Job {
     fn key(&self, subject: &Subject) -> Key {
         let fidelity = match subject {
@@ -276,15 +283,16 @@ impl Job {
     /// # Errors
     /// A store in which latencies are on another scale than the given one.
     pub(super) fn usual(&self, store: &Store) -> Result<Option<f64>, Failure> {
-        let of_protocol = Key { fidelity: self.fidelity.clone(), ..self.key_of_usual() };
-        let mut kept = None;
-        // stores of before have it under the numbers of the protocol
-        for key in [self.key_of_usual(), of_protocol] {
-            if let Some(State::Done(measured)) = store.get(&key, now_ms()).or_failed()?.map(|row| row.state) {
-                kept = kept.or(Some(measured.value / 1e3));
-            }
+        if let Protocol::Published(_) = self.protocol {
+            return Ok(None);
         }
-        let Some(kept) = kept else { return Ok(self.given) };
+        let any = Filter { fidelity: None, ..Filter::from(&self.key_of_usual()) };
+        let mut all = store.results(&any).or_failed()?;
+        all.retain(|(key, _)| without_protocol(&key.fidelity) == without_protocol(&self.scale));
+        let of = |fidelity: &str| all.iter().find(|(key, _)| key.fidelity == fidelity);
+        // stores of before have one for each protocol, its own first, which latencies that are there are on
+        let kept = of(&self.fidelity).or_else(|| of(&self.scale)).or(all.first());
+        let Some(kept) = kept.map(|(_, measured)| measured.value / 1e3) else { return Ok(self.given) };
         match self.given.filter(|given| (given / kept - 1.0).abs() > 1e-9) {
             Some(given) => Err(anyhow!(
                 "--reference-ms is {}, but the latencies of this store are on the scale of {} ms: leave it out, or \

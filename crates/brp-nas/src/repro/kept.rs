@@ -112,6 +112,10 @@ impl Results {
         let _ = lock.lock();
         let mut kept = self.kept(experiment, quick)?;
         kept.take(done);
+        if !self.named {
+            // what is found again is found by the newest revision
+            kept.host = self.host.clone();
+        }
         let text = serde_json::to_string_pretty(&kept).or_failed()? + "\n";
         write_whole(&self.file(&kept.experiment, kept.quick), text.as_bytes()).or_failed()?;
         Ok(kept)

@@ -36,7 +36,11 @@ pub(super) fn hold(folder: &Path) -> Result<File, Failure> {
         fs::create_dir_all(folder.parent().unwrap_or(folder))?;
         File::create(lock_of(folder))
     };
-    let file = make().with_context(|| format!("cannot make {}", lock_of(folder).display())).or_input()?;
+    // another process may just have removed the folder, which it left empty
+    let file = make()
+        .or_else(|_| make())
+        .with_context(|| format!("cannot make {}", lock_of(folder).display()))
+        .or_input()?;
     try_lock(&file, folder)?;
     Ok(file)
 }

@@ -193,9 +193,11 @@ impl<S: Predictable> Data<S> {
         let Some(count) = args.candidates.filter(|_| !self.drawn()) else { return Ok(()) };
         let candidates = std::mem::take(&mut self.candidates);
         if count >= candidates.len() {
-            let known = match self.accuracy {
-                Some(_) => format!("the tables know only {} architectures", candidates.len()),
-                None => format!("{} has only {} that differ", self.space.name(), candidates.len()),
+            let of_tables = self.accuracy.is_some() || candidates.len() < self.archs.len();
+            let known = if of_tables {
+                format!("the tables know only {} architectures", candidates.len())
+            } else {
+                format!("{} has only {} that differ", self.space.name(), candidates.len())
             };
             return Err(anyhow!("--candidates is {count}, but {known}: leave it out, or draw fewer"))
                 .or_input();
@@ -297,10 +299,22 @@ impl<S: Predictable> Data<S> {
         self.latency.as_ref().is_some_and(|column| column.get(arch).is_some())
     }
 
-    /// What a search within a limit could find at best, where the tables know all of the candidates.
-    pub(super) fn optimum(&self, limit: f64) -> Option<Optimum<S::Arch>> {
+    /// All that may be trained, others that join the candidates included; nothing where that is a space that nobody has
+    /// gone through.
+    pub(super) fn reach(&self) -> Option<&[S::Arch]> {
+        match &self.beyond {
+            Beyond::Nothing => Some(&self.candidates),
+            Beyond::Rows { all, .. } => Some(all),
+            Beyond::Space => None,
+        }
+    }
+
+    /// What a search within a limit could find at best, where the tables know all of the candidates, and of those that may
+    /// join them where they grow.
+    pub(super) fn optimum(&self, limit: f64, grows: bool) -> Option<Optimum<S::Arch>> {
         let (accuracy, latency) = (self.accuracy.as_ref()?, self.latency.as_ref()?);
-        let known = self.candidates.iter().map(|arch| Some((arch, latency.get(arch)?, accuracy.get(arch)?)));
+        let all = if grows { self.reach()? } else { &self.candidates };
+        let known = all.iter().map(|arch| Some((arch, latency.get(arch)?, accuracy.get(arch)?)));
         let mut known: Vec<(&S::Arch, f64, f64)> = known.collect::<Option<_>>()?;
         known.retain(|(_, ms, _)| *ms <= limit);
         let value = known.iter().map(|(.., value)| *value).reduce(f64::max)?;

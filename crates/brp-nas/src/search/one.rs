@@ -80,7 +80,7 @@ impl<S: Predictable> Go<'_, S> {
             let folder = there.folder.join(&self.name);
             let (args, sbatch) = (there.args.clone(), there.sbatch.clone());
             let is_in = |store: &Store, arch: &S::Arch| training.is_in(store, arch);
-            let of = (self.search.data.space, &work, &is_in as &IsIn<'_, S::Arch>);
+            let of = (self.search.data.space, &work, &is_in as &IsIn<'_, S::Arch>, &training.broken);
             let mut evaluator = TaskDesk::evaluator(&folder, args, store, sbatch, of)?;
             let searched = run.search_by(searcher, &mut evaluator, &mut observers);
             return searched.map_err(|error| self.search.why(error));
@@ -167,7 +167,8 @@ impl<S: Predictable> Search<'_, S> {
         let chance = |arch: &S::Arch| latencies?.chance(arch);
         let edit = |arch: &S::Arch, rng: &mut Stream| data.edit(arch, rng);
         let mut parts = self.parts(plan, &candidates, root)?;
-        if data.drawn() {
+        let free = matches!(plan.algorithm, Algorithm::Random | Algorithm::Evolution | Algorithm::Reinforce);
+        if data.drawn() && !free {
             let count = settings.grow.unwrap_or(candidates.len().div_ceil(GROWN));
             let growth = (count > 0).then(|| Growth::new(count, &edit)).transpose().map_err(mine)?;
             parts.growth = match (growth, latencies) {
@@ -176,7 +177,8 @@ impl<S: Predictable> Search<'_, S> {
             };
         }
         let unscored = parts.warm_up.as_ref().map(|warm_up| [warm_up.asked, warm_up.unscored]);
-        let all = settings.bound() || !data.drawn();
+        let grows = parts.growth.is_some();
+        let all = !grows && (settings.bound() || !data.drawn());
         let budget = if all { settings.budget.min(candidates.len()) } else { settings.budget };
         let name = format!("{}-{seed}", plan.name());
         let go = Go { search: self, budget, latencies: &predicted, files, name, watch };
@@ -210,7 +212,7 @@ impl<S: Predictable> Search<'_, S> {
         let outcome = Outcome {
             seed,
             limit: settings.max_latency,
-            optimum: settings.max_latency.and_then(|limit| data.optimum(limit)),
+            optimum: settings.max_latency.and_then(|limit| data.optimum(limit, grows)),
             summary: summarise(&searched.trials, settings.max_latency),
             agreement: agreement(data, ranking.as_deref())?,
             within_limit: meeting,
@@ -245,7 +247,8 @@ impl<S: Predictable> Search<'_, S> {
             WarmUp::new(some, scores)
         });
         let moves = plan.moves.map(|count| Moves::new(count, scores));
-        let (warm_up, moves) = (warm_up.transpose().map_err(mine)?, moves.transpose().map_err(mine)?);
+        let warm_up = warm_up.transpose().map_err(|error| self.why(error))?;
+        let moves = moves.transpose().map_err(mine)?;
         Ok(Parts { warm_up, moves, growth: None })
     }
 
@@ -329,7 +332,7 @@ impl<S: Predictable> Search<'_, S> {
     ) -> Result<Ranked<S::Arch>, Failure> {
         let (settings, data) = (self.settings, self.data);
         let selection = settings.selection_of(plan.algorithm);
-        let samples = selection.samples.min(go.budget);
+        let samples = selection.samples.min(go.budget).min(candidates.len());
         let iterations = selection.iterations.min(samples);
         let selection = Selection { samples, iterations, ..selection };
         let encode = data.space.encoding(EncodingName::Pruned).or_failed()?;

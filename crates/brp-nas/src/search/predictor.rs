@@ -298,7 +298,7 @@ pub(super) struct Latencies<'a, S: Predictable> {
 }
 
 impl<'a, S: Predictable> Latencies<'a, S> {
-    /// A predictor is fitted where the table does not know all candidates. What is `doubtful` has a chance to meet the
+    /// A predictor is fitted where the table does not know all that may be trained. What is `doubtful` has a chance to meet the
     /// limit, and not only a yes or no.
     pub(super) fn new(
         data: &'a Data<S>,
@@ -307,8 +307,14 @@ impl<'a, S: Predictable> Latencies<'a, S> {
         seed: Seed,
     ) -> Result<Self, Failure> {
         let of = Self { data, limit, by: settings.limit_by, guess: None, learned: None };
+        let unknown = |archs: &[S::Arch]| archs.iter().any(|arch| of.known(arch).is_none());
+        let some = match data.reach() {
+            Some(all) => unknown(all),
+            // what no table knows is no candidate where the table alone decides
+            None => of.by != LimitBy::Table || unknown(&data.candidates),
+        };
         match &data.latency_rows {
-            Some(rows) if data.candidates.iter().any(|arch| of.known(arch).is_none()) => {
+            Some(rows) if some => {
                 let (guess, learned) = learn(data.space, rows, (limit, doubtful), settings, seed)?;
                 Ok(Self { guess: Some(guess), learned: Some(learned), ..of })
             }

@@ -247,6 +247,22 @@ impl Settings {
             (of.fits_once() || matches!(of, Brp | Predictor)) && rounds
         };
         let chosen = self.plans.iter().any(by_rank);
+        if let Some(samples) = given.samples.filter(|_| ranked) {
+            let budget = self.budget;
+            if samples > budget {
+                return Err(anyhow!(
+                    "--samples is {samples}, and only {budget} networks are trained: raise --budget"
+                ))
+                .or_input();
+            }
+            if samples == budget && !start {
+                return Err(anyhow!(
+                    "--samples is {samples}, all that is trained, so nothing is chosen by what was learned: raise \
+                     --budget"
+                ))
+                .or_input();
+            }
+        }
         let free = evolution || ours || any(&[Random, Reinforce]);
         let limit = self.max_latency.is_some();
         let from = given.transfer_from.as_ref().is_some_and(|from| *from != Source::None);
@@ -430,18 +446,6 @@ fn selection(args: &Args, once: bool, budget: usize) -> Result<Selection, Failur
     let samples = args.samples.unwrap_or(published.samples);
     if samples == 0 {
         return Err(anyhow!("--samples is 0; a predictor learns from at least one")).or_input();
-    }
-    if args.samples.is_some() && samples > budget {
-        return Err(anyhow!(
-            "--samples is {samples}, and only {budget} networks are trained: raise --budget"
-        ))
-        .or_input();
-    }
-    if args.samples.is_some() && once && samples == budget {
-        return Err(anyhow!(
-            "--samples is {samples}, all that is trained, so nothing is chosen by what was learned: raise --budget"
-        ))
-        .or_input();
     }
     let most = samples.min(budget);
     let iterations = args.iterations.unwrap_or(published.iterations);

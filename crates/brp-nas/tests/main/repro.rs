@@ -123,10 +123,14 @@ fn rows_of_another_revision_are_done_again_and_others_stay() {
     let file = folder.join("made-up.json");
     let mut record: Value = serde_json::from_str(&fs::read_to_string(&file).unwrap()).unwrap();
     assert!(!here().contains("made-up, random"));
+    let host = record["host"].clone();
     record["rows"][0]["revision"] = "0000000".into();
+    record["host"]["system"] = "of another day".into();
     fs::write(&file, record.to_string()).unwrap();
     let said = here();
     assert!(said.contains("made-up, random, short") && !said.contains("made-up, random, long"), "{said}");
+    let again: Value = serde_json::from_str(&fs::read_to_string(&file).unwrap()).unwrap();
+    assert_eq!(again["host"], host);
     // where somebody names the folder, it is as it was, and said
     fs::create_dir(table.path("results/named")).unwrap();
     fs::write(table.path("results/named/made-up.json"), record.to_string()).unwrap();

@@ -278,6 +278,8 @@ fn candidates_that_are_drawn_grow_near_the_best_and_a_kill_changes_nothing() {
         if name == "predictor-within" {
             // what joins meets the limit as all others do
             let trained = grown["trained"].as_array().unwrap();
+            let regret = numbers(&grown["regret_by_trained"]);
+            assert!(regret.len() == 20 && regret.iter().flatten().all(|regret| *regret >= 0.0), "{grown}");
             assert!(trained.iter().all(|trial| trial["latency"].as_f64().unwrap() <= 10.0), "{grown}");
         }
         // cut off in the middle of the second half
