@@ -1,6 +1,6 @@
 //! Any bytes as a pickle: read as data or refused.
 #![no_main]
-use tables::{Node, Pickle, PickleLimits};
+use pickle::{Node, Pickle, PickleLimits};
 
 fn walk(node: Node<'_>, depth: u8, left: &mut u32) {
     if depth == 0 || *left == 0 {

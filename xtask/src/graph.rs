@@ -3,9 +3,10 @@ use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// An arrow between crates may only point to a lower layer.
-const LAYERS: [(&str, u8); 17] = [
+const LAYERS: [(&str, u8); 18] = [
     ("charts", 0),
     ("nas-core", 0),
+    ("pickle", 0),
     ("arch-graph", 1),
     ("cpu-ops", 1),
     ("search", 1),
@@ -24,9 +25,10 @@ const LAYERS: [(&str, u8); 17] = [
 ];
 
 /// What a crate must not reach, not even through others.
-const BANS: [(&str, &[&str]); 13] = [
+const BANS: [(&str, &[&str]); 14] = [
     ("charts", &["candle-core", "petgraph"]),
     ("nas-core", &["candle-core", "petgraph"]),
+    ("pickle", &["candle-core", "petgraph"]),
     ("arch-graph", &["candle-core"]),
     ("spaces", &["candle-core"]),
     ("search", &["candle-core", "petgraph"]),

@@ -165,26 +165,6 @@ struct Fidelity {
     protocol: Protocol,
 }
 
-/// What decides how fast the reference is.
-#[derive(Debug, Serialize)]
-struct Scale<'a> {
-    runtime: Runtime,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    runtime_version: Option<&'a str>,
-    #[serde(flatten)]
-    build: Build,
-    reference: &'a str,
-    threads: usize,
-}
-
-impl<'a> Scale<'a> {
-    fn of(fidelity: &'a Fidelity) -> Self {
-        let Fidelity { runtime, runtime_version, build, reference, threads, .. } = fidelity;
-        let runtime_version = runtime_version.as_deref();
-        Self { runtime: *runtime, runtime_version, build: *build, reference, threads: *threads }
-    }
-}
-
 /// What the record says of a run: the setting, and the flags as they were given.
 #[derive(Debug, Serialize)]
 struct Recorded<'a> {
@@ -425,8 +405,6 @@ fn job(args: &Args, space: Space, subjects: Vec<Subject>, seed: Seed) -> Result<
         groups: subjects.chunks(args.together()).map(<[Subject]>::to_vec).collect(),
         reference: Subject::Arch(reference),
         given: usual.map(|ms| ms / 1e3),
-        // the same, but for what does not change how fast the reference is
-        scale: serde_json::to_string(&Scale::of(&fidelity)).unwrap_or_default(),
         ready,
         build,
         protocol,
@@ -530,6 +508,10 @@ mod tests {
         let (before, longer) = (of(&args), of(&Args { limit: Some(20.0), ..args.clone() }));
         let published = of(&Args { protocol: Some(ProtocolName::Published), ..args.clone() });
         let other = of(&Args { channels: Some(4), ..args });
+        // the key of before, to the letter
+        let scale = r#"{"runtime":"engine","layers":"pruned","channels":2,"cells":1,"classes":10,"image":8,"batch":1,"#;
+        let scale = format!(r#"{scale}"reference":"{REFERENCE}","threads":1}}"#);
+        assert_eq!(before.shared()[0].fidelity, scale);
         let store = Store::open_or_create(tempfile::tempdir().unwrap().path().join("s.sqlite")).unwrap();
         let kept = |key: store::Key, ms: f64| store.finish(&key, &Measured::of(ms), 0).unwrap();
         kept(store::Key { fidelity: before.fidelity.clone(), ..before.shared().remove(0) }, 7.0);

@@ -44,8 +44,8 @@ pub(crate) struct Args {
     /// Proxies, separated by commas, or `all` [default: all].
     #[arg(long, value_delimiter = ',')]
     proxies: Option<Vec<String>>,
-    /// What they are scored on: a CIFAR or IDX file, or `random` [default: the Fashion-MNIST images that come with the
-    /// program].
+    /// What they are scored on: a file of CIFAR, ImageNet16 (of which ImageNet16-120 is taken) or IDX, the training
+    /// images of a folder of such a data set, or `random` [default: the Fashion-MNIST images that come with the program].
     #[arg(long)]
     images: Option<Source>,
     /// Side to which images are reduced; a multiple of 4 [default: their own; 32 for random ones].
@@ -125,7 +125,7 @@ impl Args {
 pub(crate) enum Source {
     /// Normal noise with labels that take turns.
     Random,
-    /// A file.
+    /// A file, or the folder of a data set.
     File(PathBuf),
 }
 
@@ -493,10 +493,10 @@ fn batch(args: &Args, seed: Seed, dtype: DType) -> Result<(Batch, usize), Failur
     Ok((batch, classes))
 }
 
-/// Images of a file, of every class alike, normalised by all of its images.
+/// Images of a file or folder, of every class alike, normalised by all of its images.
 fn real(args: &Args, count: usize, seed: Seed) -> Result<(Tensor, Vec<u32>, usize), Failure> {
     let mut images = match &args.images {
-        Some(Source::File(file)) => images::read(file).or_input()?,
+        Some(Source::File(path)) => images::read_part(path, images::Part::Training).or_input()?,
         _ => images::fashion_mnist().or_failed()?.0,
     };
     if let Some(side) = args.image {

@@ -8,6 +8,7 @@ mod one;
 mod predictor;
 mod report;
 mod settings;
+mod words;
 
 pub(crate) use args::Args;
 

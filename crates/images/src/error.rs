@@ -72,11 +72,25 @@ pub enum ImageError {
     /// A file of no known kind.
     #[error(
         "of no known kind ({bytes} bytes): expected CIFAR-10 or CIFAR-100 binary (records of 3,073 or 3,074 \
-         bytes) or IDX images, any of them plain or gzipped"
+         bytes), a pickled batch of them or of ImageNet at 16x16, or IDX images, any of them plain or gzipped"
     )]
     UnknownKind {
         /// Its length, after unpacking.
         bytes: usize,
+    },
+    /// A pickle that holds something else, or is damaged.
+    #[error("no pickled batch of CIFAR or of ImageNet at 16x16: {flaw}")]
+    Pickle {
+        /// Where, what was expected and what was found.
+        flaw: pickle::Flaw,
+    },
+    /// A folder that has not the files of a part of one data set.
+    #[error("expected {expected}, found {found}: name the files themselves, or another folder")]
+    Folder {
+        /// Which files.
+        expected: String,
+        /// Which are there, or which is not.
+        found: String,
     },
     /// A name from which that of the labels does not follow.
     #[error(

@@ -1,6 +1,7 @@
 use crate::idx::IMAGES;
+use crate::pickled::PICKLED;
 use crate::set::LIMIT;
-use crate::{Cifar, ImageError, Images, from_cifar, from_idx};
+use crate::{Cifar, ImageError, Images, from_cifar, from_idx, from_pickle};
 use flate2::read::MultiGzDecoder;
 use std::fs::File;
 use std::io::{BufReader, Read};
@@ -8,8 +9,9 @@ use std::path::{Path, PathBuf};
 
 /// Reads a set from a file of any known kind, plain or gzipped; which is seen from its bytes.
 ///
-/// CIFAR-10 and CIFAR-100 (fine labels) binary files, and IDX images of 10 classes, whose labels are in the
-/// file beside it with `labels-idx1` for `images-idx3` in its name.
+/// CIFAR-10 and CIFAR-100 (fine labels) binary files; pickled batches of these and of ImageNet16-120
+/// ([`from_pickle`]); IDX images of 10 classes, whose labels are in the file beside it with `labels-idx1` for
+/// `images-idx3` in its name.
 ///
 /// # Errors
 /// A file that cannot be read or is of no known kind, and what the reader of its kind finds.
@@ -19,6 +21,9 @@ pub fn read(file: impl AsRef<Path>) -> Result<Images, ImageError> {
     if bytes.starts_with(&IMAGES.to_be_bytes()) {
         let labels = labels_beside(file).ok_or_else(|| ImageError::NoLabels.of(file))?;
         return from_idx(&bytes, &contents(&labels)?, 10).map_err(|error| error.of(file));
+    }
+    if bytes.first() == Some(&PICKLED) {
+        return from_pickle(&bytes).map_err(|error| error.of(file));
     }
     let kinds = [Cifar::Ten, Cifar::Hundred];
     let of_kind = |kind: &Cifar| !bytes.is_empty() && bytes.len().is_multiple_of(kind.record());

@@ -23,8 +23,6 @@ pub(super) struct Job {
     pub(super) space: Space,
     pub(super) device: String,
     pub(super) fidelity: String,
-    /// What of it decides how fast the reference is.
-    pub(super) scale: String,
     pub(super) groups: Vec<Vec<Subject>>,
     pub(super) reference: Subject,
     /// What the reference takes in seconds when the machine is quiet, where that is known from elsewhere.
@@ -244,11 +242,12 @@ impl Work for Job {
     }
 }
 
-/// What decides how fast the reference is, of a fidelity.
-fn without_protocol(fidelity: &str) -> Option<serde_json::Value> {
-    let mut value: serde_json::Value = serde_json::from_str(fidelity).ok()?;
-    value.as_object_mut()?.remove("protocol");
-    Some(value)
+/// What of a fidelity decides how fast the reference is: all but the protocol, which stands last.
+fn scale_of(fidelity: &str) -> String {
+    match fidelity.split_once(r#","protocol":"#) {
+        Some((rest, _)) => format!("{rest}}}"),
+        None => fidelity.into(),
+    }
 }
 
 impl Job {
@@ -275,7 +274,7 @@ impl Job {
     /// What the reference takes when the machine is quiet; whatever the seed and the numbers of the protocol, it is the
     /// scale of all.
     fn key_of_usual(&self) -> Key {
-        Key { seed: Seed(0), fidelity: self.scale.clone(), ..self.key_of_reference() }
+        Key { seed: Seed(0), fidelity: scale_of(&self.fidelity), ..self.key_of_reference() }
     }
 
     /// What the reference takes in seconds when the machine is quiet, once it was measured or given.
@@ -286,12 +285,12 @@ impl Job {
         if let Protocol::Published(_) = self.protocol {
             return Ok(None);
         }
-        let any = Filter { fidelity: None, ..Filter::from(&self.key_of_usual()) };
-        let mut all = store.results(&any).or_failed()?;
-        all.retain(|(key, _)| without_protocol(&key.fidelity) == without_protocol(&self.scale));
+        let key = self.key_of_usual();
+        let mut all = store.results(&Filter { fidelity: None, ..Filter::from(&key) }).or_failed()?;
+        all.retain(|(kept, _)| scale_of(&kept.fidelity) == key.fidelity);
         let of = |fidelity: &str| all.iter().find(|(key, _)| key.fidelity == fidelity);
         // stores of before have one for each protocol, its own first, which latencies that are there are on
-        let kept = of(&self.fidelity).or_else(|| of(&self.scale)).or(all.first());
+        let kept = of(&self.fidelity).or_else(|| of(&key.fidelity)).or(all.first());
         let Some(kept) = kept.map(|(_, measured)| measured.value / 1e3) else { return Ok(self.given) };
         match self.given.filter(|given| (given / kept - 1.0).abs() > 1e-9) {
             Some(given) => Err(anyhow!(

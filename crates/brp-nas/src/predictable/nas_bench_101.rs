@@ -1,6 +1,7 @@
 use super::{Predictable, Seen};
 use crate::registry::{EncodingName, Proxy};
 use arch_graph::{ArchGraph, Cost, Encode, Features};
+use nas_core::Decisions;
 use spaces::nas_bench_101::{BareEncoding, MAX_VERTICES, Operation, PaddedEncoding, Skeleton, Spec};
 use spaces::{ArchHash, NasBench101};
 use surrogates::Block;
@@ -45,6 +46,10 @@ impl Predictable for NasBench101 {
         let edges = encoding.adjacency.chunks_exact(MAX_VERTICES).enumerate();
         let edges = edges.flat_map(|(from, row)| row.iter().skip(from + 1));
         encoding.features.iter().chain(edges).copied().map(f64::from).collect()
+    }
+
+    fn decisions(&self) -> Option<&dyn Decisions<Arch = Spec>> {
+        Some(self)
     }
 
     fn structure(&self) -> anyhow::Result<Seen<Spec>> {

@@ -213,7 +213,7 @@ impl<S: Predictable> Data<S> {
     }
 
     /// Equal for what is one row of a table, in whatever words.
-    fn key(&self, arch: &S::Arch) -> S::Arch {
+    pub(super) fn key(&self, arch: &S::Arch) -> S::Arch {
         let first = self.by_class.then(|| self.space.representative(arch));
         self.space.written(first.as_ref().unwrap_or(arch))
     }
@@ -299,13 +299,13 @@ impl<S: Predictable> Data<S> {
         self.latency.as_ref().is_some_and(|column| column.get(arch).is_some())
     }
 
-    /// All that may be trained, others that join the candidates included; nothing where that is a space that nobody has
-    /// gone through.
-    pub(super) fn reach(&self) -> Option<&[S::Arch]> {
+    /// All that may be trained, where candidates grow with others that join them; nothing where that is a space that
+    /// nobody has gone through.
+    pub(super) fn reach(&self, grows: bool) -> Option<&[S::Arch]> {
         match &self.beyond {
-            Beyond::Nothing => Some(&self.candidates),
-            Beyond::Rows { all, .. } => Some(all),
-            Beyond::Space => None,
+            Beyond::Rows { all, .. } if grows => Some(all),
+            Beyond::Space if grows => None,
+            _ => Some(&self.candidates),
         }
     }
 
@@ -313,8 +313,8 @@ impl<S: Predictable> Data<S> {
     /// join them where they grow.
     pub(super) fn optimum(&self, limit: f64, grows: bool) -> Option<Optimum<S::Arch>> {
         let (accuracy, latency) = (self.accuracy.as_ref()?, self.latency.as_ref()?);
-        let all = if grows { self.reach()? } else { &self.candidates };
-        let known = all.iter().map(|arch| Some((arch, latency.get(arch)?, accuracy.get(arch)?)));
+        let known =
+            self.reach(grows)?.iter().map(|arch| Some((arch, latency.get(arch)?, accuracy.get(arch)?)));
         let mut known: Vec<(&S::Arch, f64, f64)> = known.collect::<Option<_>>()?;
         known.retain(|(_, ms, _)| *ms <= limit);
         let value = known.iter().map(|(.., value)| *value).reduce(f64::max)?;

@@ -10,6 +10,7 @@ use super::predictor::{
 };
 use super::report::{Found, Outcome};
 use super::settings::{Plan, Settings, no_decisions};
+use super::words::InWords;
 use crate::elsewhere::{IsIn, TaskDesk};
 use crate::failure::{Failure, OrFail};
 use crate::host::Stopwatch;
@@ -151,8 +152,11 @@ impl<S: Predictable> Search<'_, S> {
         let mut candidates = data.candidates.clone();
         let (mut meeting, mut told, mut chances) = (None, BTreeMap::new(), Vec::new());
         let doubtful = plan.algorithm == Algorithm::Ours;
+        let free = matches!(plan.algorithm, Algorithm::Random | Algorithm::Evolution | Algorithm::Reinforce);
+        let grows = data.drawn() && !free && settings.grow != Some(0);
         let limited = settings.max_latency.map(|limit| {
-            Latencies::new(data, (limit, doubtful), settings, root.derive("latency")).map(|of| (limit, of))
+            let seed = root.derive("latency");
+            Latencies::new(data, grows, (limit, doubtful), settings, seed).map(|of| (limit, of))
         });
         let limited = limited.transpose()?;
         if let Some((limit, latencies)) = &limited {
@@ -166,18 +170,14 @@ impl<S: Predictable> Search<'_, S> {
         let predicted = |arch: &S::Arch| told.get(arch).copied().or_else(|| latencies?.ms(arch));
         let chance = |arch: &S::Arch| latencies?.chance(arch);
         let edit = |arch: &S::Arch, rng: &mut Stream| data.edit(arch, rng);
+        let (rows, key) = (data.reach(true), |arch: &S::Arch| data.key(arch));
         let mut parts = self.parts(plan, &candidates, root)?;
-        let free = matches!(plan.algorithm, Algorithm::Random | Algorithm::Evolution | Algorithm::Reinforce);
-        if data.drawn() && !free {
+        if grows {
             let count = settings.grow.unwrap_or(candidates.len().div_ceil(GROWN));
-            let growth = (count > 0).then(|| Growth::new(count, &edit)).transpose().map_err(mine)?;
-            parts.growth = match (growth, latencies) {
-                (Some(growth), Some(_)) => Some(growth.within(&chance)),
-                (growth, _) => growth,
-            };
+            let growth = Growth::new(count, &edit).map_err(mine)?;
+            parts.growth = Some(if latencies.is_some() { growth.within(&chance) } else { growth });
         }
         let unscored = parts.warm_up.as_ref().map(|warm_up| [warm_up.asked, warm_up.unscored]);
-        let grows = parts.growth.is_some();
         let all = !grows && (settings.bound() || !data.drawn());
         let budget = if all { settings.budget.min(candidates.len()) } else { settings.budget };
         let name = format!("{}-{seed}", plan.name());
@@ -198,10 +198,14 @@ impl<S: Predictable> Search<'_, S> {
             Algorithm::Evolution if data.by_class => {
                 self.evolved(&ByClass(space), candidates, parts, go, seed_of_search)?
             }
-            Algorithm::Evolution => self.evolved(space, candidates, parts, go, seed_of_search)?,
+            Algorithm::Evolution => {
+                let words = InWords::new(space, rows, &key);
+                self.evolved(&words, candidates, parts, go, seed_of_search)?
+            }
             Algorithm::Reinforce => {
                 let decisions = space.decisions().ok_or_else(|| no_decisions(space.name())).or_input()?;
-                let domain = self.domain(&decisions, candidates);
+                let words = InWords::new(&decisions, rows, &key);
+                let domain = self.domain(&words, candidates);
                 let policy = Reinforce::new(domain, settings.reinforce, seed_of_search).map_err(mine)?;
                 let mut policy = policy.limit_ms(settings.max_latency).batch(settings.at_once);
                 policy = parts.warm_up.iter().fold(policy, Reinforce::warm_up);

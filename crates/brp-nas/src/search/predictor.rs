@@ -298,17 +298,18 @@ pub(super) struct Latencies<'a, S: Predictable> {
 }
 
 impl<'a, S: Predictable> Latencies<'a, S> {
-    /// A predictor is fitted where the table does not know all that may be trained. What is `doubtful` has a chance to meet the
-    /// limit, and not only a yes or no.
+    /// A predictor is fitted where the table does not know all that may be trained: the candidates, and where these grow
+    /// all that may join. What is `doubtful` has a chance to meet the limit, and not only a yes or no.
     pub(super) fn new(
         data: &'a Data<S>,
+        grows: bool,
         (limit, doubtful): (f64, bool),
         settings: &Settings,
         seed: Seed,
     ) -> Result<Self, Failure> {
         let of = Self { data, limit, by: settings.limit_by, guess: None, learned: None };
         let unknown = |archs: &[S::Arch]| archs.iter().any(|arch| of.known(arch).is_none());
-        let some = match data.reach() {
+        let some = match data.reach(grows) {
             Some(all) => unknown(all),
             // what no table knows is no candidate where the table alone decides
             None => of.by != LimitBy::Table || unknown(&data.candidates),

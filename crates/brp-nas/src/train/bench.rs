@@ -6,20 +6,21 @@ use crate::registry::Space;
 use crate::scored::{Around, Sizes};
 use anyhow::{Context, anyhow};
 use cellnet::{CellStyle, Recipe, Reduced, Steps};
-use images::{Clutter, Images};
+use images::{Clutter, Images, Part, read_part};
 use nas_core::Seed;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// Flags of a training.
 #[derive(Debug, Clone, Default, clap::Args, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub(crate) struct Flags {
-    /// Training images: a CIFAR or IDX file [default: the Fashion-MNIST images that come with the program].
+    /// Training images: a file of CIFAR, ImageNet16 (of which ImageNet16-120 is taken) or IDX, or the folder of such a
+    /// data set, which has the test images too [default: the Fashion-MNIST images that come with the program].
     #[arg(long)]
     pub(crate) images: Option<PathBuf>,
-    /// Test images, of the same kind.
+    /// Test images, of the same kind [default: those of the folder].
     #[arg(long)]
     pub(crate) test_images: Option<PathBuf>,
     /// Train on so many of the images, every class alike [default: all].
@@ -263,14 +264,21 @@ impl Bench {
 
 fn sets(args: &Flags, setting: Option<Reduced>, seed: Seed) -> Result<Sets, Failure> {
     let side = args.image.or(setting.map(Reduced::image));
-    let read = |file: &Path| images::read(file).or_input();
     let (mut train, mut test, side) = match (&args.images, &args.test_images) {
         (None, None) => {
             let (train, test) = images::fashion_mnist().or_failed()?;
             (train, test, Some(side.unwrap_or(16)))
         }
-        (Some(train), Some(test)) => (read(train)?, read(test)?, side),
-        _ => return Err(anyhow!("--images and --test-images belong together: name both or none")).or_input(),
+        (Some(images), test) if test.is_some() || !images.is_file() => {
+            let test = test.as_ref().unwrap_or(images);
+            (read_part(images, Part::Training).or_input()?, read_part(test, Part::Test).or_input()?, side)
+        }
+        _ => {
+            return Err(anyhow!(
+                "--images and --test-images belong together: name both, a folder that has both as --images, or none"
+            ))
+            .or_input();
+        }
     };
     let clutter = args.clutter.filter(|copies| *copies > 0);
     if args.clutter_others.is_some() && clutter.is_none() {

@@ -609,6 +609,32 @@ fn bad_input_of_a_training_is_named() {
 }
 
 #[test]
+fn a_training_takes_the_folder_of_a_data_set() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = format!("{}/../../fixtures/images/pickled", env!("CARGO_MANIFEST_DIR"));
+    // what it was trained on
+    let of = |name: &str, extra: &[&str]| {
+        let images = format!("{data}/{name}");
+        let out = folder.path().join(format!("{name}{}", extra.len()));
+        let flags = ["train", "--sample", "1", "--epochs", "1", "--channels", "1", "--image", "4"];
+        let all = [&flags[..], &["--out", out.to_str().unwrap(), "--images", &images], extra].concat();
+        let result = json(&all.into_iter().map(String::from).collect::<Vec<_>>());
+        assert!(result["trained"][0]["test"].is_number(), "{result}");
+        let settings: Value = serde_json::from_slice(&fs::read(out.join("settings.json")).unwrap()).unwrap();
+        settings["settings"]["fidelity"].clone()
+    };
+    let pickled = of("cifar-10-batches-py", &[]);
+    assert_eq!((pickled["train"].as_u64(), pickled["test"].as_u64()), (Some(5), Some(2)), "{pickled}");
+    assert!(pickled["images_sha256"].is_string(), "{pickled}");
+    let file = format!("{data}/cifar-10-batches-bin/test_batch.bin");
+    assert_eq!(of("cifar-10-batches-bin", &[]), pickled);
+    assert_eq!(of("cifar-10-batches-py", &["--test-images", &file]), pickled);
+    assert_eq!(of("ImageNet16", &[])["classes"].as_u64(), Some(120));
+    let nowhere = ["train", "--sample", "1", "--images", "nowhere"].map(String::from);
+    assert!(String::from_utf8_lossy(&run(&nowhere).stderr).contains("nowhere: cannot open ("));
+}
+
+#[test]
 fn more_images_to_validate_on_leave_the_training_as_it_is() {
     let folder = tempfile::tempdir().unwrap();
     let more_of = |out: &str, extra: &[&str]| {

@@ -117,7 +117,7 @@ fn a_flag_that_nothing_looks_at_is_refused() {
         ("--algorithm neural-predictor --samples 12", "all that is trained"),
         ("--algorithm two-stage --iterations 1 --alpha 0.2", "--alpha is used by nothing"),
         ("--transfer-train 1 --transfer-from flops", "there is nothing to start from"),
-        ("--space nas-bench-101 --algorithm all --compare random,reinforce", "take another algorithm"),
+        ("--space nas-bench-nlp --algorithm all --compare random,reinforce", "take another algorithm"),
         ("--algorithm random --retries 1", "--retries is used by nothing here: it belongs to --train"),
         ("--algorithm random --as-they-come", "--as-they-come is used by nothing"),
         (

@@ -217,6 +217,24 @@ fn scores_that_are_there_are_compared_without_computing() {
 }
 
 #[test]
+fn scores_on_the_folder_of_a_data_set() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = format!("{}/../../fixtures/images/pickled", env!("CARGO_MANIFEST_DIR"));
+    let of = |name: &str| {
+        let images = format!("{data}/{name}");
+        let flags = ["--sample", "2", "--proxies", "grad_norm", "--batch", "4", "--images", &images];
+        let mut command = Command::new(env!("CARGO_BIN_EXE_brp-nas"));
+        command.args(["score", "--channels", "2", "--cells", "1", "--format", "json", "--image", "8"]);
+        command.arg("--out").arg(folder.path().join(name.replace('/', "-"))).args(flags);
+        json(&command.output().unwrap())["scores"].clone()
+    };
+    let pickled = of("cifar-10-batches-py");
+    assert!(pickled[0]["grad_norm"].as_f64().unwrap() > 0.0, "{pickled}");
+    assert_eq!(of("cifar-10-batches-bin"), pickled);
+    assert!(of("ImageNet16")[0]["grad_norm"].is_number());
+}
+
+#[test]
 fn bad_input_of_a_score_is_named() {
     let folder = tempfile::tempdir().unwrap();
     let good = ["--sample", "2"];

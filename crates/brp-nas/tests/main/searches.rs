@@ -312,6 +312,34 @@ fn candidates_that_are_drawn_grow_near_the_best_and_a_kill_changes_nothing() {
 
 /// Where a space knows classes of equal architectures, a class is drawn and grown once.
 #[test]
+fn no_latency_is_predicted_where_no_others_join() {
+    let table = Table::new();
+    let path = |name: &str| table.path(name).display().to_string();
+    let search = |out: &str, flags: &str| {
+        let all =
+            format!("search --accuracy {} --algorithm ours --first 4 --candidates 20", table.column("valid"));
+        json(&words(&format!("{all} {flags} --out {}", path(out))))
+    };
+    let all = search("all", "--grow 0 --budget 20");
+    let drawn: Vec<&str> =
+        all["trained"].as_array().unwrap().iter().map(|row| row["arch"].as_str().unwrap()).collect();
+    assert_eq!(drawn.len(), 20);
+    // latencies of these, and of a third of the others
+    let text = fs::read_to_string(table.path("table.csv")).unwrap();
+    let known = |(at, line): &(usize, &str)| {
+        *at == 0 || at % 3 == 0 || drawn.contains(&line.split(',').next().unwrap())
+    };
+    let some: Vec<&str> = text.lines().enumerate().filter(known).map(|(_, line)| line).collect();
+    fs::write(table.path("some.csv"), some.join("\n")).unwrap();
+    let limited = |grow: usize| {
+        let latency = format!("--latency {}:device_ms --max-latency 9", path("some.csv"));
+        search(&format!("grown{grow}"), &format!("--grow {grow} --budget 8 {latency}"))
+    };
+    assert!(limited(0)["latency_predictor"].is_null());
+    assert_eq!(limited(2)["latency_predictor"]["rows"].as_u64(), Some(some.len() as u64 - 1));
+}
+
+#[test]
 fn candidates_that_are_trained_are_of_different_classes() {
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().display();

@@ -5,6 +5,7 @@
 mod batches;
 mod formats;
 mod parts;
+mod published;
 mod real;
 
 use images::Images;

@@ -4,6 +4,7 @@
 //! operations, every vertex lies on a path. There are 423,624 up to isomorphism.
 
 mod cost;
+mod decisions;
 mod edits;
 mod encoding;
 mod hash;

@@ -2,7 +2,7 @@
 
 use crate::{expected, number, plain, shared, table};
 use arch_graph::{Encode, conformance};
-use nas_core::{SearchSpace, Seed};
+use nas_core::{Decisions, SearchSpace, Seed};
 use proptest::prelude::*;
 use serde_json::Value;
 use spaces::nas_bench_101::{
@@ -25,6 +25,7 @@ fn spec(text: &str) -> Spec {
 #[test]
 fn the_space_conforms() {
     nas_core::conformance::space(&NasBench101, 60, Seed(3)).unwrap();
+    nas_core::conformance::decisions(&NasBench101, 200, Seed(4)).unwrap();
     assert_eq!((NasBench101.name(), NasBench101.len()), ("nas-bench-101", Some(423_624)));
 }
 
@@ -322,6 +323,25 @@ fn renumbered(spec: Spec, keys: &[u32]) -> Spec {
 }
 
 proptest! {
+    #[test]
+    fn choices_make_what_the_graph_prunes_to(
+        edges in prop::collection::vec(0_usize..2, 21),
+        numbers in prop::collection::vec(0_usize..3, 5),
+    ) {
+        let pairs = (0..7).flat_map(|to| (0..to).map(move |from| (from, to)));
+        let there = pairs.zip(&edges).filter(|(_, there)| **there == 1).map(|(pair, _)| pair);
+        let ops: Vec<Operation> = numbers.iter().map(|&number| Operation::ALL[number]).collect();
+        let pruned = Draft::new(7, there, &ops).unwrap().prune().ok();
+        let made = NasBench101.arch_of(&[edges, numbers].concat());
+        prop_assert_eq!(made, pruned.map(Spec::representative));
+    }
+
+    #[test]
+    fn any_numbering_has_choices_that_make_the_model(spec in specs()) {
+        let choices = NasBench101.choices_of(&spec);
+        prop_assert_eq!(NasBench101.arch_of(&choices), Some(spec.representative()));
+    }
+
     #[test]
     fn texts_and_specs_are_inverse(draft in drafts()) {
         prop_assert_eq!(draft.to_string().parse::<Draft>(), Ok(draft));

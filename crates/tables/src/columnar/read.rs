@@ -2,7 +2,6 @@ use super::decode::{self, Packing};
 use super::footer::{Footer, INTEGER, Leaf, STRING, UNKNOWN};
 use super::pages::Pages;
 use super::{KEY, Known};
-use crate::flaw::cut;
 use crate::source::VALUES;
 use crate::{ColumnInfo, Flaw, Kind, Limits, Origin, Table, TableError, Values, bytes};
 use std::fs::File;
@@ -89,7 +88,7 @@ impl ParquetTable {
         const NAMED: usize = 40;
         let all = &self.left_out;
         let mut said: Vec<String> =
-            all.iter().take(NAMED).map(|(name, kind)| format!("`{}` ({kind})", cut(name))).collect();
+            all.iter().take(NAMED).map(|(name, kind)| format!("`{}` ({kind})", Flaw::cut(name))).collect();
         if all.len() > NAMED {
             said.push(format!("{} more", all.len() - NAMED));
         }

@@ -2,7 +2,6 @@
 //! data set and device, and look-up tables of the blocks of FBNet.
 
 use super::index;
-use crate::flaw::cut;
 use crate::table::Cell;
 use crate::{ColumnInfo, Flaw, Kind, Node, Pickle, PickleLimits, Table, Values};
 use std::collections::BTreeSet;
@@ -100,7 +99,7 @@ pub fn read_blocks(bytes: &[u8]) -> Result<Table, Flaw> {
         for (block, value) in entries {
             let block = name(block).map_err(within)?;
             let value =
-                value.number().map_err(|flaw| within(flaw.within(format!("key '{}'", cut(block)))))?;
+                value.number().map_err(|flaw| within(flaw.within(format!("key '{}'", Flaw::cut(block)))))?;
             blocks.insert(block);
             found.push((block, value));
         }

@@ -5,7 +5,6 @@
 mod csv_tables;
 mod mutations;
 mod parquet;
-mod pickles;
 mod published;
 mod real_files;
 mod text_forms;

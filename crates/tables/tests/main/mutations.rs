@@ -86,7 +86,7 @@ fn mutated_fixtures_are_read_or_refused() {
         ("published/eagle_raw.pickle", Format::EagleRaw),
         ("published/zc_nasbench201.json", Format::SuiteZero),
         ("published/logs/log_stats_model_8_2020-01-01_2.json", Format::NasBenchNlp),
-        ("pickles/tensor.pt", Format::Help),
+        ("../pickle/values/tensor.pt", Format::Help),
         ("parquet/plain.parquet", Format::Parquet),
         ("parquet/snappy.parquet", Format::Parquet),
         ("parquet/version2.parquet", Format::Parquet),

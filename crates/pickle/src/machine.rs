@@ -1,10 +1,10 @@
-use super::numpy::{self, NOTHING};
-use super::opcode as op;
-use super::{Object, Pickle, PickleLimits, Span, Value};
-use crate::Flaw;
+use crate::numpy::{self, NOTHING};
+use crate::opcode as op;
+use crate::value::{Object, Span, Value};
+use crate::{Flaw, Pickle, PickleLimits};
 
 /// The stack machine of pickles, which makes data and calls nothing.
-pub(super) struct Machine<'a> {
+pub(crate) struct Machine<'a> {
     bytes: &'a [u8],
     at: usize,
     /// Where the instruction that is carried out stands.
@@ -21,7 +21,7 @@ pub(super) struct Machine<'a> {
 /// Arguments of a call, and parts of a state.
 const ARGUMENTS: usize = 16;
 
-pub(super) fn run(bytes: &[u8], limits: PickleLimits) -> Result<Pickle<'_>, Flaw> {
+pub(crate) fn run(bytes: &[u8], limits: PickleLimits) -> Result<Pickle<'_>, Flaw> {
     if u32::try_from(bytes.len()).is_err() {
         return Err(Flaw::new("the whole", "less than 4 GiB", bytes.len()));
     }
@@ -47,7 +47,7 @@ pub(super) fn run(bytes: &[u8], limits: PickleLimits) -> Result<Pickle<'_>, Flaw
 
 impl<'a> Machine<'a> {
     /// A flaw in the instruction that is carried out.
-    pub(super) fn flaw(&self, expected: impl Into<String>, found: impl std::fmt::Display) -> Flaw {
+    pub(crate) fn flaw(&self, expected: impl Into<String>, found: impl std::fmt::Display) -> Flaw {
         Flaw::new(format!("byte {}", self.begun), expected, found)
     }
 
@@ -300,7 +300,7 @@ impl<'a> Machine<'a> {
     }
 
     /// Before so many bytes are copied.
-    pub(super) fn spend(&mut self, bytes: usize) -> Result<(), Flaw> {
+    pub(crate) fn spend(&mut self, bytes: usize) -> Result<(), Flaw> {
         let left = self.copies.checked_sub(bytes);
         self.copies = left
             .ok_or_else(|| self.flaw("values that are written once", "one that is named again and again"))?;
@@ -308,7 +308,7 @@ impl<'a> Machine<'a> {
     }
 
     /// A tuple of a few values.
-    pub(super) fn few(&self, value: Value) -> Option<Vec<Value>> {
+    pub(crate) fn few(&self, value: Value) -> Option<Vec<Value>> {
         match self.get(value) {
             Some(Object::Tuple(items)) if items.len() <= ARGUMENTS => Some(items.clone()),
             _ => None,
@@ -316,13 +316,13 @@ impl<'a> Machine<'a> {
     }
 
     /// Keeps an object.
-    pub(super) fn add(&mut self, object: Object) -> Result<Value, Flaw> {
+    pub(crate) fn add(&mut self, object: Object) -> Result<Value, Flaw> {
         let id = u32::try_from(self.objects.len()).map_err(|_| self.flaw("fewer objects", "more"))?;
         self.objects.push(object);
         Ok(Value::Object(id))
     }
 
-    pub(super) fn replace(&mut self, target: Value, object: Object) {
+    pub(crate) fn replace(&mut self, target: Value, object: Object) {
         if let Value::Object(id) = target
             && let Some(place) = self.objects.get_mut(id as usize)
         {
@@ -330,21 +330,21 @@ impl<'a> Machine<'a> {
         }
     }
 
-    pub(super) fn get(&self, value: Value) -> Option<&Object> {
+    pub(crate) fn get(&self, value: Value) -> Option<&Object> {
         match value {
             Value::Object(id) => self.objects.get(id as usize),
             _ => None,
         }
     }
 
-    pub(super) fn text(&self, value: Value) -> Option<&'a str> {
+    pub(crate) fn text(&self, value: Value) -> Option<&'a str> {
         match value {
             Value::Text(span) | Value::Bytes(span) => std::str::from_utf8(self.piece(span)).ok(),
             _ => None,
         }
     }
 
-    pub(super) fn data(&self, value: Value) -> Option<&[u8]> {
+    pub(crate) fn data(&self, value: Value) -> Option<&[u8]> {
         match value {
             Value::Bytes(span) => Some(self.piece(span)),
             // an empty bytes of protocol 2
@@ -357,7 +357,7 @@ impl<'a> Machine<'a> {
     }
 
     /// A tuple of sizes.
-    pub(super) fn sizes(&self, value: Value) -> Option<Vec<u64>> {
+    pub(crate) fn sizes(&self, value: Value) -> Option<Vec<u64>> {
         let size = |value: &Value| match value {
             Value::Int(size) => u64::try_from(*size).ok(),
             _ => None,

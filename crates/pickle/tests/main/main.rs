@@ -1,10 +1,17 @@
 //! Pickles of CPython, numpy and PyTorch, and those that are refused.
 
-use crate::{expected, fixture};
+#![allow(clippy::unwrap_used, reason = "helpers of tests are no tests to clippy")]
+
+use pickle::{Node, Pickle, PickleLimits};
 use proptest::prelude::*;
 use serde_json::Value;
 use std::fs;
-use tables::{Node, Pickle, PickleLimits};
+use std::path::PathBuf;
+
+/// A file of `fixtures/pickle/values`.
+fn fixture(name: &str) -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/pickle/values").join(name)
+}
 
 /// A node is what Python wrote as JSON.
 fn same(node: Node<'_>, json: &Value) -> bool {
@@ -27,9 +34,9 @@ fn same(node: Node<'_>, json: &Value) -> bool {
 
 #[test]
 fn plain_data_of_every_protocol() {
-    let json = expected("pickles/expected.json");
+    let json = serde_json::from_slice::<Value>(&fs::read(fixture("expected.json")).unwrap()).unwrap();
     for protocol in 0..6 {
-        let bytes = fs::read(fixture(&format!("pickles/plain.{protocol}.pickle"))).unwrap();
+        let bytes = fs::read(fixture(&format!("plain.{protocol}.pickle"))).unwrap();
         let pickle = Pickle::read(&bytes, PickleLimits::default()).unwrap();
         let mut json = json.clone();
         if protocol == 0 {
@@ -48,7 +55,7 @@ fn plain_data_of_every_protocol() {
 #[test]
 fn numbers_of_numpy() {
     for protocol in 2..6 {
-        let bytes = fs::read(fixture(&format!("pickles/numbers.{protocol}.pickle"))).unwrap();
+        let bytes = fs::read(fixture(&format!("numbers.{protocol}.pickle"))).unwrap();
         let pickle = Pickle::read(&bytes, PickleLimits::default()).unwrap();
         let arrays = pickle.root().get("arrays").unwrap();
         assert_eq!(arrays.entries().unwrap().len(), 13);
@@ -73,7 +80,7 @@ fn numbers_of_numpy() {
 #[test]
 fn lists_and_tensors_of_torch() {
     let read = |name: &str| {
-        let bytes = fs::read(fixture(&format!("pickles/{name}.pt"))).unwrap();
+        let bytes = fs::read(fixture(&format!("{name}.pt"))).unwrap();
         Pickle::read_torch(&bytes, PickleLimits::default()).and_then(|pickle| pickle.root().numbers())
     };
     assert_eq!(read("list").unwrap(), [1.5, 2.5].map(Some));
@@ -84,7 +91,7 @@ fn lists_and_tensors_of_torch() {
 /// The numbers of an archive are as the machine had them that wrote it.
 #[test]
 fn tensors_of_another_byte_order_are_refused() {
-    let mut bytes = fs::read(fixture("pickles/tensor.pt")).unwrap();
+    let mut bytes = fs::read(fixture("tensor.pt")).unwrap();
     let sum = |order: &[u8]| {
         let mut sum = flate2::Crc::new();
         sum.update(order);
@@ -112,7 +119,7 @@ fn whatever_would_be_called_is_refused_by_name() {
         ("huge", "a whole number of 64 bits"),
     ];
     for (file, name) in named {
-        let bytes = fs::read(fixture(&format!("pickles/refused/{file}.pickle"))).unwrap();
+        let bytes = fs::read(fixture(&format!("refused/{file}.pickle"))).unwrap();
         let error = Pickle::read(&bytes, PickleLimits::default()).unwrap_err().to_string();
         assert!(error.contains(name), "{file}: {error}");
     }

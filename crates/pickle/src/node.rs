@@ -1,13 +1,13 @@
-use super::numpy::Kind;
-use super::{Object, Pickle, Value};
-use crate::Flaw;
+use crate::numpy::Kind;
+use crate::value::{Object, Value};
+use crate::{Flaw, Pickle};
 use std::fmt;
 
 /// A value within a pickle.
 #[derive(Clone, Copy)]
 pub struct Node<'p> {
-    pub(super) pickle: &'p Pickle<'p>,
-    pub(super) value: Value,
+    pub(crate) pickle: &'p Pickle<'p>,
+    pub(crate) value: Value,
 }
 
 impl<'p> Node<'p> {
@@ -120,11 +120,7 @@ impl<'p> Node<'p> {
                 Err(Flaw::new("", "numbers", format!("{self} of truths")))
             }
             Some(Object::Array { dtype, data, .. }) => {
-                let data = match (data, self.at(*data).object()) {
-                    (Value::Bytes(span), _) => self.pickle.span(*span),
-                    (_, Some(Object::Owned(bytes))) => bytes,
-                    _ => &[],
-                };
+                let data = self.at(*data).bytes();
                 Ok(data.chunks_exact(dtype.size).map(|bytes| dtype.number(bytes)?.number()).collect())
             }
             Some(Object::Tensor { storage, first, shape, strides }) => {
@@ -139,6 +135,36 @@ impl<'p> Node<'p> {
                 };
                 self.items()?.enumerate().map(one).collect()
             }
+        }
+    }
+
+    /// The shape of an array of whole numbers from 0 to 255, numpy's `uint8`, and these row by row, without a copy.
+    ///
+    /// ```
+    /// // numpy.array([[1, 2, 3]], "uint8"), by protocol 5
+    /// # let bytes = b"\x80\x05cnumpy.core.numeric\n_frombuffer\n(C\x03\x01\x02\x03cnumpy\ndtype\n(X\x02\0\0\0u1K\0K\x01tR(K\x03X\x01\0\0\0|NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\0tbK\x01K\x03\x86X\x01\0\0\0CtR.";
+    /// let pickle = pickle::Pickle::read(bytes, Default::default())?;
+    /// assert_eq!(pickle.root().byte_array()?, (&[1, 3][..], &[1, 2, 3][..]));
+    /// # Ok::<(), pickle::Flaw>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Anything else.
+    pub fn byte_array(self) -> Result<(&'p [u64], &'p [u8]), Flaw> {
+        match self.object() {
+            Some(Object::Array { dtype, shape, data }) if (dtype.kind, dtype.size) == (Kind::Unsigned, 1) => {
+                Ok((shape, self.at(*data).bytes()))
+            }
+            _ => Err(self.flaw("an array of uint8")),
+        }
+    }
+
+    /// What an array's numbers are made of.
+    fn bytes(self) -> &'p [u8] {
+        match (self.value, self.object()) {
+            (Value::Bytes(span), _) => self.pickle.span(span),
+            (_, Some(Object::Owned(bytes))) => bytes,
+            _ => &[],
         }
     }
 
@@ -205,7 +231,7 @@ impl fmt::Display for Node<'_> {
             Value::Int(value) => write!(f, "{value}"),
             Value::Float(value) => write!(f, "{value:?}"),
             Value::Text(span) | Value::Bytes(span) => match std::str::from_utf8(self.pickle.span(span)) {
-                Ok(text) => write!(f, "'{}'", crate::flaw::cut(text)),
+                Ok(text) => write!(f, "'{}'", Flaw::cut(text)),
                 Err(_) => f.write_str("bytes"),
             },
             Value::Object(_) => match self.object() {

@@ -1,7 +1,7 @@
 //! The instructions that are known, named as in `pickletools.py`.
 
 macro_rules! opcodes {
-    ($($name:ident = $byte:literal;)*) => { $(pub(super) const $name: u8 = $byte;)* };
+    ($($name:ident = $byte:literal;)*) => { $(pub(crate) const $name: u8 = $byte;)* };
 }
 
 opcodes! {
@@ -21,7 +21,7 @@ opcodes! {
 }
 
 /// The names of instructions that would make or call something, for the error that refuses them.
-pub(super) fn refused(opcode: u8) -> Option<&'static str> {
+pub(crate) fn refused(opcode: u8) -> Option<&'static str> {
     Some(match opcode {
         b'i' => "INST",
         b'o' => "OBJ",

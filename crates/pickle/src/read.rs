@@ -1,19 +1,5 @@
-//! Pickles as data: what numbers, texts, lists and dicts a file holds, without running anything.
-//!
-//! A pickle is a program for a small stack machine, and one of its instructions calls any function by name.
-//! Here the names that published benchmark files need are known as data (`OrderedDict`, numpy scalars and
-//! arrays, torch tensors), and every other name is an error that says it. Opcodes and their meaning are those
-//! of `pickletools.py` of CPython, protocols 0 to 5 as far as such files use them.
-
-mod machine;
-mod node;
-mod numpy;
-mod opcode;
-
-pub use node::Node;
-
-use crate::Flaw;
-use numpy::{Dtype, Function};
+use crate::value::{Object, Span, Value};
+use crate::{Flaw, Node, machine, zip};
 
 /// What a pickle may hold, so that none can exhaust the machine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,78 +17,26 @@ impl Default for PickleLimits {
     }
 }
 
-/// A piece of the pickle's own bytes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Span {
-    start: u32,
-    len: u32,
-}
-
-/// A value; what is larger than a number stands in the bytes of the pickle or in [`Pickle::objects`].
-#[derive(Debug, Clone, Copy, PartialEq)]
-enum Value {
-    None,
-    Bool(bool),
-    Int(i64),
-    Float(f64),
-    /// UTF-8, checked.
-    Text(Span),
-    Bytes(Span),
-    Object(u32),
-}
-
-#[derive(Debug, Clone, PartialEq)]
-enum Object {
-    List(Vec<Value>),
-    Tuple(Vec<Value>),
-    Set(Vec<Value>),
-    /// In the order of the file; of equal keys the last counts.
-    Dict(Vec<(Value, Value)>),
-    /// Bytes that are not in the file as they are.
-    Owned(Vec<u8>),
-    Function(Function),
-    Dtype(Dtype),
-    /// Numbers in row-major order.
-    Array {
-        dtype: Dtype,
-        shape: Vec<u64>,
-        data: Value,
-    },
-    /// An array that has been announced, and gets its numbers next.
-    EmptyArray,
-    /// A file of a torch archive with numbers.
-    Storage {
-        dtype: Dtype,
-        key: Value,
-    },
-    Tensor {
-        storage: u32,
-        first: u64,
-        shape: Vec<u64>,
-        strides: Vec<u64>,
-    },
-}
-
 /// A pickle that was read. It borrows the bytes, and [`Pickle::root`] is what it holds.
 ///
 /// ```
 /// let bytes = b"\x80\x04}\x94(\x8c\x01a\x94K\x01\x8c\x01b\x94]\x94(G?\xf8\0\0\0\0\0\0Nea.";
 /// # let bytes = b"\x80\x04}\x94(\x8c\x01a\x94K\x01\x8c\x01b\x94]\x94(G?\xf8\0\0\0\0\0\0Neu.";
-/// let pickle = tables::Pickle::read(bytes, Default::default())?;
+/// let pickle = pickle::Pickle::read(bytes, Default::default())?;
 /// assert_eq!(pickle.root().get("a")?.int()?, 1);
 /// assert_eq!(pickle.root().get("b")?.numbers()?, [Some(1.5), None]);
 ///
-/// let error = tables::Pickle::read(b"cos\nsystem\n.", Default::default()).unwrap_err();
+/// let error = pickle::Pickle::read(b"cos\nsystem\n.", Default::default()).unwrap_err();
 /// assert_eq!(error.to_string(), "byte 0: expected plain data, OrderedDict, numpy or torch arrays, found the name os.system");
-/// # Ok::<(), tables::Flaw>(())
+/// # Ok::<(), pickle::Flaw>(())
 /// ```
 #[derive(Debug, Clone)]
 pub struct Pickle<'a> {
-    bytes: &'a [u8],
-    objects: Vec<Object>,
-    root: Value,
+    pub(crate) bytes: &'a [u8],
+    pub(crate) objects: Vec<Object>,
+    pub(crate) root: Value,
     /// The files of a torch archive, by name.
-    archive: Vec<(String, &'a [u8])>,
+    pub(crate) archive: Vec<(String, &'a [u8])>,
 }
 
 impl<'a> Pickle<'a> {
@@ -121,7 +55,7 @@ impl<'a> Pickle<'a> {
     /// As [`Pickle::read`], and an archive that is cut off, compressed or damaged, or of a machine that writes the
     /// highest byte of a number first.
     pub fn read_torch(bytes: &'a [u8], limits: PickleLimits) -> Result<Self, Flaw> {
-        let archive = crate::zip::entries(bytes)?;
+        let archive = zip::entries(bytes)?;
         // archives before PyTorch 2.1 do not say it
         if let Some((name, order)) = archive.iter().find(|(name, _)| name.ends_with("/byteorder"))
             && order.trim_ascii() != b"little"
@@ -141,12 +75,12 @@ impl<'a> Pickle<'a> {
         Node { pickle: self, value: self.root }
     }
 
-    fn span(&self, span: Span) -> &'a [u8] {
+    pub(crate) fn span(&self, span: Span) -> &'a [u8] {
         let start = span.start as usize;
         self.bytes.get(start..start + span.len as usize).unwrap_or_default()
     }
 
-    fn object(&self, id: u32) -> Option<&Object> {
+    pub(crate) fn object(&self, id: u32) -> Option<&Object> {
         self.objects.get(id as usize)
     }
 }

@@ -1,12 +1,12 @@
 //! What the known names make, as data.
 
-use super::machine::Machine;
-use super::{Object, Span, Value};
 use crate::Flaw;
+use crate::machine::Machine;
+use crate::value::{Object, Span, Value};
 
 /// A name that a pickle may mention.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Function {
+pub(crate) enum Function {
     OrderedDict,
     Set,
     Dtype,
@@ -22,14 +22,14 @@ pub(super) enum Function {
 
 /// The form of a number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Dtype {
-    pub(super) kind: Kind,
-    pub(super) size: usize,
-    pub(super) big_endian: bool,
+pub(crate) struct Dtype {
+    pub(crate) kind: Kind,
+    pub(crate) size: usize,
+    pub(crate) big_endian: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(crate) enum Kind {
     Float,
     Signed,
     Unsigned,
@@ -59,7 +59,7 @@ impl Dtype {
     }
 
     /// The number in the first bytes; none where there are too few.
-    pub(super) fn number(self, bytes: &[u8]) -> Option<Value> {
+    pub(crate) fn number(self, bytes: &[u8]) -> Option<Value> {
         let mut eight = [0_u8; 8];
         let own = eight.get_mut(..self.size)?;
         own.copy_from_slice(bytes.get(..self.size)?);
@@ -79,7 +79,7 @@ impl Dtype {
 }
 
 /// The name, if it is known.
-pub(super) fn function(module: &str, name: &str) -> Option<Function> {
+pub(crate) fn function(module: &str, name: &str) -> Option<Function> {
     use Function::{
         Dtype as D, Encode, FromBuffer, Ndarray, OrderedDict, RebuildTensor, Reconstruct, Scalar, Set,
     };
@@ -107,7 +107,7 @@ pub(super) fn function(module: &str, name: &str) -> Option<Function> {
 }
 
 /// The data that a call would make.
-pub(super) fn call(machine: &mut Machine<'_>, callee: Value, arguments: &[Value]) -> Result<Value, Flaw> {
+pub(crate) fn call(machine: &mut Machine<'_>, callee: Value, arguments: &[Value]) -> Result<Value, Flaw> {
     let known = match machine.get(callee) {
         Some(Object::Function(function)) => *function,
         _ => return Err(machine.flaw("the call of a known name", "another")),
@@ -171,7 +171,7 @@ pub(super) fn call(machine: &mut Machine<'_>, callee: Value, arguments: &[Value]
 }
 
 /// What BUILD does: it tells a dtype its byte order, and an array its numbers.
-pub(super) fn build(machine: &mut Machine<'_>, target: Value, state: Value) -> Result<Value, Flaw> {
+pub(crate) fn build(machine: &mut Machine<'_>, target: Value, state: Value) -> Result<Value, Flaw> {
     // torch gives an empty OrderedDict attributes of its own; they say nothing of the numbers
     if let (Some(Object::Dict(_)), Some(Object::Dict(_))) = (machine.get(state), machine.get(target)) {
         return Ok(target);
@@ -201,7 +201,7 @@ pub(super) fn build(machine: &mut Machine<'_>, target: Value, state: Value) -> R
 }
 
 /// A persistent name: the storage of a tensor.
-pub(super) fn persistent(machine: &mut Machine<'_>, name: Value) -> Result<Value, Flaw> {
+pub(crate) fn persistent(machine: &mut Machine<'_>, name: Value) -> Result<Value, Flaw> {
     let parts = machine.few(name).unwrap_or_default();
     if let [word, kind, key, _, _] = parts.as_slice()
         && machine.text(*word) == Some("storage")
@@ -246,4 +246,4 @@ fn dict_of(machine: &Machine<'_>, pairs: Value) -> Option<Vec<(Value, Value)>> {
 }
 
 /// An empty piece, for what has no bytes.
-pub(super) const NOTHING: Span = Span { start: 0, len: 0 };
+pub(crate) const NOTHING: Span = Span { start: 0, len: 0 };

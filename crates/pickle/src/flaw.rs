@@ -3,7 +3,7 @@ use std::fmt;
 /// What is wrong in the bytes of a file, before it is known which file that is.
 ///
 /// ```
-/// let flaw = tables::Flaw::new("byte 12", "a dict", "a list").within("key 'params'");
+/// let flaw = pickle::Flaw::new("byte 12", "a dict", "a list").within("key 'params'");
 /// assert_eq!(flaw.to_string(), "key 'params', byte 12: expected a dict, found a list");
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,7 +19,15 @@ pub struct Flaw {
 impl Flaw {
     /// A flaw at a place.
     pub fn new(at: impl Into<String>, expected: impl Into<String>, found: impl fmt::Display) -> Self {
-        Self { at: at.into(), expected: expected.into(), found: cut(&found.to_string()) }
+        Self { at: at.into(), expected: expected.into(), found: Self::cut(&found.to_string()) }
+    }
+
+    /// At most 120 characters of a text that somebody else wrote.
+    pub fn cut(text: &str) -> String {
+        match text.char_indices().nth(120) {
+            Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
+            None => text.to_owned(),
+        }
     }
 
     /// The same flaw with a place around its own.
@@ -40,11 +48,3 @@ impl fmt::Display for Flaw {
 }
 
 impl std::error::Error for Flaw {}
-
-/// At most 120 characters of a text that somebody else wrote.
-pub(crate) fn cut(text: &str) -> String {
-    match text.char_indices().nth(120) {
-        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
-        None => text.to_owned(),
-    }
-}
