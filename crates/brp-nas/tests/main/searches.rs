@@ -310,7 +310,6 @@ fn candidates_that_are_drawn_grow_near_the_best_and_a_kill_changes_nothing() {
     refused(&words(&format!("search --train --grow 3 --out {never}")), "all of nas-bench-201");
 }
 
-/// Where a space knows classes of equal architectures, a class is drawn and grown once.
 #[test]
 fn no_latency_is_predicted_where_no_others_join() {
     let table = Table::new();
@@ -339,6 +338,7 @@ fn no_latency_is_predicted_where_no_others_join() {
     assert_eq!(limited(2)["latency_predictor"]["rows"].as_u64(), Some(some.len() as u64 - 1));
 }
 
+/// Where a space knows classes of equal architectures, a class is drawn and grown once.
 #[test]
 fn candidates_that_are_trained_are_of_different_classes() {
     let folder = tempfile::tempdir().unwrap();
